@@ -1,0 +1,102 @@
+import { Injectable } from '@nestjs/common';
+import { JwtService } from '@nestjs/jwt';
+import { KeyRing, type RingKey } from '../keys/key-ring.js';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { isUuid } from '../rules/uuid.js';
+import { AccessTokenInvalidError } from '../session.errors.js';
+import { SessionClock } from '../session.runtime.js';
+import {
+  ACCESS_TOKEN_TYPE,
+  customClaims,
+  LONGEST_ACCESS_TOKEN,
+  type RegisteredClaims,
+  type VerifiedToken,
+} from './access-token.js';
+import { sessionOfClaims } from './access-token-signer.js';
+import { isCanonicalBase64url } from './base64url.js';
+
+type TokenHeader = Record<string, unknown> & { readonly kid: string };
+
+/** Checks what about an access token never changes: form, header, signature, issuer, audience, claims (RFC 8725). */
+@Injectable()
+export class AccessTokenVerifier {
+  private readonly jwt = new JwtService();
+
+  constructor(
+    private readonly options: ResolvedSessionOptions,
+    private readonly keys: KeyRing,
+    private readonly clock: SessionClock,
+  ) {}
+
+  /**
+   * Whether the token has expired is not checked: that changes, and log-out takes an expired one too.
+   *
+   * @throws AccessTokenInvalidError
+   */
+  async verify(token: string): Promise<VerifiedToken> {
+    const { kid } = readHeader(token);
+    const key = await this.keys.find(kid);
+    if (!key) throw new AccessTokenInvalidError();
+    const payload = this.checkSignature(token, key);
+    const registered = this.checkClaims(payload);
+    return Object.freeze({ session: sessionOfClaims(registered, customClaims(payload)), registered, kid });
+  }
+
+  private checkSignature(token: string, key: RingKey): Record<string, unknown> {
+    try {
+      // The algorithm is the key's own, never the header's word: no `none`, no HMAC with a public key.
+      return this.jwt.verify<Record<string, unknown>>(token, {
+        publicKey: key.publicKey as unknown as Buffer,
+        algorithms: [key.algorithm],
+        ignoreExpiration: true,
+        ignoreNotBefore: true,
+      });
+    } catch {
+      // Why a foreign token is wrong is nobody's business; the code tells the client what to do.
+      throw new AccessTokenInvalidError();
+    }
+  }
+
+  private checkClaims(payload: Record<string, unknown>): RegisteredClaims {
+    const { issuer, audience, clockTolerance } = this.options.accessToken;
+    const latest = (this.clock.now() + clockTolerance) / 1000;
+    const numbers = ['iat', 'exp', 'auth_time', 'session_exp', 'generation', 'access_version', 'token_version'];
+    const sound =
+      numbers.every(name => Number.isSafeInteger(payload[name])) &&
+      ['sub', 'jti', 'branch', 'access_uuid'].every(name => typeof payload[name] === 'string') &&
+      typeof payload.sid === 'string' &&
+      isUuid(payload.sid) &&
+      payload.iss === issuer &&
+      payload.aud === audience &&
+      (payload.iat as number) <= latest &&
+      (payload.nbf === undefined || (typeof payload.nbf === 'number' && payload.nbf <= latest));
+    if (!sound) throw new AccessTokenInvalidError();
+    return Object.freeze(payload as unknown as RegisteredClaims);
+  }
+}
+
+/**
+ * Reads the header of a well-formed token. It may hold `alg`, `typ` and `kid`, as we issue it: whatever else a header can
+ * say (`jku`, `jwk`, `x5u`, `crit`, `b64`) has no business in our tokens.
+ */
+function readHeader(token: string): TokenHeader {
+  if (token.length > LONGEST_ACCESS_TOKEN) throw new AccessTokenInvalidError();
+  const segments = token.split('.', 4);
+  if (segments.length !== 3 || !segments.every(isCanonicalBase64url)) throw new AccessTokenInvalidError();
+  const header = parseObject(segments[0]!);
+  const members = Object.keys(header ?? {}).sort();
+  if (members.join() !== 'alg,kid,typ' || header!.typ !== ACCESS_TOKEN_TYPE || typeof header!.kid !== 'string') {
+    throw new AccessTokenInvalidError();
+  }
+  return header as TokenHeader;
+}
+
+function parseObject(segment: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString());
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    // Not JSON: no header.
+    return undefined;
+  }
+}

@@ -1,0 +1,71 @@
+import type { SessionClaims } from '../session.types.js';
+import type { UserSession } from '../session.types.js';
+
+/**
+ * The claims that every access token has (RFC 9068, section 2.2, and the library's own). Custom claims lie beside them,
+ * where foreign verifiers expect them, and must not have these names.
+ */
+export interface RegisteredClaims {
+  readonly iss?: string;
+  readonly aud?: string;
+  readonly sub: string;
+  readonly sid: string;
+  readonly jti: string;
+  /** Seconds, from the time that the database's statement returned. */
+  readonly iat: number;
+  readonly exp: number;
+  readonly auth_time: number;
+  /** Seconds: when the session ends unless it is refreshed. */
+  readonly session_exp: number;
+  /** The refresh token's generation and branch at issue: use of the access token confirms that they arrived. */
+  readonly generation: number;
+  readonly branch: string;
+  /** What the user-auth rows and the session row said at issue. */
+  readonly access_version: number;
+  readonly access_uuid: string;
+  readonly token_version: number;
+}
+
+/** Names that custom claims must not have: those above, and those that have a meaning elsewhere (RFC 7519, section 4.1). */
+export const REGISTERED_CLAIMS: ReadonlySet<string> = new Set([
+  'iss',
+  'aud',
+  'sub',
+  'sid',
+  'jti',
+  'iat',
+  'exp',
+  'nbf',
+  'auth_time',
+  'session_exp',
+  'generation',
+  'branch',
+  'access_version',
+  'access_uuid',
+  'token_version',
+  'cnf',
+  'act',
+  // Would change what the claims object is, not what it holds.
+  '__proto__',
+  'constructor',
+  'prototype',
+  'toJSON',
+]);
+
+/** A verified access token; frozen, because one object serves every request that brings the token. */
+export interface VerifiedToken {
+  readonly session: UserSession;
+  readonly registered: RegisteredClaims;
+  readonly kid: string;
+}
+
+/** Splits a verified payload into what the library put there and what the application did. */
+export function customClaims(payload: Record<string, unknown>): SessionClaims {
+  return Object.fromEntries(Object.entries(payload).filter(([name]) => !REGISTERED_CLAIMS.has(name)));
+}
+
+/** The longest access token that is looked at: the cap comes before any parsing or cryptography. */
+export const LONGEST_ACCESS_TOKEN = 8_192;
+
+/** The `typ` of an access token (RFC 9068, section 2.1). */
+export const ACCESS_TOKEN_TYPE = 'at+jwt';

@@ -1,0 +1,15 @@
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const SEGMENT = /^[A-Za-z0-9_-]+$/;
+
+/** How many low bits of the last character carry nothing, by the length modulo 4. */
+const SPARE_BITS = [0, NaN, 4, 2];
+
+/**
+ * Whether a segment is base64url without padding and with its spare bits zero (RFC 7515, section 2; RFC 4648, section
+ * 3.5). Node's decoder takes much more, so that one token would have many spellings.
+ */
+export function isCanonicalBase64url(segment: string): boolean {
+  const spare = SPARE_BITS[segment.length % 4]!;
+  if (Number.isNaN(spare) || !SEGMENT.test(segment)) return false;
+  return (ALPHABET.indexOf(segment.at(-1)!) & ((1 << spare) - 1)) === 0;
+}

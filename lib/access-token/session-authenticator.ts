@@ -1,0 +1,17 @@
+import type { SessionExchange } from '../transport/exchange.js';
+import type { UserSession } from '../session.types.js';
+
+/**
+ * Finds out whose request it is. All that the guard depends on, so that it works in every module and, with another
+ * authenticator behind it, without a database.
+ */
+export abstract class SessionAuthenticator {
+  /**
+   * @returns undefined when no credentials came with the request
+   * @throws SessionError for credentials that do not count
+   */
+  abstract authenticate(exchange: SessionExchange): Promise<UserSession | undefined>;
+
+  /** Sets the headers and cleared cookies that go with a refusal; called before it is thrown. */
+  abstract refuse(exchange: SessionExchange, error: unknown): void;
+}

@@ -1,0 +1,100 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import {
+  dueKeyPeriod,
+  earlyKeyPeriod,
+  type KeyPeriod,
+  replacementKeyPeriod,
+  type RotationSchedule,
+} from '../rules/key-periods.js';
+import { SessionEvents } from '../session.events.js';
+import { SessionClock, SessionRandom } from '../session.runtime.js';
+import { KeyStore } from '../store/key.store.js';
+import { generatePrivateKey, publicJwkOf, thumbprintOf } from './key-pair.js';
+import { KeyRing } from './key-ring.js';
+import { Schedule } from '../session.schedule.js';
+import { sealPrivateKey } from './sealing.js';
+import { ServerSecrets } from './server-secrets.js';
+
+const IV_BYTES = 12;
+const LONGEST_TICK = 60_000;
+const SHORTEST_TICK = 250;
+
+/**
+ * Makes signing keys when they are due. There is no leader: every process may make the key of a period, the unique
+ * constraint on the period elects one of them, and everyone reads back the winner.
+ */
+@Injectable()
+export class KeyRotation {
+  private readonly logger = new Logger('SessionKeys');
+  private stopTimer?: () => void;
+
+  constructor(
+    private readonly options: ResolvedSessionOptions,
+    private readonly store: KeyStore,
+    private readonly ring: KeyRing,
+    private readonly secrets: ServerSecrets,
+    private readonly clock: SessionClock,
+    private readonly random: SessionRandom,
+    private readonly events: SessionEvents,
+    private readonly schedule: Schedule,
+  ) {}
+
+  /** Makes the first key, and more as they come due. */
+  async start(): Promise<void> {
+    await this.tick();
+    if (this.ring.isLockedOut) {
+      throw new Error(
+        'SessionModule: option "secret" does not open the signing keys in the database, so it is not the one they were made with. Write the former secret as well, secret: [new, former]; if it is lost, delete the rows of the signing-key table, which logs everybody out',
+      );
+    }
+    const every = Math.max(SHORTEST_TICK, Math.min(LONGEST_TICK, this.options.keys.publishAhead / 4));
+    this.stopTimer = await this.schedule.every('jwt-session-key-rotation', every, () => this.tick());
+  }
+
+  stop(): void {
+    this.stopTimer?.();
+  }
+
+  /** Reads the keys and makes the one that is due. */
+  async tick(): Promise<void> {
+    await this.ring.reload();
+    if (this.ring.isLockedOut) return;
+    const due = dueKeyPeriod(this.ring.candidates, this.clock.now(), this.timing);
+    if (due) await this.make(due);
+  }
+
+  /**
+   * Makes a key out of turn.
+   *
+   * @param distrust the keys that sign or have signed are stolen: their tokens are refused at once, clients refresh
+   */
+  async rotateNow(distrust: boolean): Promise<void> {
+    const now = this.clock.now();
+    if (!distrust) return this.make(earlyKeyPeriod(now, this.timing));
+    const kids = this.ring.verifying.map(({ kid }) => kid);
+    await this.store.distrust(kids);
+    this.ring.forget(kids);
+    this.logger.warn(`distrusted ${kids.length} signing keys: clients refresh now`);
+    await this.make(replacementKeyPeriod(now, this.timing));
+  }
+
+  private async make(period: KeyPeriod): Promise<void> {
+    const { algorithm } = this.options.accessToken;
+    const privateKey = await generatePrivateKey(algorithm);
+    const publicJwk = publicJwkOf(privateKey);
+    const purpose = `${this.ring.purpose}${algorithm}`;
+    const key = { ...period, kid: thumbprintOf(publicJwk), purpose, algorithm, publicJwk };
+    const seal = sealPrivateKey(privateKey, key, this.secrets.newest, this.random.bytes(IV_BYTES));
+    const elected = await this.store.elect({ ...key, sealedPrivateKey: seal });
+    await this.ring.reload();
+    if (!elected) return;
+    this.logger.log(`new signing key ${key.kid} (${algorithm}) signs from ${new Date(key.signFrom).toISOString()}`);
+    this.events.emit({ type: 'keys.rotated', kid: key.kid, signFrom: new Date(key.signFrom) });
+  }
+
+  private get timing(): RotationSchedule {
+    const { keys, accessToken } = this.options;
+    return { ...keys, tokenLifetime: accessToken.lifetime + accessToken.clockTolerance };
+  }
+}

@@ -1,0 +1,129 @@
+import {
+  IsOptional,
+  registerDecorator,
+  validateSync,
+  type ValidationArguments,
+  type ValidationError,
+  type ValidationOptions,
+} from 'class-validator';
+import { SERVER_SECRET_BYTES } from '../rules/server-keys.js';
+import { describeDuration, parseDuration } from './duration.js';
+
+function define(name: string, check: (value: unknown) => string | undefined, options?: ValidationOptions) {
+  return (target: object, propertyName: string): void =>
+    registerDecorator({
+      name,
+      target: target.constructor,
+      propertyName,
+      options,
+      validator: {
+        validate: value => check(value) === undefined,
+        defaultMessage: (args?: ValidationArguments) => {
+          const value: unknown = args?.value;
+          const faulty = options?.each && Array.isArray(value) ? value.find(one => check(one) !== undefined) : value;
+          return check(faulty) ?? '';
+        },
+      },
+    });
+}
+
+function both(...decorators: PropertyDecorator[]): PropertyDecorator {
+  return (target, key) => decorators.forEach(decorate => decorate(target, key));
+}
+
+/** A duration with a unit, within bounds. */
+export function IsDuration(bounds: { least?: string; most?: string; orNone?: boolean } = {}): PropertyDecorator {
+  const least = parseDuration(bounds.least ?? '0s')!;
+  const most = bounds.most === undefined ? Infinity : parseDuration(bounds.most)!;
+  return both(
+    IsOptional(),
+    define('isDuration', value => {
+      if (bounds.orNone && value === 'none') return undefined;
+      const milliseconds = parseDuration(value);
+      if (milliseconds === undefined) return describeDuration(value) + (bounds.orNone ? ", or 'none'" : '');
+      if (milliseconds < least) return `write '${bounds.least}' or more`;
+      if (milliseconds > most) return `write '${bounds.most}' or less`;
+      return undefined;
+    }) as PropertyDecorator,
+  );
+}
+
+/** One or more secrets of sufficient length. Neither the secret nor its length stands in the message. */
+export function IsSecret(): PropertyDecorator {
+  return both(
+    IsOptional(),
+    define('isSecret', value => {
+      if (value === 'database') return undefined;
+      const secrets: unknown[] = Array.isArray(value) ? value : [value];
+      const long = (one: unknown) => typeof one === 'string' && Buffer.byteLength(one) >= SERVER_SECRET_BYTES;
+      if (secrets.length > 0 && secrets.every(long)) return undefined;
+      return `write a random string of at least ${SERVER_SECRET_BYTES} bytes, such as the output of "openssl rand -base64 48", or an array of them with the newest first`;
+    }) as PropertyDecorator,
+  );
+}
+
+/** The name of a cookie without its prefix (RFC 6265, section 4.1.1). */
+export function IsCookieName(): PropertyDecorator {
+  return both(
+    IsOptional(),
+    define('isCookieName', value => {
+      if (typeof value !== 'string' || !/^[!#$%&'*+.^`|~\w-]+$/.test(value))
+        return 'write a cookie name (letters, digits, _ and -)';
+      if (/^__(host|secure)-/i.test(value))
+        return 'leave out the __Host- or __Secure- prefix: it is added where it applies';
+      return undefined;
+    }) as PropertyDecorator,
+  );
+}
+
+/** An origin as browsers write it (RFC 6454, section 6.2). */
+export function IsOrigin(options?: ValidationOptions): PropertyDecorator {
+  return define(
+    'isOrigin',
+    value => {
+      const hint = "write each origin as 'https://host' or 'https://host:port', without a path or a wildcard";
+      if (typeof value !== 'string' || value.includes('*') || !URL.canParse(value)) return hint;
+      return new URL(value).origin === value ? undefined : hint;
+    },
+    options,
+  ) as PropertyDecorator;
+}
+
+/** A nested object of options, whose own options are checked by its class. */
+export function IsOptionsObject(type: () => new () => object): PropertyDecorator {
+  return both(
+    IsOptional(),
+    define('isOptionsObject', value =>
+      typeof value === 'object' && value !== null && !Array.isArray(value) ? undefined : 'write an object',
+    ) as PropertyDecorator,
+    (target, key) => Reflect.defineMetadata(NESTED, type, target, key),
+  );
+}
+
+const NESTED = 'nestjs-jwt-session:nested-options';
+
+/**
+ * Checks plain options against their class.
+ *
+ * @returns a sentence for each option that is unknown or wrong, with its path
+ */
+export function findOptionMistakes(type: new () => object, plain: object, path = ''): string[] {
+  const instance = Object.assign(new type(), plain);
+  const mistakes = validateSync(instance, { whitelist: true, forbidNonWhitelisted: true }).map(error =>
+    describe(error, path),
+  );
+  for (const [key, value] of Object.entries(plain)) {
+    const nested = Reflect.getMetadata(NESTED, type.prototype, key) as (() => new () => object) | undefined;
+    if (nested && typeof value === 'object' && value !== null) {
+      mistakes.push(...findOptionMistakes(nested(), value as object, `${path}${key}.`));
+    }
+  }
+  return mistakes;
+}
+
+function describe(error: ValidationError, path: string): string {
+  const name = `${path}${error.property}`;
+  const constraints = error.constraints ?? {};
+  if ('whitelistValidation' in constraints) return `unknown option "${name}": remove it, or mend its spelling`;
+  return `option "${name}": ${Object.values(constraints).join('; ')}`;
+}

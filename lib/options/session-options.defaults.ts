@@ -1,0 +1,19 @@
+import type { SessionModuleExtras } from './session-options.js';
+
+/** Each default is written here, once; the README's table is tested against it. */
+export const DEFAULTS = {
+  accessToken: { lifetime: '10m', algorithm: 'ES256', clockTolerance: '5s' },
+  session: { idleLifetime: '30d', absoluteLifetime: '180d', leeway: '30s' },
+  keys: { rotateEvery: '7d', publishAhead: '1h' },
+  transport: 'both',
+  cookies: { secure: true, accessName: 'access_token', refreshName: 'refresh_token' },
+  csrf: 'origin',
+  trustedOrigins: [],
+  onTheft: 'revoke-session',
+} as const;
+
+export const DEFAULT_EXTRAS = {
+  controller: { path: 'session' },
+  jwks: { path: '/.well-known/jwks.json' },
+  isGlobal: true,
+} as const satisfies SessionModuleExtras;

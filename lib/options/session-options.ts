@@ -1,0 +1,154 @@
+import { IsArray, IsBoolean, IsIn, IsOptional, IsString, Matches } from 'class-validator';
+import { IsCookieName, IsDuration, IsOptionsObject, IsOrigin, IsSecret } from './option-validators.js';
+
+// `accessToken`, `session`, … below: each option's default stands in `session-options.defaults.ts`, and only there.
+
+/** The signature algorithms that generated keys can have (RFC 7518, section 3.1). */
+export const ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256'] as const;
+export type AccessTokenAlgorithm = (typeof ALGORITHMS)[number];
+
+export class AccessTokenOptions {
+  /** How long an access token lives. At least `1s`. */
+  @IsDuration({ least: '1s' })
+  lifetime?: string;
+
+  /** The signature algorithm of access tokens: `ES256`, `ES384`, `RS256` or `PS256`. */
+  @IsOptional()
+  @IsIn(ALGORITHMS)
+  algorithm?: AccessTokenAlgorithm;
+
+  /** The `iss` claim (RFC 7519, section 4.1.1), issued and then required. */
+  @IsOptional()
+  @IsString()
+  @Matches(/^[^\0]+$/)
+  issuer?: string;
+
+  /** The `aud` claim (RFC 7519, section 4.1.3), issued and then required. */
+  @IsOptional()
+  @IsString()
+  @Matches(/^[^\0]+$/)
+  audience?: string;
+
+  /** How far in the future `iat` may lie because clocks differ. `exp` is exact. */
+  @IsDuration({ most: '60s' })
+  clockTolerance?: string;
+}
+
+export class SessionLifetimeOptions {
+  /** A session that is not refreshed for so long has ended. Slides with every refresh. */
+  @IsDuration({ least: '1s' })
+  idleLifetime?: string;
+
+  /** A session ends so long after its login, whatever happens; `'none'` for no such limit. */
+  @IsDuration({ least: '1s', orNone: true })
+  absoluteLifetime?: string;
+
+  /**
+   * How long after a rotation the token before it is still answered, so that tabs and retries under way meet no theft
+   * alarm. `0s` to `120s`, at most half of `accessToken.lifetime`.
+   */
+  @IsDuration({ most: '120s' })
+  leeway?: string;
+}
+
+export class KeyOptions {
+  /** How long one key signs. At least `2s`. */
+  @IsDuration({ least: '2s' })
+  rotateEvery?: string;
+
+  /** How long the next key stands in the JWKS before it signs. Shorter than `rotateEvery`. */
+  @IsDuration({ least: '1s' })
+  publishAhead?: string;
+}
+
+export class CookieOptions {
+  /** The `Secure` attribute. Without it the cookie names lose their prefixes; for development on plain http only. */
+  @IsOptional()
+  @IsBoolean()
+  secure?: boolean;
+
+  /** `SameSite` of both cookies. By default Lax for the access token and Strict for the refresh token. */
+  @IsOptional()
+  @IsIn(['lax', 'strict', 'none'])
+  sameSite?: 'lax' | 'strict' | 'none';
+
+  /** The `Domain` attribute. It costs the access cookie its `__Host-` prefix. */
+  @IsOptional()
+  @IsString()
+  @Matches(/^\.?[a-z0-9-]+(\.[a-z0-9-]+)*$/i, { message: "write a host name such as 'example.com'" })
+  domain?: string;
+
+  /** Name of the access-token cookie, without prefix. */
+  @IsCookieName()
+  accessName?: string;
+
+  /** Name of the refresh-token cookie, without prefix. */
+  @IsCookieName()
+  refreshName?: string;
+
+  /** `Path` of the refresh-token cookie; needed where a proxy strips a prefix. Default: where the controller is mounted. */
+  @IsOptional()
+  @Matches(/^\/[^;,\s]*$/, { message: "write an absolute path such as '/api/session'" })
+  refreshPath?: string;
+}
+
+/** The options of `SessionModule.forRoot` and of the factories of `SessionModule.forRootAsync`. */
+export class SessionModuleOptions {
+  /**
+   * One or more server secrets of at least 32 bytes. The first seals private keys and derives refresh tokens, the others
+   * still open what they made. Left out: generated and kept in the database, so that who reads the database can mint
+   * tokens; with `NODE_ENV=production` that must be asked for by `'database'`.
+   */
+  @IsSecret()
+  secret?: string | string[];
+
+  @IsOptionsObject(() => AccessTokenOptions)
+  accessToken?: AccessTokenOptions;
+
+  @IsOptionsObject(() => SessionLifetimeOptions)
+  session?: SessionLifetimeOptions;
+
+  @IsOptionsObject(() => KeyOptions)
+  keys?: KeyOptions;
+
+  /** How tokens travel: `cookie`, `bearer`, or `both`, where the client asks for bearer at login. */
+  @IsOptional()
+  @IsIn(['cookie', 'bearer', 'both'])
+  transport?: 'cookie' | 'bearer' | 'both';
+
+  @IsOptionsObject(() => CookieOptions)
+  cookies?: CookieOptions;
+
+  /** Protection of cookie-authenticated requests against other sites: `origin` or `off`. */
+  @IsOptional()
+  @IsIn(['origin', 'off'])
+  csrf?: 'origin' | 'off';
+
+  /** Other origins whose pages may send unsafe requests with cookies, such as `https://admin.example.com`. */
+  @IsOptional()
+  @IsArray()
+  @IsOrigin({ each: true })
+  trustedOrigins?: string[];
+
+  /** What a `fork` or a `stale` token ends: its session, or all sessions of the user. */
+  @IsOptional()
+  @IsIn(['revoke-session', 'revoke-user'])
+  onTheft?: 'revoke-session' | 'revoke-user';
+}
+
+/** Options that must be known when the module is declared: given beside `useFactory`, never in its result. */
+export interface SessionModuleExtras {
+  /** Name of the TypeORM data source; the default one if left out. */
+  dataSource?: string;
+  /** Where refresh, log-out and the list of devices are mounted; `false` mounts nothing. */
+  controller?: { path: string } | false;
+  /** Where the public keys are served; `false` mounts nothing. */
+  jwks?: { path: string } | false;
+  /** Whether the module's providers are visible everywhere. */
+  isGlobal?: boolean;
+}
+
+/** What `useClass` and `useExisting` of `SessionModule.forRootAsync` name. */
+export interface SessionOptionsFactory {
+  createSessionOptions(): SessionModuleOptions | Promise<SessionModuleOptions>;
+}

@@ -1,0 +1,38 @@
+import { createHash, createHmac, hkdfSync } from 'node:crypto';
+
+/** What one server secret is used for; every purpose has a key of its own (RFC 5869). */
+export interface ServerKeys {
+  /** Names the secret in the database without telling anything about it: 4 bytes, base64url. */
+  readonly id: string;
+  /** Derives the secret of a refresh token from that of its parent. */
+  readonly chain: Buffer;
+  /** Authenticates refresh tokens. */
+  readonly tag: Buffer;
+  /** Seals private signing keys. */
+  readonly seal: Buffer;
+}
+
+/** The shortest server secret that is accepted, in bytes. */
+export const SERVER_SECRET_BYTES = 32;
+
+/** Derives the keys of every purpose from one server secret. */
+export function deriveServerKeys(secret: string): ServerKeys {
+  const derive = (label: string, length: number) =>
+    Buffer.from(hkdfSync('sha256', secret, '', `nestjs-jwt-session/${label}`, length));
+  return {
+    id: derive('id', 4).toString('base64url'),
+    chain: derive('refresh-token/chain', 32),
+    tag: derive('refresh-token/tag', 32),
+    seal: derive('signing-key/seal', 32),
+  };
+}
+
+export function hmacSha256(key: Buffer, ...parts: Buffer[]): Buffer {
+  const hmac = createHmac('sha256', key);
+  for (const part of parts) hmac.update(part);
+  return hmac.digest();
+}
+
+export function sha256(data: Buffer): Buffer {
+  return createHash('sha256').update(data).digest();
+}

@@ -1,0 +1,24 @@
+/** Where the session lies on a request; never `request.session`, so that it lives beside express-session. */
+export const SESSION_ON_REQUEST = Symbol.for('nestjs-jwt-session');
+
+/** The data source that the module was given (`dataSource` option). */
+export const SESSION_DATA_SOURCE = Symbol('SESSION_DATA_SOURCE');
+
+/** The options as the application wrote them. */
+export const SESSION_MODULE_OPTIONS = Symbol('SESSION_MODULE_OPTIONS');
+
+/** The static options: what must be known when the module is declared. */
+export const SESSION_MODULE_EXTRAS = Symbol('SESSION_MODULE_EXTRAS');
+
+/** Metadata keys of `@Public()` and `@OptionalSession()`. */
+export const PUBLIC_ROUTE = 'nestjs-jwt-session:public';
+export const OPTIONAL_SESSION = 'nestjs-jwt-session:optional';
+
+/** The request header with which a client that is no browser asks for its tokens in the body. */
+export const TRANSPORT_HEADER = 'session-transport';
+
+/** Marks the session controller and its subclasses, to find where they are mounted. */
+export const SESSION_CONTROLLER = 'nestjs-jwt-session:controller';
+
+/** The module class itself, to find out whether an application imports it twice. */
+export const SESSION_MODULE_CLASS = Symbol('SESSION_MODULE_CLASS');

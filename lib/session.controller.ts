@@ -1,0 +1,113 @@
+import {
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  NotFoundException,
+  Param,
+  Post,
+  SetMetadata,
+  type Type,
+  UseGuards,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import { Public } from './decorators/access.decorators.js';
+import { CurrentSession } from './decorators/current-session.decorator.js';
+import { Exchange } from './decorators/exchange.decorator.js';
+import { DEFAULT_EXTRAS } from './options/session-options.defaults.js';
+import { SESSION_CONTROLLER } from './session.constants.js';
+import { SessionGuard } from './session.guard.js';
+import { SessionService } from './session.service.js';
+import { UserSession } from './session.types.js';
+import { SessionExchange } from './transport/exchange.js';
+
+/**
+ * Refresh, log-out and the list of devices. Mounted by the module under `session`; for another path, Swagger, extra
+ * guards or versions set `controller: false` and extend it: `@Controller('auth') class Mine extends SessionController {}`.
+ *
+ * Bodies are read without a DTO, so that an application's strict `ValidationPipe` does not refuse them.
+ */
+@Controller({ path: DEFAULT_EXTRAS.controller.path, version: VERSION_NEUTRAL })
+@SetMetadata(SESSION_CONTROLLER, true)
+export class SessionController {
+  constructor(protected readonly sessions: SessionService) {}
+
+  /**
+   * `expiresIn` counts the seconds of the access token, `expiresAt` is the end of the session. The answer has the tokens only where the refresh token came in the body: no script can lift them from a cookie.
+   */
+  @Post('refresh')
+  @HttpCode(200)
+  @Public()
+  async refresh(@Exchange() exchange: SessionExchange) {
+    const { session, ...tokens } = await this.sessions.refresh(exchange);
+    return { ...tokens, expiresAt: session.expiresAt };
+  }
+
+  /** Also 204 when there is no session to end: the answer tells nobody whether there was one. */
+  @Post('logout')
+  @HttpCode(204)
+  @Public()
+  async logOut(@Exchange() exchange: SessionExchange): Promise<void> {
+    await this.sessions.logOut(exchange);
+  }
+
+  @Post('logout-others')
+  @HttpCode(200)
+  @UseGuards(SessionGuard)
+  async logOutOthers(@CurrentSession() session: UserSession) {
+    return { ended: await this.sessions.logOutOthers(session) };
+  }
+
+  @Post('logout-all')
+  @HttpCode(200)
+  @UseGuards(SessionGuard)
+  async logOutAll(@CurrentSession() session: UserSession, @Exchange() exchange: SessionExchange) {
+    return { ended: await this.sessions.logOutAll(session.userId, { exchange }) };
+  }
+
+  @Get()
+  @UseGuards(SessionGuard)
+  current(@CurrentSession() session: UserSession) {
+    const { id, userId, claims, createdAt, expiresAt } = session;
+    return { id, userId, claims, createdAt, expiresAt };
+  }
+
+  @Get('devices')
+  @UseGuards(SessionGuard)
+  async devices(@CurrentSession() session: UserSession) {
+    const devices = await this.sessions.list(session.userId);
+    return devices.map(({ id, label, ip, createdAt, lastSeenAt }) => ({
+      id,
+      label,
+      ip,
+      createdAt,
+      lastSeenAt,
+      current: id === session.id,
+    }));
+  }
+
+  @Delete('devices/:id')
+  @HttpCode(204)
+  @UseGuards(SessionGuard)
+  async endDevice(
+    @CurrentSession() session: UserSession,
+    @Exchange() exchange: SessionExchange,
+    @Param('id') id: string,
+  ): Promise<void> {
+    // One statement that ends the session only if it is the caller's: a foreign id looks like an unknown one.
+    const ended = await this.sessions.logOut(id, {
+      userId: session.userId,
+      exchange: id === session.id ? exchange : undefined,
+    });
+    if (!ended) throw new NotFoundException('You have no session of that id');
+  }
+}
+
+/** The controller at a path of the application's choice. */
+export function mountedAt(path: string): Type<SessionController> {
+  if (path === DEFAULT_EXTRAS.controller.path) return SessionController;
+
+  @Controller({ path, version: VERSION_NEUTRAL })
+  class MountedSessionController extends SessionController {}
+  return MountedSessionController;
+}

@@ -1,0 +1,147 @@
+import { HttpException, HttpStatus } from '@nestjs/common';
+import type { TheftClass } from './rules/rotation.js';
+
+/** Every code that a refusal can carry; they are part of the API. */
+export type SessionErrorCode =
+  | 'session_missing'
+  | 'access_token_expired'
+  | 'access_token_invalid'
+  | 'session_expired'
+  | 'session_revoked'
+  | 'refresh_token_invalid'
+  | 'token_theft_detected'
+  | 'csrf_rejected'
+  | 'invalid_request'
+  | 'session_store_unavailable';
+
+const STATUS_TEXT: Partial<Record<HttpStatus, string>> = {
+  [HttpStatus.BAD_REQUEST]: 'Bad Request',
+  [HttpStatus.UNAUTHORIZED]: 'Unauthorized',
+  [HttpStatus.FORBIDDEN]: 'Forbidden',
+  [HttpStatus.SERVICE_UNAVAILABLE]: 'Service Unavailable',
+};
+
+/** A refusal. The body is Nest 12's own shape, also on Nest 11: `{ statusCode, error, errorCode, message }`. */
+export abstract class SessionError extends HttpException {
+  /** Nest 12 sets it from the options, Nest 11 does not know it. */
+  declare readonly errorCode: SessionErrorCode;
+
+  protected constructor(status: HttpStatus, errorCode: SessionErrorCode, message: string, details: object = {}) {
+    super({ statusCode: status, error: STATUS_TEXT[status], errorCode, message, ...details }, status);
+    Object.defineProperty(this, 'errorCode', { value: errorCode, enumerable: true });
+  }
+
+  /** The session has ended for this client: cookies that carried the refused token are cleared. */
+  get endsSession(): boolean {
+    return false;
+  }
+}
+
+abstract class UnauthorizedSessionError extends SessionError {
+  protected constructor(errorCode: SessionErrorCode, message: string, details?: object) {
+    super(HttpStatus.UNAUTHORIZED, errorCode, message, details);
+  }
+}
+
+abstract class EndedSessionError extends UnauthorizedSessionError {
+  override get endsSession(): boolean {
+    return true;
+  }
+}
+
+/** No credentials came with the request: log in. */
+export class SessionMissingError extends UnauthorizedSessionError {
+  static readonly code = 'session_missing';
+  constructor(message = 'No session: log in, and send the session cookies or an Authorization: Bearer header') {
+    super(SessionMissingError.code, message);
+  }
+}
+
+/** Refresh, then repeat. */
+export class AccessTokenExpiredError extends UnauthorizedSessionError {
+  static readonly code = 'access_token_expired';
+  constructor(message = 'The access token has expired: refresh, then repeat the request') {
+    super(AccessTokenExpiredError.code, message);
+  }
+}
+
+/** Refresh, then repeat. */
+export class AccessTokenInvalidError extends UnauthorizedSessionError {
+  static readonly code = 'access_token_invalid';
+  constructor(message = 'The access token is not valid here: refresh, then repeat the request') {
+    super(AccessTokenInvalidError.code, message);
+  }
+}
+
+/** Log in. */
+export class SessionExpiredError extends EndedSessionError {
+  static readonly code = 'session_expired';
+  constructor(message = 'The session has expired: log in again') {
+    super(SessionExpiredError.code, message);
+  }
+}
+
+/** Log in. */
+export class SessionRevokedError extends EndedSessionError {
+  static readonly code = 'session_revoked';
+  constructor(message = 'The session was ended: log in again') {
+    super(SessionRevokedError.code, message);
+  }
+}
+
+/** Log in. */
+export class RefreshTokenInvalidError extends EndedSessionError {
+  static readonly code = 'refresh_token_invalid';
+  constructor(message = 'This is not a refresh token of this application: log in again') {
+    super(RefreshTokenInvalidError.code, message);
+  }
+}
+
+/** Log in, and tell the user: a refresh token of this session was used by two parties. */
+export class TokenTheftDetectedError extends EndedSessionError {
+  static readonly code = 'token_theft_detected';
+  constructor(readonly theftClass: TheftClass) {
+    super(
+      TokenTheftDetectedError.code,
+      'A refresh token of this session was used twice, so somebody may have a copy of it. The session was ended: log in again',
+      { class: theftClass },
+    );
+  }
+}
+
+/** The request came from a page of another site. */
+export class CsrfRejectedError extends SessionError {
+  static readonly code = 'csrf_rejected';
+  constructor(message: string) {
+    super(HttpStatus.FORBIDDEN, CsrfRejectedError.code, message);
+  }
+}
+
+/** Mend the request. */
+export class InvalidRequestError extends SessionError {
+  static readonly code = 'invalid_request';
+  constructor(message: string) {
+    super(HttpStatus.BAD_REQUEST, InvalidRequestError.code, message);
+  }
+}
+
+/** Try again after `Retry-After`; repeating is safe. */
+export class SessionStoreUnavailableError extends SessionError {
+  static readonly code = 'session_store_unavailable';
+  constructor(message = 'The session store cannot be reached: try again; repeating is safe') {
+    super(HttpStatus.SERVICE_UNAVAILABLE, SessionStoreUnavailableError.code, message);
+  }
+}
+
+const THEFT_REASON = /^theft:(recent|fork|stale)$/;
+
+/** The reason that a row keeps when reuse ended it, so that every later token of the session tells of it too. */
+export function theftReason(theftClass: TheftClass): string {
+  return `theft:${theftClass}`;
+}
+
+/** The error for a session that ended for the given reason. */
+export function revokedError(reason: string): SessionError {
+  const theftClass = THEFT_REASON.exec(reason)?.[1] as TheftClass | undefined;
+  return theftClass ? new TokenTheftDetectedError(theftClass) : new SessionRevokedError();
+}

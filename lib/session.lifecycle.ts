@@ -1,0 +1,82 @@
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  Logger,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { JwksRoute } from './keys/jwks-route.js';
+import { KeyRotation } from './keys/key-rotation.js';
+import { ServerSecrets } from './keys/server-secrets.js';
+import { ResolvedSessionOptions } from './options/resolve-options.js';
+import type { SessionModuleExtras } from './options/session-options.js';
+import { SESSION_MODULE_CLASS, SESSION_MODULE_EXTRAS } from './session.constants.js';
+import { SessionEvents } from './session.events.js';
+import { CleanUp } from './sessions/clean-up.js';
+import { Confirmations } from './sessions/confirmations.js';
+import { SchemaCheck } from './store/schema-check.js';
+import { SessionCookies } from './transport/session-cookies.js';
+
+/** What happens at start and at the end, in order. */
+@Injectable()
+export class SessionLifecycle implements OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown {
+  private readonly logger = new Logger('SessionModule');
+
+  constructor(
+    private readonly options: ResolvedSessionOptions,
+    @Inject(SESSION_MODULE_EXTRAS) private readonly extras: SessionModuleExtras,
+    @Inject(SESSION_MODULE_CLASS) private readonly moduleClass: object,
+    private readonly modules: ModulesContainer,
+    private readonly host: HttpAdapterHost,
+    private readonly schema: SchemaCheck,
+    private readonly secrets: ServerSecrets,
+    private readonly rotation: KeyRotation,
+    private readonly cleanUp: CleanUp,
+    private readonly confirmations: Confirmations,
+    private readonly cookies: SessionCookies,
+    private readonly jwks: JwksRoute,
+    private readonly events: SessionEvents,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    this.requireOneModule();
+    await this.schema.run();
+    await this.secrets.load();
+    await this.rotation.start();
+    await this.cleanUp.start();
+    this.announce();
+  }
+
+  onModuleDestroy(): void {
+    this.rotation.stop();
+    this.cleanUp.stop();
+  }
+
+  /** The last confirmations are written while TypeORM's connections are still open. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.confirmations.flush();
+    this.events.complete();
+  }
+
+  private requireOneModule(): void {
+    const found = [...this.modules.values()].filter(({ metatype }) => metatype === this.moduleClass);
+    if (found.length <= 1) return;
+    throw new Error(
+      'SessionModule.forRoot is called twice in this application: keep one call, import its result where it is needed, or rely on isGlobal',
+    );
+  }
+
+  private announce(): void {
+    const { transport, accessToken, cookies, csrf } = this.options;
+    const { controller } = this.extras;
+    const mounted = controller && this.host?.httpAdapter ? this.cookies.refreshPath : 'not mounted';
+    this.logger.log(
+      `sessions at ${mounted}, transport ${transport}, ${accessToken.algorithm}, public keys at ${this.jwks.path ?? 'not mounted'}`,
+    );
+    if (transport === 'bearer') return;
+    if (!cookies.secure) this.logger.warn('cookies are not Secure: for development on plain http only');
+    if (csrf === 'off') this.logger.warn("csrf is off: pages of other sites can act with a user's cookies");
+  }
+}

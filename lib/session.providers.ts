@@ -1,0 +1,49 @@
+import type { Provider } from '@nestjs/common';
+import { AccessTokenSigner } from './access-token/access-token-signer.js';
+import { AccessTokenVerifier } from './access-token/access-token-verifier.js';
+import { AccessTokens, TokenUse } from './access-token/access-tokens.js';
+import { LocalSessionAuthenticator } from './access-token/local-session-authenticator.js';
+import { SessionAuthenticator } from './access-token/session-authenticator.js';
+import { JwksRoute } from './keys/jwks-route.js';
+import { KeyRing } from './keys/key-ring.js';
+import { KeyRotation } from './keys/key-rotation.js';
+import { ServerSecrets } from './keys/server-secrets.js';
+import { Revocations } from './revocation/revocations.js';
+import { SessionEvents } from './session.events.js';
+import { SessionClock, SessionRandom, SessionTimers } from './session.runtime.js';
+import { Schedule } from './session.schedule.js';
+import { CleanUp } from './sessions/clean-up.js';
+import { Confirmations } from './sessions/confirmations.js';
+import { ExchangeSessions } from './sessions/exchange-sessions.js';
+import { PresentedSession } from './sessions/presented-session.js';
+import { SessionEnder } from './sessions/session-ender.js';
+import { SessionIssuer } from './sessions/session-issuer.js';
+import { SessionRefresher } from './sessions/session-refresher.js';
+import { TokenDelivery } from './sessions/token-delivery.js';
+import { AfterCommit } from './store/after-commit.js';
+import { CleanUpStore } from './store/clean-up.store.js';
+import { Database } from './store/database.js';
+import { KeyStore } from './store/key.store.js';
+import { RotationStore } from './store/rotation.store.js';
+import { SchemaCheck } from './store/schema-check.js';
+import { SessionStore } from './store/session.store.js';
+import { Credentials } from './transport/credentials.js';
+import { CsrfProtection } from './transport/csrf.js';
+import { MountedPath } from './transport/mounted-path.js';
+import { RefusalHeaders } from './transport/refusal-headers.js';
+import { ResponseHeaders } from './transport/response-headers.js';
+import { SessionCookies } from './transport/session-cookies.js';
+
+/** The module's parts by layer; each layer uses those above it in this list. */
+export const SESSION_PROVIDERS: Provider[] = [
+  ...[SessionClock, SessionRandom, SessionTimers, Schedule, SessionEvents],
+  ...[Database, AfterCommit, SchemaCheck, SessionStore, RotationStore, KeyStore, CleanUpStore],
+  ...[ServerSecrets, KeyRing, KeyRotation, JwksRoute],
+  Revocations,
+  ...[ResponseHeaders, MountedPath, SessionCookies, Credentials, CsrfProtection, RefusalHeaders],
+  ...[AccessTokenSigner, AccessTokenVerifier, AccessTokens],
+  { provide: SessionAuthenticator, useClass: LocalSessionAuthenticator },
+  ...[PresentedSession, TokenDelivery, SessionIssuer, SessionRefresher, SessionEnder, ExchangeSessions, CleanUp],
+  Confirmations,
+  { provide: TokenUse, useExisting: Confirmations },
+];

@@ -1,0 +1,198 @@
+import { Injectable } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import { AccessTokens } from './access-token/access-tokens.js';
+import { KeyRing } from './keys/key-ring.js';
+import { KeyRotation } from './keys/key-rotation.js';
+import { isUuid } from './rules/uuid.js';
+import { RefreshTokenInvalidError, SessionRevokedError } from './session.errors.js';
+import { type SessionEvent, SessionEvents } from './session.events.js';
+import {
+  type CleanUpResult,
+  type Device,
+  type IssuedTokens,
+  type LogInOptions,
+  type LogOutOptions,
+  type RefreshRequest,
+  type SessionData,
+  type SessionStatus,
+  type TransactionOption,
+  UserSession,
+} from './session.types.js';
+import { CleanUp } from './sessions/clean-up.js';
+import { ExchangeSessions } from './sessions/exchange-sessions.js';
+import { PresentedSession } from './sessions/presented-session.js';
+import { SessionEnder } from './sessions/session-ender.js';
+import { checkJson, checkReason, checkUserId } from './sessions/session-input.js';
+import { SessionIssuer } from './sessions/session-issuer.js';
+import { SessionRefresher } from './sessions/session-refresher.js';
+import { SchemaCheck } from './store/schema-check.js';
+import { SessionStore } from './store/session.store.js';
+import { SessionExchange } from './transport/exchange.js';
+
+/** Logs users in and out. The façade that applications inject. */
+@Injectable()
+export class SessionService {
+  /**
+   * What happens to sessions and keys. Each event is delivered in a try/catch of its own: a subscriber that fails is
+   * logged and harms nobody.
+   */
+  readonly events: Observable<SessionEvent>;
+
+  constructor(
+    private readonly issuer: SessionIssuer,
+    private readonly refresher: SessionRefresher,
+    private readonly presented: PresentedSession,
+    private readonly exchanges: ExchangeSessions,
+    private readonly ender: SessionEnder,
+    private readonly accessTokens: AccessTokens,
+    private readonly store: SessionStore,
+    private readonly cleaner: CleanUp,
+    private readonly keys: KeyRing,
+    private readonly rotation: KeyRotation,
+    private readonly schema: SchemaCheck,
+    events: SessionEvents,
+  ) {
+    this.events = events.observable;
+  }
+
+  /**
+   * Begins a session and issues its tokens: as cookies on the exchange's response, or in the answer. The session that
+   * came with the request ends. One statement.
+   *
+   * @param userId 1 to 255 characters, kept exactly
+   * @throws InvalidRequestError for input that cannot be kept, before anything is written
+   * @throws CsrfRejectedError in cookie mode, for a request from a page of another site
+   * @throws SessionStoreUnavailableError
+   */
+  logIn(userId: string, options: LogInOptions = {}): Promise<IssuedTokens> {
+    return this.exchanges.refusing(options.exchange, undefined, () => this.issuer.logIn(userId, options));
+  }
+
+  /**
+   * Exchanges a refresh token for a new access token and, outside the leeway window, a new refresh token. The answer
+   * takes the form in which the token came. One statement.
+   *
+   * @throws RefreshTokenInvalidError, SessionExpiredError, SessionRevokedError: log in
+   * @throws TokenTheftDetectedError when two parties hold copies of the token; the session has ended
+   * @throws CsrfRejectedError, SessionMissingError, SessionStoreUnavailableError
+   */
+  async refresh(source: SessionExchange | RefreshRequest): Promise<IssuedTokens> {
+    if (source instanceof SessionExchange) return this.exchanges.refresh(source);
+    return this.exchanges.refusing(undefined, undefined, async () => {
+      const token = typeof source.refreshToken === 'string' ? this.presented.open(source.refreshToken) : undefined;
+      if (!token) throw new RefreshTokenInvalidError();
+      return this.refresher.refresh(token, { transport: 'bearer', ip: source.ip, userAgent: source.userAgent });
+    });
+  }
+
+  /**
+   * Ends one session: that of the id, or the one that a request brings. Its access tokens are refused at once.
+   * One statement.
+   *
+   * @returns false when there was no live session to end
+   */
+  async logOut(session: string | SessionExchange, options: LogOutOptions = {}): Promise<boolean> {
+    const { exchange, userId, reason = 'logout', manager } = options;
+    checkReason(reason);
+    if (session instanceof SessionExchange) return this.exchanges.logOut(session, reason);
+    const ended = isUuid(session) ? await this.ender.end({ sessionId: session, ownedBy: userId }, reason, manager) : 0;
+    if (exchange) this.exchanges.clearCookies(exchange);
+    return ended > 0;
+  }
+
+  /** Ends the user's sessions but this one. Returns how many there were. One statement. */
+  async logOutOthers(session: Pick<UserSession, 'id' | 'userId'>, options: LogOutOptions = {}): Promise<number> {
+    const { reason = 'logout-others', manager } = options;
+    checkReason(reason);
+    return this.ender.end({ userId: session.userId, except: session.id }, reason, manager);
+  }
+
+  /** Ends all sessions of the user. Returns how many there were. One statement. */
+  async logOutAll(userId: string, options: LogOutOptions = {}): Promise<number> {
+    const { exchange, reason = 'logout-all', manager } = options;
+    checkUserId(userId);
+    checkReason(reason);
+    const ended = await this.ender.end({ userId }, reason, manager);
+    if (exchange) this.exchanges.clearCookies(exchange);
+    return ended;
+  }
+
+  /** The user's live sessions, the latest seen first. One statement. */
+  async list(userId: string): Promise<Device[]> {
+    checkUserId(userId);
+    return this.store.list(userId);
+  }
+
+  /** A live session as the database knows it, or null. */
+  async get(sessionId: string): Promise<UserSession | null> {
+    const row = isUuid(sessionId) ? await this.store.get(sessionId) : undefined;
+    if (!row) return null;
+    return new UserSession({
+      id: row.id,
+      userId: row.user_id,
+      claims: row.claims,
+      authenticatedAt: new Date(row.authenticated_ms),
+      expiresAt: new Date(row.expires_ms),
+    });
+  }
+
+  /**
+   * The session of an access token that counts at this moment. No statement.
+   *
+   * @throws AccessTokenInvalidError, AccessTokenExpiredError, SessionRevokedError, TokenTheftDetectedError
+   */
+  async verify(accessToken: string): Promise<UserSession> {
+    return (await this.accessTokens.accept(accessToken)).session;
+  }
+
+  /**
+   * What `setData` or `logIn` has kept with the session on the server; null if nothing was.
+   *
+   * @throws SessionRevokedError when there is no such live session
+   */
+  async getData(sessionId: string, { manager }: TransactionOption = {}): Promise<SessionData | null> {
+    const found = isUuid(sessionId) ? await this.store.getData(sessionId, manager) : undefined;
+    if (!found) throw new SessionRevokedError();
+    return found.data;
+  }
+
+  /**
+   * Replaces what is kept with the session on the server.
+   *
+   * @param data any JSON value
+   * @throws InvalidRequestError for what is not JSON
+   * @throws SessionRevokedError when there is no such live session
+   */
+  async setData(sessionId: string, data: SessionData, { manager }: TransactionOption = {}): Promise<void> {
+    checkJson(data, 'data');
+    const written = isUuid(sessionId) && (await this.store.setData(sessionId, data, manager));
+    if (!written) throw new SessionRevokedError();
+  }
+
+  /** Removes what ended more than a day ago; also runs by itself every hour. `dryRun` only counts. */
+  cleanUp({ dryRun = false }: { dryRun?: boolean } = {}): Promise<CleanUpResult> {
+    return this.cleaner.run(dryRun);
+  }
+
+  /**
+   * Makes a new signing key out of turn. It signs after `keys.publishAhead`, and nobody notices.
+   *
+   * `distrust` is for a stolen key: tokens signed by any present key are refused at once, the new key signs at once, and
+   * clients refresh. Nobody has to log in again.
+   */
+  rotateKeys({ distrust = false }: { distrust?: boolean } = {}): Promise<void> {
+    return this.rotation.rotateNow(distrust);
+  }
+
+  /** Whether sessions work; fits a Terminus health check. */
+  async status(): Promise<SessionStatus> {
+    const database = (await this.schema.ping()) ? 'up' : 'down';
+    const signing = this.keys.current?.kid;
+    const keys = signing === undefined ? 'down' : 'up';
+    return {
+      status: database === 'up' && keys === 'up' ? 'up' : 'down',
+      database: { status: database },
+      keys: { status: keys, ...(signing === undefined ? {} : { signing }), verifying: this.keys.verifying.length },
+    };
+  }
+}

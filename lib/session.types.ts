@@ -1,0 +1,118 @@
+import type { EntityManager } from 'typeorm';
+import type { SessionExchange } from './transport/exchange.js';
+import { timeOfUuid } from './rules/uuid.js';
+
+/**
+ * The claims that an access token carries beside the registered ones. Augment it to type `claims` everywhere:
+ * `declare module 'nestjs-jwt-session' { interface SessionClaims { role: 'admin' | 'user' } }`
+ */
+export interface SessionClaims {
+  [name: string]: unknown;
+}
+
+/** What `getData` and `setData` keep in the row, on the server only. Augmentable like `SessionClaims`. */
+export interface SessionData {
+  [name: string]: unknown;
+}
+
+/** A signed-in user's session, as the access token tells it: no query is needed to make one. */
+export class UserSession {
+  /** The session id (`sid`), a UUID. */
+  readonly id!: string;
+  /** The user id (`sub`), exactly as it was given to `logIn`. */
+  readonly userId!: string;
+  readonly claims!: SessionClaims;
+  /** When the user logged in, or last proved who they are (`auth_time`). */
+  readonly authenticatedAt!: Date;
+  /** When the session ends unless it is refreshed before. */
+  readonly expiresAt!: Date;
+
+  constructor(fields: Omit<UserSession, 'createdAt' | 'toJSON'>) {
+    Object.assign(this, fields);
+  }
+
+  /** When the session began, in the clock of the process that created it: the time within the session id. */
+  get createdAt(): Date {
+    return new Date(timeOfUuid(this.id));
+  }
+
+  toJSON() {
+    const { id, userId, claims, createdAt, authenticatedAt, expiresAt } = this;
+    return { id, userId, claims, createdAt, authenticatedAt, expiresAt };
+  }
+}
+
+/** How the tokens reach the client: as cookies, or in the body for clients that keep them on their own. */
+export type TokenTransport = 'cookie' | 'bearer';
+
+/** The answer of `logIn` and `refresh`. Where cookies carry the tokens the three token fields are absent. */
+export interface IssuedTokens {
+  readonly session: UserSession;
+  /** Seconds until the access token expires. */
+  readonly expiresIn: number;
+  readonly accessToken?: string;
+  readonly refreshToken?: string;
+  readonly tokenType?: 'Bearer';
+}
+
+/** One of a user's sessions, for a list of devices. */
+export interface Device {
+  readonly id: string;
+  readonly label: string | null;
+  readonly userAgent: string | null;
+  readonly ip: string | null;
+  readonly createdAt: Date;
+  readonly lastSeenAt: Date;
+}
+
+/** Joins the caller's transaction: what is written commits or rolls back with it. */
+export interface TransactionOption {
+  /** The entity manager of a running transaction on the module's data source. */
+  manager?: EntityManager;
+}
+
+export interface LogInOptions extends TransactionOption {
+  /** Request and response (`@Exchange()`): tokens are set as cookies and the session presented with it is ended. */
+  exchange?: SessionExchange;
+  /** Goes into the access token, where the client and other services can read it. JSON, no registered names. */
+  claims?: SessionClaims;
+  /** Stays in the database. JSON. */
+  data?: SessionData;
+  /** Names the device in the list of devices; at most 255 characters. */
+  label?: string;
+  /** Overrides what the request asks for. */
+  transport?: TokenTransport;
+  /** Accepts a cross-site request: for OAuth and magic-link callbacks, which carry a proof of their own. */
+  crossSite?: boolean;
+}
+
+export interface LogOutOptions extends TransactionOption {
+  /** Where given, the session's cookies are cleared on its response. */
+  exchange?: SessionExchange;
+  /** Ends the session only if it is this user's. */
+  userId?: string;
+  /** Kept with the row and in events; at most 64 characters. Default `logout`. */
+  reason?: string;
+}
+
+/** A refresh token that did not come with a request. */
+export interface RefreshRequest {
+  refreshToken: string;
+  ip?: string;
+  userAgent?: string;
+}
+
+export interface CleanUpResult {
+  /** Sessions that were removed, or would be. */
+  readonly sessions: number;
+  /** Retired signing keys that were removed, or would be. */
+  readonly keys: number;
+}
+
+/** Fits a Terminus health check. */
+export interface SessionStatus {
+  readonly status: 'up' | 'down';
+  readonly database: { readonly status: 'up' | 'down' };
+  /** The `kid` that signs now, and how many keys still verify. */
+  readonly keys: { readonly status: 'up' | 'down'; readonly signing?: string; readonly verifying: number };
+}

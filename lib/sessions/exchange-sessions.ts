@@ -1,0 +1,76 @@
+import { Injectable } from '@nestjs/common';
+import { RefreshTokenInvalidError, SessionError, SessionMissingError } from '../session.errors.js';
+import { SessionEvents } from '../session.events.js';
+import type { IssuedTokens, TokenTransport } from '../session.types.js';
+import { clientAddress, clientUserAgent } from '../transport/client-address.js';
+import { Credentials } from '../transport/credentials.js';
+import { CsrfProtection } from '../transport/csrf.js';
+import type { SessionExchange } from '../transport/exchange.js';
+import { RefusalHeaders } from '../transport/refusal-headers.js';
+import { SessionCookies } from '../transport/session-cookies.js';
+import { PresentedSession } from './presented-session.js';
+import { SessionEnder } from './session-ender.js';
+import { SessionRefresher } from './session-refresher.js';
+
+/** Refreshing and logging out the session that a request brings with it. */
+@Injectable()
+export class ExchangeSessions {
+  constructor(
+    private readonly credentials: Credentials,
+    private readonly csrf: CsrfProtection,
+    private readonly presented: PresentedSession,
+    private readonly refresher: SessionRefresher,
+    private readonly ender: SessionEnder,
+    private readonly cookies: SessionCookies,
+    private readonly refusals: RefusalHeaders,
+    private readonly events: SessionEvents,
+  ) {}
+
+  refresh(exchange: SessionExchange): Promise<IssuedTokens> {
+    const credential = this.credentials.refresh(exchange);
+    return this.refusing(exchange, credential?.transport, async () => {
+      this.csrf.check(exchange);
+      if (!credential) throw new SessionMissingError('No refresh token came with the request: log in');
+      const token = await this.presented.refreshToken(exchange, credential);
+      if (!token) throw new RefreshTokenInvalidError();
+      return this.refresher.refresh(token, {
+        exchange,
+        transport: credential.transport,
+        ip: clientAddress(exchange),
+        userAgent: clientUserAgent(exchange),
+      });
+    });
+  }
+
+  /** Ends the session if there is one, and clears the cookies in any case: whether there was one is told nobody. */
+  logOut(exchange: SessionExchange, reason: string): Promise<boolean> {
+    return this.refusing(exchange, undefined, async () => {
+      // With Authorization no cookie counts and none is cleared, so another site's page could achieve nothing.
+      if (!this.credentials.usesAuthorization(exchange)) this.csrf.check(exchange);
+      const sessionId = await this.presented.sessionId(exchange, this.credentials.refresh(exchange));
+      const ended = sessionId === undefined ? 0 : await this.ender.end({ sessionId }, reason);
+      this.clearCookies(exchange);
+      return ended > 0;
+    });
+  }
+
+  /** Clears the cookies, unless the client uses none. */
+  clearCookies(exchange: SessionExchange): void {
+    if (!this.credentials.usesAuthorization(exchange)) this.cookies.clear(exchange);
+  }
+
+  /** Runs something that may be refused; the headers of the refusal are set before it is thrown. */
+  async refusing<T>(
+    exchange: SessionExchange | undefined,
+    refused: TokenTransport | undefined,
+    run: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await run();
+    } catch (error) {
+      if (exchange) this.refusals.write(exchange, error, refused);
+      if (error instanceof SessionError) this.events.emit({ type: 'session.refused', code: error.errorCode });
+      throw error;
+    }
+  }
+}

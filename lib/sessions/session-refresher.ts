@@ -1,0 +1,174 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { AccessTokenSigner } from '../access-token/access-token-signer.js';
+import { ServerSecrets } from '../keys/server-secrets.js';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { Revocations } from '../revocation/revocations.js';
+import {
+  deriveSuccessor,
+  encodeRefreshToken,
+  hashOf,
+  LAST_GENERATION,
+  newSalt,
+  type RefreshToken,
+  SALT_BYTES,
+} from '../rules/refresh-token.js';
+import { decideRotation, isTheft, ROTATION_CASES, type RotationCase, type TheftClass } from '../rules/rotation.js';
+import {
+  RefreshTokenInvalidError,
+  revokedError,
+  SessionExpiredError,
+  SessionRevokedError,
+  SessionStoreUnavailableError,
+  theftReason,
+  TokenTheftDetectedError,
+} from '../session.errors.js';
+import { SessionEvents } from '../session.events.js';
+import { SessionRandom } from '../session.runtime.js';
+import type { IssuedTokens, TokenTransport } from '../session.types.js';
+import { type ObservedSession, type RotatedRow, type RotationRequest, RotationStore } from '../store/rotation.store.js';
+import type { SessionExchange } from '../transport/exchange.js';
+import { TokenDelivery } from './token-delivery.js';
+
+/** How often a refresh starts again when the row changes between reading and acting on it. */
+const ATTEMPTS = 3;
+
+/** Cases in which the client asked for something that it had been given before. */
+const REPLAYS: ReadonlySet<RotationCase> = new Set(['retry-in-window', 'retry-of-lost-response', 'late-parent']);
+
+/** Where a refresh token came from, and how the answer goes back. */
+export interface RefreshContext {
+  readonly exchange?: SessionExchange;
+  readonly transport: TokenTransport;
+  readonly ip?: string;
+  readonly userAgent?: string;
+}
+
+/** The rotation protocol: one statement for a refresh, a second look for whatever that statement did not accept. */
+@Injectable()
+export class SessionRefresher {
+  private readonly logger = new Logger('SessionRotation');
+
+  constructor(
+    private readonly options: ResolvedSessionOptions,
+    private readonly store: RotationStore,
+    private readonly secrets: ServerSecrets,
+    private readonly signer: AccessTokenSigner,
+    private readonly delivery: TokenDelivery,
+    private readonly revocations: Revocations,
+    private readonly events: SessionEvents,
+    private readonly random: SessionRandom,
+  ) {}
+
+  /** @throws SessionError that says why the token is refused */
+  async refresh(presented: RefreshToken, context: RefreshContext): Promise<IssuedTokens> {
+    if (presented.generation >= LAST_GENERATION) throw new SessionExpiredError();
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const candidate = this.mint(presented);
+      const request = this.requestOf(presented, candidate, context);
+      const row = (await this.store.rotate(request)) ?? (await this.lookAgain(request));
+      if (row) return this.answer(row, presented, candidate.token, context);
+    }
+    throw new SessionStoreUnavailableError('The session is being refreshed by too many requests at once: try again');
+  }
+
+  /** Undefined when the row has changed meanwhile, so that the refresh must start again. */
+  private async lookAgain(request: RotationRequest): Promise<RotatedRow | undefined> {
+    const observed = await this.store.observe(request.sessionId);
+    // An authentic tag, but no row: it has been cleaned up.
+    if (!observed) throw new SessionExpiredError();
+    if (observed.revokedReason !== null) throw revokedError(observed.revokedReason);
+    if (observed.expired) throw new SessionExpiredError();
+    if (observed.invalidated) throw new SessionRevokedError();
+    const name = decideRotation(observed.state, {
+      generation: request.generation,
+      hash: request.hash.toString('hex'),
+    });
+    if (isTheft(name)) return this.endStolen(request.sessionId, observed, name);
+    if (name === 'late-parent') return this.store.touch(request, observed);
+    if (name === 'unknown') {
+      this.logger.debug(`session ${request.sessionId}: unknown`);
+      throw new RefreshTokenInvalidError();
+    }
+    return undefined;
+  }
+
+  private async endStolen(sessionId: string, observed: ObservedSession, theftClass: TheftClass): Promise<undefined> {
+    // What a crash between use and storage can cause in an honest client ends its own session only.
+    const allOfUser = this.options.onTheft === 'revoke-user' && theftClass !== 'recent';
+    const ended = await this.store.endStolen(sessionId, observed, theftClass, allOfUser);
+    if (ended.length === 0) return undefined;
+    this.revocations.ended(ended, theftReason(theftClass));
+    const { userId } = observed;
+    this.logger.warn(
+      `theft: ${theftClass}: session ${sessionId} was ended, and ${ended.length - 1} others of its user`,
+    );
+    this.events.emit({ type: 'session.theft', sessionId, userId, class: theftClass, ended: ended.length });
+    throw new TokenTheftDetectedError(theftClass);
+  }
+
+  private answer(
+    row: RotatedRow,
+    presented: RefreshToken,
+    candidate: RefreshToken,
+    { exchange, transport }: RefreshContext,
+  ): IssuedTokens {
+    const name = row.last_case;
+    this.logger.debug(`session ${row.id}: ${name}, generation ${presented.generation}`);
+    const token = this.tokenFor(row, presented, candidate);
+    const access = this.signer.sign(row, { generation: token.generation, hash: hashOf(token.secret) });
+    this.events.emit({
+      type: REPLAYS.has(name) ? 'session.replayed' : 'session.refreshed',
+      sessionId: row.id,
+      userId: row.user_id,
+      case: name,
+    });
+    const refreshToken = encodeRefreshToken(token, this.secrets.newest);
+    return this.delivery.deliver({ access, refreshToken, isNew: token !== presented, exchange, transport });
+  }
+
+  private tokenFor(row: RotatedRow, presented: RefreshToken, candidate: RefreshToken): RefreshToken {
+    switch (ROTATION_CASES[row.last_case]) {
+      case 'new-successor':
+        return candidate;
+      case 'same-successor':
+        return this.derive(presented, row.successor_salt, row.successor_hash);
+      case 'current':
+        return this.derive(presented, row.previous_salt, row.token_hash);
+      default:
+        return presented;
+    }
+  }
+
+  private derive(parent: RefreshToken, salt: Buffer | null, hash: Buffer | null): RefreshToken {
+    const child = salt && deriveSuccessor(parent, salt, this.secrets.accepted);
+    if (child && hash?.equals(hashOf(child.secret))) return child;
+    // Made by a process with another secret: after the window this one mints its own.
+    this.logger.error(
+      'a refresh token was derived under a secret that this process does not hold: write it into "secret"',
+    );
+    throw new SessionStoreUnavailableError();
+  }
+
+  private mint(presented: RefreshToken) {
+    const { newest } = this.secrets;
+    const salt = newSalt(newest, this.random.bytes(SALT_BYTES));
+    return { salt, token: deriveSuccessor(presented, salt, [newest])! };
+  }
+
+  private requestOf(
+    presented: RefreshToken,
+    { salt, token }: { salt: Buffer; token: RefreshToken },
+    { ip, userAgent }: RefreshContext,
+  ): RotationRequest {
+    return {
+      sessionId: presented.sessionId,
+      generation: presented.generation,
+      hash: hashOf(presented.secret),
+      candidate: { hash: hashOf(token.secret), salt },
+      leeway: this.options.session.leeway,
+      idleLifetime: this.options.session.idleLifetime,
+      ip,
+      userAgent,
+    };
+  }
+}

@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+import type { SignedAccessToken } from '../access-token/access-token-signer.js';
+import type { IssuedTokens, TokenTransport } from '../session.types.js';
+import type { SessionExchange } from '../transport/exchange.js';
+import { ResponseHeaders } from '../transport/response-headers.js';
+import { SessionCookies } from '../transport/session-cookies.js';
+
+export interface Delivery {
+  readonly access: SignedAccessToken;
+  readonly refreshToken: string;
+  /** Whether the refresh token is another one than the client presented. */
+  readonly isNew: boolean;
+  readonly exchange?: SessionExchange;
+  readonly transport: TokenTransport;
+}
+
+/** Hands tokens to the client: as cookies, or in the answer. */
+@Injectable()
+export class TokenDelivery {
+  constructor(
+    private readonly cookies: SessionCookies,
+    private readonly headers: ResponseHeaders,
+  ) {}
+
+  deliver({ access, refreshToken, isNew, exchange, transport }: Delivery): IssuedTokens {
+    const { session, expiresIn, token } = access;
+    if (transport === 'cookie' && exchange) {
+      const maxAge = Math.ceil((session.expiresAt.getTime() - access.issuedAt) / 1000);
+      this.cookies.setAccess(exchange, token, maxAge);
+      // A token that the client has already is never written to its jar again: a late answer would roll the jar back.
+      if (isNew) this.cookies.setRefresh(exchange, refreshToken, maxAge);
+      return { session, expiresIn };
+    }
+    if (exchange) this.headers.set(exchange, 'Cache-Control', 'no-store');
+    return { session, expiresIn, accessToken: token, refreshToken, tokenType: 'Bearer' };
+  }
+}

@@ -1,0 +1,93 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { SessionClaims, SessionData } from '../../session.types.js';
+
+const TIMESTAMP = { type: 'timestamp with time zone', precision: 3 } as const;
+
+/**
+ * One session of one user on one device, and with it the whitelist of refresh tokens: only hashes, and no row per
+ * rotation. No column that refreshing changes is indexed, so that updates stay heap-only.
+ */
+@Entity({ name: 'jwt_session' })
+@Index('jwt_session_active_user_index', ['userId'], { where: 'revoked_at IS NULL' })
+@Index('jwt_session_revoked_at_index', ['revokedAt'], { where: 'revoked_at IS NOT NULL' })
+export class SessionEntity {
+  @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'jwt_session_pkey' })
+  id!: string;
+
+  @Column({ name: 'user_id', type: 'text' })
+  userId!: string;
+
+  /** The newest generation known to have reached the client. */
+  @Column({ type: 'integer' })
+  generation!: number;
+
+  @Column({ name: 'token_hash', type: 'bytea' })
+  tokenHash!: Buffer;
+
+  /** Generation + 1, minted but not yet seen in use. */
+  @Column({ name: 'successor_hash', type: 'bytea', nullable: true })
+  successorHash!: Buffer | null;
+
+  @Column({ name: 'successor_salt', type: 'bytea', nullable: true })
+  successorSalt!: Buffer | null;
+
+  /** Generation - 1, and the salt that made the current generation from it. */
+  @Column({ name: 'previous_hash', type: 'bytea', nullable: true })
+  previousHash!: Buffer | null;
+
+  @Column({ name: 'previous_salt', type: 'bytea', nullable: true })
+  previousSalt!: Buffer | null;
+
+  @Column({ name: 'leeway_until', ...TIMESTAMP })
+  leewayUntil!: Date;
+
+  /** PROTOCOL.md's name for what the last refresh found: the refresh statement's answer, and a trace for support. */
+  @Column({ name: 'last_case', type: 'text', nullable: true })
+  lastCase!: string | null;
+
+  /** The user-auth UUIDs at issue; a session whose refresh UUID is no longer the user's cannot be refreshed. */
+  @Column({ name: 'access_auth_uuid', type: 'uuid' })
+  accessAuthUuid!: string;
+
+  @Column({ name: 'refresh_auth_uuid', type: 'uuid' })
+  refreshAuthUuid!: string;
+
+  @Column({ name: 'token_version', type: 'integer', default: 0 })
+  tokenVersion!: number;
+
+  @Column({ type: 'jsonb' })
+  claims!: SessionClaims;
+
+  @Column({ type: 'jsonb', nullable: true })
+  data!: SessionData | null;
+
+  @Column({ type: 'text', nullable: true })
+  label!: string | null;
+
+  @Column({ name: 'user_agent', type: 'text', nullable: true })
+  userAgent!: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  ip!: string | null;
+
+  @Column({ name: 'created_at', ...TIMESTAMP })
+  createdAt!: Date;
+
+  @Column({ name: 'authenticated_at', ...TIMESTAMP })
+  authenticatedAt!: Date;
+
+  @Column({ name: 'last_seen_at', ...TIMESTAMP })
+  lastSeenAt!: Date;
+
+  @Column({ name: 'expires_at', ...TIMESTAMP })
+  expiresAt!: Date;
+
+  @Column({ name: 'absolute_expires_at', ...TIMESTAMP, nullable: true })
+  absoluteExpiresAt!: Date | null;
+
+  @Column({ name: 'revoked_at', ...TIMESTAMP, nullable: true })
+  revokedAt!: Date | null;
+
+  @Column({ name: 'revoked_reason', type: 'text', nullable: true })
+  revokedReason!: string | null;
+}

@@ -1,0 +1,25 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+const PRIMARY_KEY = 'jwt_session_user_auth_pkey';
+
+/**
+ * Which tokens of a user count: a token carries the UUID and version it was issued under. A user without a row has
+ * version 0 and the nil UUID. Rows are never deleted: a version that went back would revive old tokens.
+ */
+@Entity({ name: 'jwt_session_user_auth' })
+export class UserAuthEntity {
+  @PrimaryColumn({ name: 'user_id', type: 'text', primaryKeyConstraintName: PRIMARY_KEY })
+  userId!: string;
+
+  @PrimaryColumn({ name: 'token_type', type: 'text', primaryKeyConstraintName: PRIMARY_KEY })
+  tokenType!: 'access' | 'refresh';
+
+  @Column({ type: 'uuid' })
+  uuid!: string;
+
+  @Column({ type: 'bigint' })
+  version!: string;
+
+  @Column({ name: 'changed_at', type: 'timestamp with time zone', precision: 3 })
+  changedAt!: Date;
+}

@@ -1,0 +1,87 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { SESSION_ENTITIES } from '../entities/index.js';
+import { sessionTables } from '../tables.js';
+
+/** Creates the module's tables. What `synchronize` has already made is left as it is. */
+export class NestjsJwtSession1764547200000 implements MigrationInterface {
+  // TypeORM stores this name; it must survive minifiers.
+  readonly name = 'NestjsJwtSession1764547200000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    const tables = tablesOf(runner);
+    await runner.query(`
+      CREATE TABLE IF NOT EXISTS ${tables.session} (
+        id uuid CONSTRAINT jwt_session_pkey PRIMARY KEY,
+        user_id text NOT NULL,
+        generation integer NOT NULL,
+        token_hash bytea NOT NULL,
+        successor_hash bytea,
+        successor_salt bytea,
+        previous_hash bytea,
+        previous_salt bytea,
+        leeway_until timestamptz(3) NOT NULL,
+        last_case text,
+        access_auth_uuid uuid NOT NULL,
+        refresh_auth_uuid uuid NOT NULL,
+        token_version integer NOT NULL DEFAULT 0,
+        claims jsonb NOT NULL,
+        data jsonb,
+        label text,
+        user_agent text,
+        ip text,
+        created_at timestamptz(3) NOT NULL,
+        authenticated_at timestamptz(3) NOT NULL,
+        last_seen_at timestamptz(3) NOT NULL,
+        expires_at timestamptz(3) NOT NULL,
+        absolute_expires_at timestamptz(3),
+        revoked_at timestamptz(3),
+        revoked_reason text
+      )`);
+    // Room on each page for the next version of its rows: refreshing then touches no index.
+    await runner.query(`ALTER TABLE ${tables.session} SET (fillfactor = 80)`);
+    await runner.query(
+      `CREATE INDEX IF NOT EXISTS jwt_session_active_user_index ON ${tables.session} (user_id) WHERE revoked_at IS NULL`,
+    );
+    await runner.query(
+      `CREATE INDEX IF NOT EXISTS jwt_session_revoked_at_index ON ${tables.session} (revoked_at) WHERE revoked_at IS NOT NULL`,
+    );
+    await runner.query(`
+      CREATE TABLE IF NOT EXISTS ${tables.userAuth} (
+        user_id text NOT NULL,
+        token_type text NOT NULL,
+        uuid uuid NOT NULL,
+        version bigint NOT NULL,
+        changed_at timestamptz(3) NOT NULL,
+        CONSTRAINT jwt_session_user_auth_pkey PRIMARY KEY (user_id, token_type)
+      )`);
+    await runner.query(`
+      CREATE TABLE IF NOT EXISTS ${tables.signingKey} (
+        kid text CONSTRAINT jwt_session_key_pkey PRIMARY KEY,
+        purpose text NOT NULL,
+        algorithm text NOT NULL,
+        period bigint NOT NULL,
+        public_jwk jsonb NOT NULL,
+        sealed_private_key bytea NOT NULL,
+        publish_at timestamptz(3) NOT NULL,
+        sign_from timestamptz(3) NOT NULL,
+        sign_until timestamptz(3) NOT NULL,
+        retire_at timestamptz(3) NOT NULL,
+        distrusted_at timestamptz(3)
+      )`);
+    await runner.query(
+      `CREATE UNIQUE INDEX IF NOT EXISTS jwt_session_key_election_index ON ${tables.signingKey} (purpose, period) WHERE distrusted_at IS NULL`,
+    );
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    for (const table of Object.values(tablesOf(runner))) await runner.query(`DROP TABLE ${table}`);
+  }
+}
+
+function tablesOf({ dataSource }: QueryRunner) {
+  const missing = SESSION_ENTITIES.filter(entity => !dataSource.hasMetadata(entity));
+  if (missing.length > 0) {
+    throw new Error('SESSION_MIGRATIONS need the entities: add ...SESSION_ENTITIES to the data source\'s "entities"');
+  }
+  return sessionTables(dataSource);
+}

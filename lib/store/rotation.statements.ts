@@ -1,0 +1,98 @@
+import { interval, type Statement } from './database.js';
+import { announceSessions, authUuid, sessionColumns } from './statements.js';
+import type { SessionTables } from './tables.js';
+
+// "In window" is the database's clock alone: process clocks decide nothing.
+const IN_WINDOW = 'now() < s.leeway_until';
+const LIVE = 's.revoked_at IS NULL AND s.expires_at > now()';
+
+/**
+ * The row is still as it was observed ($2 generation, $3 to $5 hashes as text, $6 in window). Written out in every
+ * statement that acts on an observation: compare and set.
+ */
+const AS_OBSERVED = `s.generation = $2 AND encode(s.token_hash, 'hex') = $3
+  AND encode(s.successor_hash, 'hex') IS NOT DISTINCT FROM $4::text
+  AND encode(s.previous_hash, 'hex') IS NOT DISTINCT FROM $5::text
+  AND (${IN_WINDOW}) = $6`;
+
+export function buildRotationStatements(tables: SessionTables) {
+  const notInvalidated = `s.refresh_auth_uuid = ${authUuid(tables, 's.user_id', 'refresh')}`;
+  const seen = (idle: string, ip: string, userAgent: string) => `last_seen_at = now(),
+    expires_at = LEAST(now() + ${interval(idle)}, s.absolute_expires_at),
+    ip = COALESCE(${ip}, s.ip), user_agent = COALESCE(${userAgent}, s.user_agent)`;
+
+  // $2 generation and $3 hash of the presented token, $4 and $5 hash and salt of the candidate successor, $6 leeway.
+  // Each CASE reads the row as it was: PROTOCOL.md's table, first the cases of t = g, then those of t = g + 1.
+  const rotate: Statement = {
+    name: 'jwt_session_rotate',
+    text: `UPDATE ${tables.session} s SET
+      last_case = CASE
+        WHEN s.generation = $2 AND s.successor_hash IS NULL THEN CASE WHEN ${IN_WINDOW} THEN 'unchanged' ELSE 'mint' END
+        WHEN s.generation = $2 THEN CASE WHEN ${IN_WINDOW} THEN 'retry-in-window' ELSE 'retry-of-lost-response' END
+        ELSE CASE WHEN ${IN_WINDOW} THEN 'confirm' ELSE 'confirm-and-mint' END
+      END,
+      generation = $2,
+      token_hash = $3,
+      previous_hash = CASE WHEN s.generation = $2 THEN s.previous_hash ELSE s.token_hash END,
+      previous_salt = CASE WHEN s.generation = $2 THEN s.previous_salt ELSE s.successor_salt END,
+      successor_hash = CASE WHEN NOT ${IN_WINDOW} THEN $4 WHEN s.generation = $2 THEN s.successor_hash END,
+      successor_salt = CASE WHEN NOT ${IN_WINDOW} THEN $5 WHEN s.generation = $2 THEN s.successor_salt END,
+      leeway_until = CASE
+        WHEN ${IN_WINDOW} AND s.generation = $2 AND s.successor_hash IS NULL THEN s.leeway_until
+        ELSE now() + ${interval('$6')}
+      END,
+      ${seen('$7', '$8', '$9')}
+    WHERE s.id = $1 AND ${LIVE} AND ${notInvalidated}
+      AND ((s.generation = $2 AND s.token_hash = $3) OR (s.generation = $2 - 1 AND s.successor_hash = $3))
+    RETURNING ${sessionColumns(tables)}, s.last_case`,
+  };
+
+  const observe: Statement = {
+    name: 'jwt_session_observe',
+    text: `SELECT s.user_id, s.generation, encode(s.token_hash, 'hex') AS token_hash,
+        encode(s.successor_hash, 'hex') AS successor_hash, encode(s.previous_hash, 'hex') AS previous_hash,
+        ${IN_WINDOW} AS in_window, s.revoked_reason, s.expires_at <= now() AS expired,
+        NOT (${notInvalidated}) AS invalidated
+      FROM ${tables.session} s WHERE s.id = $1`,
+  };
+
+  const touch: Statement = {
+    name: 'jwt_session_touch',
+    text: `UPDATE ${tables.session} s SET last_case = 'late-parent', ${seen('$7', '$8', '$9')}
+      WHERE s.id = $1 AND ${AS_OBSERVED} AND ${LIVE} AND ${notInvalidated}
+      RETURNING ${sessionColumns(tables)}, s.last_case`,
+  };
+
+  // The rows are locked in id order before any is changed, as everywhere.
+  const endStolen: Statement = {
+    name: 'jwt_session_end_stolen',
+    text: `WITH target AS (
+        SELECT s.id FROM ${tables.session} s
+        WHERE (s.id = $1 OR ($9 AND s.user_id = $8)) AND ${LIVE} ORDER BY s.id FOR NO KEY UPDATE
+      ), stolen AS (
+        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = $7
+        FROM target WHERE s.id = target.id AND s.id = $1 AND ${AS_OBSERVED} AND ${LIVE} RETURNING s.id
+      ), others AS (
+        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = $7
+        FROM target WHERE s.id = target.id AND s.id <> $1 AND ${LIVE} AND EXISTS (SELECT 1 FROM stolen) RETURNING s.id
+      ), ended AS (SELECT id FROM stolen UNION ALL SELECT id FROM others), ${announceSessions(tables, '$7')}
+      SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
+  };
+
+  const unconfirmed = `${LIVE} AND s.generation = used.generation - 1 AND substring(s.successor_hash FROM 1 FOR 6) = used.branch`;
+  const confirm: Statement = {
+    name: 'jwt_session_confirm',
+    text: `WITH used AS (
+        SELECT * FROM unnest($1::uuid[], $2::integer[], $3::bytea[]) AS used (id, generation, branch)
+      ), target AS (
+        SELECT s.id, used.generation, used.branch FROM ${tables.session} s JOIN used ON used.id = s.id
+        WHERE ${unconfirmed} ORDER BY s.id FOR NO KEY UPDATE OF s
+      )
+      UPDATE ${tables.session} s SET generation = used.generation, token_hash = s.successor_hash,
+        previous_hash = s.token_hash, previous_salt = s.successor_salt, successor_hash = NULL, successor_salt = NULL,
+        leeway_until = now() + ${interval('$4')}, last_case = 'confirmed-by-use', last_seen_at = now()
+      FROM target AS used WHERE s.id = used.id AND ${unconfirmed}`,
+  };
+
+  return { rotate, observe, touch, endStolen, confirm };
+}

@@ -1,0 +1,146 @@
+import { Injectable } from '@nestjs/common';
+import type { RotationCase, RotationState, TheftClass } from '../rules/rotation.js';
+import { theftReason } from '../session.errors.js';
+import { Database } from './database.js';
+import { buildRotationStatements } from './rotation.statements.js';
+import type { SessionRow } from './statements.js';
+
+/** A refresh token as the rotation statement needs it; durations in milliseconds. */
+export interface RotationRequest {
+  readonly sessionId: string;
+  readonly generation: number;
+  readonly hash: Buffer;
+  /** The successor that is written where the case mints one. */
+  readonly candidate: { readonly hash: Buffer; readonly salt: Buffer };
+  readonly leeway: number;
+  readonly idleLifetime: number;
+  readonly ip?: string;
+  readonly userAgent?: string;
+}
+
+export interface RotatedRow extends SessionRow {
+  readonly last_case: RotationCase;
+}
+
+/** What stands in the row when the rotation statement found nothing to do. */
+export interface ObservedSession {
+  readonly userId: string;
+  readonly state: RotationState;
+  readonly revokedReason: string | null;
+  /** Expired, or its refresh tokens were invalidated. */
+  readonly expired: boolean;
+  readonly invalidated: boolean;
+}
+
+/** The use of an access token that may be the first sign of a successor. */
+export interface UsedToken {
+  readonly sessionId: string;
+  readonly generation: number;
+  readonly branch: string;
+}
+
+interface ObservedRow {
+  user_id: string;
+  generation: number;
+  token_hash: string;
+  successor_hash: string | null;
+  previous_hash: string | null;
+  in_window: boolean;
+  revoked_reason: string | null;
+  expired: boolean;
+  invalidated: boolean;
+}
+
+/** The rotation protocol's statements; what they decide is held against `rules/rotation.ts` by a test. */
+@Injectable()
+export class RotationStore {
+  private statements?: ReturnType<typeof buildRotationStatements>;
+
+  constructor(private readonly database: Database) {}
+
+  /** The happy path: one UPDATE that decides, rotates and answers. Undefined where no accepting case applies. */
+  async rotate(request: RotationRequest): Promise<RotatedRow | undefined> {
+    const [row] = await this.database.query<RotatedRow>(this.sql.rotate, [
+      request.sessionId,
+      request.generation,
+      request.hash,
+      request.candidate.hash,
+      request.candidate.salt,
+      request.leeway,
+      request.idleLifetime,
+      request.ip ?? null,
+      request.userAgent ?? null,
+    ]);
+    return row;
+  }
+
+  async observe(sessionId: string): Promise<ObservedSession | undefined> {
+    const [row] = await this.database.query<ObservedRow>(this.sql.observe, [sessionId]);
+    return (
+      row && {
+        userId: row.user_id,
+        state: {
+          generation: row.generation,
+          tokenHash: row.token_hash,
+          successorHash: row.successor_hash,
+          previousHash: row.previous_hash,
+          inWindow: row.in_window,
+        },
+        revokedReason: row.revoked_reason,
+        expired: row.expired,
+        invalidated: row.invalidated,
+      }
+    );
+  }
+
+  /** `late-parent`: answers with the current generation if the row is still as observed. */
+  async touch(request: RotationRequest, observed: ObservedSession): Promise<RotatedRow | undefined> {
+    const [row] = await this.database.query<RotatedRow>(this.sql.touch, [
+      ...observation(request.sessionId, observed.state),
+      request.idleLifetime,
+      request.ip ?? null,
+      request.userAgent ?? null,
+    ]);
+    return row;
+  }
+
+  /**
+   * Ends the session if the row is still as observed: theft must not be declared on what another connection has changed
+   * meanwhile.
+   *
+   * @param allOfUser ends the user's other sessions with it
+   * @returns the ids that were ended; empty when the row has changed
+   */
+  async endStolen(
+    sessionId: string,
+    observed: ObservedSession,
+    theftClass: TheftClass,
+    allOfUser: boolean,
+  ): Promise<string[]> {
+    const rows = await this.database.query<{ id: string }>(this.sql.endStolen, [
+      ...observation(sessionId, observed.state),
+      theftReason(theftClass),
+      observed.userId,
+      allOfUser,
+    ]);
+    return rows.map(({ id }) => id);
+  }
+
+  /** `confirmed-by-use` for up to a hundred sessions; those whose successor is another one are left alone. */
+  async confirm(used: readonly UsedToken[], leeway: number): Promise<void> {
+    await this.database.query(this.sql.confirm, [
+      used.map(({ sessionId }) => sessionId),
+      used.map(({ generation }) => generation),
+      used.map(({ branch }) => Buffer.from(branch, 'base64url')),
+      leeway,
+    ]);
+  }
+
+  private get sql() {
+    return (this.statements ??= buildRotationStatements(this.database.tables));
+  }
+}
+
+function observation(sessionId: string, state: RotationState): unknown[] {
+  return [sessionId, state.generation, state.tokenHash, state.successorHash, state.previousHash, state.inWindow];
+}

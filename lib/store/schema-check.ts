@@ -1,0 +1,57 @@
+import { Injectable } from '@nestjs/common';
+import { SESSION_ENTITIES } from './entities/index.js';
+import { Database } from './database.js';
+
+const COMPATIBLE = ['postgres', 'cockroachdb'];
+
+/** Refuses to start on a database that the module cannot work with, and says what to do. */
+@Injectable()
+export class SchemaCheck {
+  constructor(private readonly database: Database) {}
+
+  /** @throws Error that says what to add to the data source */
+  async run(): Promise<void> {
+    const { dataSource } = this.database;
+    const { type } = dataSource.options;
+    if (!COMPATIBLE.includes(type)) {
+      throw new Error(
+        `SessionModule needs PostgreSQL, but its data source is of type "${type}": name another one with the option "dataSource"`,
+      );
+    }
+    const missing = SESSION_ENTITIES.filter(entity => !dataSource.hasMetadata(entity));
+    if (missing.length > 0) {
+      throw new Error(
+        'SessionModule: the data source does not know the module\'s entities: add ...SESSION_ENTITIES to its "entities", or set autoLoadEntities: true',
+      );
+    }
+    await this.requireTables();
+  }
+
+  private async requireTables(): Promise<void> {
+    const tables = Object.values(this.database.tables);
+    const rows = await this.database.query<{ name: string; found: boolean }>(
+      {
+        name: 'jwt_session_schema_check',
+        text: 'SELECT name, to_regclass(name) IS NOT NULL AS found FROM unnest($1::text[]) AS name',
+      },
+      [tables],
+    );
+    const missing = rows.filter(({ found }) => !found).map(({ name }) => name);
+    if (missing.length > 0) {
+      throw new Error(
+        `SessionModule: table ${missing.join(', ')} is missing: add ...SESSION_MIGRATIONS to the data source's "migrations" and run them, for example with migrationsRun: true`,
+      );
+    }
+  }
+
+  /** Whether the database answers. */
+  async ping(): Promise<boolean> {
+    try {
+      await this.database.query({ name: 'jwt_session_ping', text: 'SELECT 1' }, []);
+      return true;
+    } catch {
+      // The failure is logged where it happened.
+      return false;
+    }
+  }
+}

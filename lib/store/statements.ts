@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { NIL_UUID } from '../rules/uuid.js';
+import { milliseconds } from './database.js';
+import type { SessionTables } from './tables.js';
+
+/** A session as `refresh` and `logIn` need it to mint tokens; times are milliseconds since the epoch. */
+export interface SessionRow {
+  readonly id: string;
+  readonly user_id: string;
+  readonly generation: number;
+  readonly token_hash: Buffer;
+  readonly successor_hash: Buffer | null;
+  readonly successor_salt: Buffer | null;
+  readonly previous_hash: Buffer | null;
+  readonly previous_salt: Buffer | null;
+  readonly claims: Record<string, unknown>;
+  readonly token_version: number;
+  readonly access_auth_uuid: string;
+  readonly access_version: string;
+  readonly authenticated_ms: number;
+  readonly expires_ms: number;
+  /** The database's clock when the statement ran. */
+  readonly now_ms: number;
+}
+
+/** The user-auth UUID of the user of row `s`; the nil UUID for a user without invalidations. */
+export function authUuid(tables: SessionTables, userId: string, type: 'access' | 'refresh'): string {
+  return `COALESCE((SELECT a.uuid FROM ${tables.userAuth} a WHERE a.user_id = ${userId} AND a.token_type = '${type}'), '${NIL_UUID}')`;
+}
+
+/** The columns of `SessionRow` for row `s`. */
+export function sessionColumns(tables: SessionTables): string {
+  return `s.id, s.user_id, s.generation, s.token_hash, s.successor_hash, s.successor_salt, s.previous_hash,
+    s.previous_salt, s.claims, s.token_version,
+    ${authUuid(tables, 's.user_id', 'access')} AS access_auth_uuid,
+    COALESCE((SELECT a.version FROM ${tables.userAuth} a
+      WHERE a.user_id = s.user_id AND a.token_type = 'access'), 0)::text AS access_version,
+    ${milliseconds('s.authenticated_at')} AS authenticated_ms,
+    ${milliseconds('s.expires_at')} AS expires_ms,
+    ${milliseconds('now()')} AS now_ms`;
+}
+
+const IDS_PER_NOTIFICATION = 150;
+
+/** The channel on which what ends tokens early is announced: one per set of tables. */
+export function channelOf(tables: SessionTables): string {
+  return `jwt_session_${createHash('sha256').update(tables.session).digest('hex').slice(0, 16)}`;
+}
+
+/**
+ * A CTE `announced` that notifies of the sessions in the CTE `ended`, in messages short enough for NOTIFY (8,000
+ * bytes). Select `count(sent) FROM announced`, or PostgreSQL leaves the CTE out.
+ */
+export function announceSessions(tables: SessionTables, reason: string): string {
+  return `announced AS (
+    SELECT pg_notify('${channelOf(tables)}', json_build_object('sessions', json_agg(id), 'reason', ${reason}::text)::text) IS NULL AS sent
+    FROM (SELECT id, (row_number() OVER (ORDER BY id) - 1) / ${IDS_PER_NOTIFICATION} AS message FROM ended) AS numbered
+    GROUP BY message
+  )`;
+}

@@ -1,0 +1,17 @@
+import { isIP } from 'node:net';
+import type { SessionExchange } from './exchange.js';
+
+const LONGEST_USER_AGENT = 512;
+
+/**
+ * The client's address. Forwarded headers count only as far as the platform's trusted-proxy setting believes them
+ * (`app.set('trust proxy', …)`, `new FastifyAdapter({ trustProxy })`): they are never read here.
+ */
+export function clientAddress({ request }: SessionExchange): string | undefined {
+  const address = (request.ip ?? request.socket?.remoteAddress)?.replace(/^::ffff:(?=\d+\.)/i, '');
+  return address !== undefined && isIP(address) !== 0 ? address : undefined;
+}
+
+export function clientUserAgent(exchange: SessionExchange): string | undefined {
+  return exchange.header('user-agent')?.replaceAll('\0', '').slice(0, LONGEST_USER_AGENT);
+}

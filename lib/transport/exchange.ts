@@ -1,0 +1,63 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** What the library reads of a request; Express's, Fastify's, Node's own and a WebSocket handshake have it. */
+export interface ExchangeRequest {
+  readonly headers: IncomingHttpHeaders;
+  readonly method?: string;
+  readonly body?: unknown;
+  /** The client's address as the platform's trusted-proxy setting tells it. */
+  readonly ip?: string;
+  readonly socket?: { readonly remoteAddress?: string };
+}
+
+/**
+ * A request and its response on any platform, `@Exchange()` in a handler. Where the transport has no response, as in a
+ * WebSocket gateway, headers that would be set are left out.
+ */
+export class SessionExchange {
+  constructor(
+    readonly request: ExchangeRequest,
+    readonly response?: unknown,
+  ) {}
+
+  /** The exchange of an HTTP, GraphQL or socket.io context. */
+  static of(context: ExecutionContext): SessionExchange {
+    switch (context.getType<string>()) {
+      case 'http': {
+        const http = context.switchToHttp();
+        return new SessionExchange(http.getRequest<ExchangeRequest>(), http.getResponse<unknown>());
+      }
+      case 'graphql': {
+        const { req, res } = context.getArgByIndex<GraphqlContext>(2);
+        return new SessionExchange(req, res ?? req.res);
+      }
+      case 'ws': {
+        const { handshake } = context.switchToWs().getClient<{ handshake?: ExchangeRequest }>();
+        if (handshake) return new SessionExchange(handshake);
+      }
+    }
+    throw new Error(
+      `SessionGuard finds no request in a "${context.getType<string>()}" context: extend it and override getExchange(context)`,
+    );
+  }
+
+  /** A request header; repeated ones are joined, so that conflicting values equal none that is expected. */
+  header(name: string): string | undefined {
+    const value = this.request.headers[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  /** A member of the parsed JSON body, whatever pipes the application has. */
+  bodyMember(name: string): unknown {
+    const { body } = this.request;
+    return typeof body === 'object' && body !== null && Object.hasOwn(body, name)
+      ? (body as Record<string, unknown>)[name]
+      : undefined;
+  }
+}
+
+interface GraphqlContext {
+  readonly req: ExchangeRequest & { readonly res?: unknown };
+  readonly res?: unknown;
+}

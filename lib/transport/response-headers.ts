@@ -1,0 +1,50 @@
+import { Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { SessionExchange } from './exchange.js';
+
+/** Writes response headers through Nest's HTTP adapter, hence alike on every platform. */
+@Injectable()
+export class ResponseHeaders {
+  constructor(private readonly host: HttpAdapterHost) {}
+
+  set(exchange: SessionExchange, name: string, value: string): void {
+    if (this.canWrite(exchange)) this.host.httpAdapter.setHeader!(exchange.response, name, value);
+  }
+
+  append(exchange: SessionExchange, name: string, value: string): void {
+    if (this.canWrite(exchange)) this.host.httpAdapter.appendHeader!(exchange.response, name, value);
+  }
+
+  /** Takes back `Set-Cookie` headers of that cookie, so that a response says one thing only. */
+  removeCookie(exchange: SessionExchange, name: string): void {
+    if (!this.canWrite(exchange)) return;
+    const current = [this.get(exchange, 'Set-Cookie')].flat().filter(value => typeof value === 'string');
+    const kept = current.filter(cookie => !cookie.startsWith(`${name}=`));
+    if (kept.length < current.length) this.replaceCookies(exchange, kept);
+  }
+
+  /** Adds names to `Vary`: what the answer depends on, for caches. */
+  vary(exchange: SessionExchange, ...names: string[]): void {
+    if (!this.canWrite(exchange)) return;
+    const present = String(this.get(exchange, 'Vary') ?? '');
+    const known = new Set(present.toLowerCase().split(/,\s*/));
+    const missing = names.filter(name => !known.has(name.toLowerCase()));
+    if (missing.length > 0) this.set(exchange, 'Vary', [present, ...missing].filter(part => part !== '').join(', '));
+  }
+
+  private get(exchange: SessionExchange, name: string): unknown {
+    return this.host.httpAdapter.getHeader!(exchange.response, name);
+  }
+
+  private replaceCookies(exchange: SessionExchange, cookies: string[]): void {
+    const { response } = exchange;
+    // Fastify appends to Set-Cookie whatever is set, so that the former ones must go first.
+    (response as { removeHeader(name: string): void }).removeHeader('Set-Cookie');
+    for (const cookie of cookies) this.append(exchange, 'Set-Cookie', cookie);
+  }
+
+  private canWrite({ response }: SessionExchange): boolean {
+    const adapter = this.host?.httpAdapter;
+    return response !== undefined && adapter !== undefined && !adapter.isHeadersSent(response);
+  }
+}

@@ -1,0 +1,143 @@
+import { describe, expect, it } from '@jest/globals';
+import { confirmByUse, rotate, type RotationCase, type RotationState } from '../../lib/rules/rotation.js';
+import { exploreHonestClient, exploreTwoParties, PRODUCTION, type RotationRules } from '../support/rotation-model.js';
+
+const ANY_NUMBER = Infinity;
+const SLOW = 60_000;
+
+/** An exchange just shorter than half the leeway: the longest that the promise covers. */
+const PROMISED = { leeway: 9, exchange: 4 };
+const PROMISED_COARSELY = { leeway: 7, exchange: 3 };
+
+const FRESH: RotationState = {
+  generation: 0,
+  tokenHash: 'shared',
+  successorHash: null,
+  previousHash: null,
+  inWindow: false,
+};
+const SHARED = { generation: 0, hash: 'shared' };
+
+/** The production rules, except that `name` is decided anew by `decide`. */
+function deciding(name: RotationCase, decide: typeof rotate): RotationRules {
+  return {
+    ...PRODUCTION,
+    rotate: (state, presented, candidate) => {
+      const decided = rotate(state, presented, candidate);
+      return decided.name === name ? decide(state, presented, candidate) : decided;
+    },
+  };
+}
+
+const asIfTheWindowWereOver: typeof rotate = (state, presented, candidate) =>
+  rotate({ ...state, inWindow: false }, presented, candidate);
+
+const asIfInTheWindow: typeof rotate = (state, presented, candidate) =>
+  rotate({ ...state, inWindow: true }, presented, candidate);
+
+function withoutWindowAfter(name: RotationCase): RotationRules {
+  return { ...PRODUCTION, startsWindow: other => other !== name && PRODUCTION.startsWindow(other) };
+}
+
+describe('PROTOCOL promise 1: no honest client is told "theft"', () => {
+  it.each([
+    { tabs: 3, mints: 3, ...PROMISED, atLeast: 40_000 },
+    { tabs: 2, mints: 4, ...PROMISED, atLeast: 10_000 },
+    { tabs: 4, mints: 2, ...PROMISED_COARSELY, atLeast: 40_000 },
+    { tabs: 2, mints: ANY_NUMBER, ...PROMISED, atLeast: 4_000 },
+    { tabs: 3, mints: ANY_NUMBER, ...PROMISED, atLeast: 20_000 },
+    { tabs: 4, mints: ANY_NUMBER, ...PROMISED_COARSELY, atLeast: 30_000 },
+  ])(
+    'PROTOCOL promise 1: $tabs tabs, $mints generations, exchanges of $exchange steps in a leeway of $leeway',
+    ({ atLeast, ...client }) => {
+      const { states, refusal } = exploreHonestClient(client);
+      expect(refusal).toBeUndefined();
+      expect(states).toBeGreaterThan(atLeast);
+    },
+    SLOW,
+  );
+
+  it.each([
+    { leeway: 8, exchange: 4 },
+    { leeway: 8, exchange: 7 },
+    { leeway: 8, exchange: 9 },
+  ])('PROTOCOL promise 1: exchanges of $exchange steps in a leeway of $leeway break it', time => {
+    expect(exploreHonestClient({ tabs: 2, mints: ANY_NUMBER, ...time }).refusal?.name).toBe('recent');
+  });
+
+  it.each<[string, RotationRules]>([
+    ['a late parent is theft', deciding('late-parent', next => ({ name: 'recent', next }))],
+    ['an unchanged token is rotated again in the window', deciding('unchanged', asIfTheWindowWereOver)],
+    ['a retry in the window gets another successor', deciding('retry-in-window', asIfTheWindowWereOver)],
+    ['a successor is rotated in the window', deciding('confirm', asIfTheWindowWereOver)],
+    ['an unchanged token is written to the cookie jar', { ...PRODUCTION, setsCookie: () => true }],
+    ['a mint starts no window', withoutWindowAfter('mint')],
+    ['a retry in the window does not restart it', withoutWindowAfter('retry-in-window')],
+    ['a retry after the window starts none', withoutWindowAfter('retry-of-lost-response')],
+    ['confirm-and-mint starts no window', withoutWindowAfter('confirm-and-mint')],
+  ])('PROTOCOL promise 1: the search notices that %s', (_, rules) => {
+    const { refusal } = exploreHonestClient({ tabs: 3, mints: ANY_NUMBER, ...PROMISED_COARSELY }, rules);
+    expect(['recent', 'fork']).toContain(refusal?.name);
+  });
+
+  it.each([0, 1, 5])('R03 a lone tab may retry after any lost answer at any later time (leeway of %i)', leeway => {
+    const { refusal, states } = exploreHonestClient({ tabs: 1, mints: ANY_NUMBER, leeway, exchange: 8 });
+    expect(refusal).toBeUndefined();
+    expect(states).toBeGreaterThan(100);
+  });
+
+  it('R04 fifty parallel refreshes of one token get one successor, which then works', () => {
+    let row = FRESH;
+    const served = Array.from({ length: 50 }, (_, request) => {
+      const { name, next } = rotate(row, SHARED, `candidate ${request}`);
+      row = { ...next, inWindow: true };
+      return `${name}: ${next.successorHash}`;
+    });
+    expect(new Set(served)).toEqual(new Set(['mint: candidate 0', 'retry-in-window: candidate 0']));
+    expect(rotate(row, { generation: 1, hash: 'candidate 0' }, 'other').name).toBe('confirm');
+  });
+});
+
+describe('PROTOCOL promise 2: two parties with the same token cannot both go on', () => {
+  it.each(['apart', 'none'] as const)('PROTOCOL promise 2: one of them ends up refused (windows: %s)', windows => {
+    const { endless, refusals, states } = exploreTwoParties(windows);
+    expect(endless).toEqual([]);
+    expect(refusals).toEqual(['fork', 'recent', 'stale']);
+    expect(states).toBeGreaterThan(100);
+  });
+
+  it.each(['apart', 'none'] as const)(
+    'PROTOCOL promise 2: no child of the shared token is confirmed while both are alive (windows: %s)',
+    windows => expect(exploreTwoParties(windows).generationsBothAlive).toBe(0),
+  );
+
+  it('PROTOCOL promise 2: within the window of the other, both can go on', () => {
+    const { endless, generationsBothAlive } = exploreTwoParties('shared');
+    expect(endless).toEqual(
+      expect.arrayContaining(['thief: retry-in-window for 0:current', 'victim: confirm-and-mint for 1:successor']),
+    );
+    expect(generationsBothAlive).toBe(2);
+  });
+
+  it.each<[string, RotationRules]>([
+    ['a retry after the window gets the same successor', deciding('retry-of-lost-response', asIfInTheWindow)],
+    ['a late parent is served after the window', deciding('recent', asIfInTheWindow)],
+  ])('PROTOCOL promise 2: the search notices that %s', (_, rules) => {
+    const { endless, generationsBothAlive } = exploreTwoParties('none', rules);
+    expect(endless).not.toEqual([]);
+    expect(generationsBothAlive).toBe(2);
+  });
+
+  it.each<[string, (state: RotationState) => RotationState | undefined]>([
+    ['access', state => confirmByUse(state, { generation: 1, branch: 'loud' }, hash => hash)],
+    ['refresh', state => rotate(state, { generation: 1, hash: 'loud' }, 'grandchild').next],
+  ])('R02 who mints first and keeps quiet is a fork once the other uses its %s token', (_, use) => {
+    const minted = rotate(FRESH, SHARED, 'quiet');
+    const retried = rotate(minted.next, SHARED, 'loud');
+    expect([minted.name, retried.name]).toEqual(['mint', 'retry-of-lost-response']);
+
+    const used = use(retried.next)!;
+    expect(rotate(used, { generation: 1, hash: 'quiet' }, 'other').name).toBe('fork');
+    expect(rotate(used, SHARED, 'other').name).toBe('recent');
+  });
+});

@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto';
+import { Client } from 'pg';
+import { TestClock } from '../../lib/testing/index.js';
+import { parseDuration } from '../../lib/options/duration.js';
+
+/** A fresh database on the test server. */
+export class TestDatabase {
+  private constructor(
+    readonly name: string,
+    readonly url: string,
+  ) {}
+
+  static async create(): Promise<TestDatabase> {
+    const url = new URL(process.env.TEST_DATABASE_URL!);
+    const name = `test_${randomBytes(6).toString('hex')}`;
+    await withClient(url.href, client => client.query(`CREATE DATABASE ${name}`));
+    url.pathname = `/${name}`;
+    return new TestDatabase(name, url.href);
+  }
+
+  query<Row extends object = Record<string, unknown>>(text: string, values: unknown[] = []): Promise<Row[]> {
+    return withClient(this.url, async client => (await client.query<Row>(text, values)).rows);
+  }
+
+  async drop(): Promise<void> {
+    await withClient(process.env.TEST_DATABASE_URL!, client =>
+      client.query(`DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`),
+    );
+  }
+}
+
+/**
+ * One clock for the process and its database: `now()` and `clock_timestamp()` of the database are shadowed by functions
+ * that add an offset, so that the real SQL runs an hour later without any sleeping. Create it before the application.
+ */
+export class SharedClock extends TestClock {
+  private constructor(private readonly database: TestDatabase) {
+    super();
+  }
+
+  static async install(database: TestDatabase): Promise<SharedClock> {
+    await database.query(`
+      CREATE SCHEMA clock;
+      CREATE TABLE clock.shift (milliseconds float8 NOT NULL);
+      INSERT INTO clock.shift VALUES (0);
+      CREATE FUNCTION clock.now() RETURNS timestamptz STABLE LANGUAGE sql AS
+        'SELECT pg_catalog.now() + (SELECT milliseconds FROM clock.shift) * interval ''1 millisecond''';
+      CREATE FUNCTION clock.clock_timestamp() RETURNS timestamptz VOLATILE LANGUAGE sql AS
+        'SELECT pg_catalog.clock_timestamp() + (SELECT milliseconds FROM clock.shift) * interval ''1 millisecond''';
+      ALTER DATABASE ${database.name} SET search_path = public, clock, pg_catalog;
+    `);
+    return new SharedClock(database);
+  }
+
+  /** Moves both clocks. */
+  async pass(duration: string): Promise<void> {
+    this.advance(duration);
+    await this.database.query('UPDATE clock.shift SET milliseconds = milliseconds + $1', [parseDuration(duration)]);
+  }
+}
+
+async function withClient<T>(url: string, run: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await run(client);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,141 @@
+import {
+  Body,
+  Controller,
+  Get,
+  HttpCode,
+  type INestApplication,
+  Module,
+  type ModuleMetadata,
+  Post,
+  UseGuards,
+} from '@nestjs/common';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Test, type TestingModuleBuilder } from '@nestjs/testing';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import {
+  CurrentSession,
+  Exchange,
+  SESSION_MIGRATIONS,
+  type SessionEvent,
+  SessionExchange,
+  SessionGuard,
+  SessionModule,
+  type SessionModuleExtras,
+  type SessionModuleOptions,
+  SessionService,
+  UserSession,
+} from 'nestjs-jwt-session';
+import { SessionClock } from '../../lib/testing/index.js';
+import { SharedClock, TestDatabase } from './database.js';
+
+export const PLATFORMS = ['express', 'fastify'] as const;
+export type Platform = (typeof PLATFORMS)[number];
+
+export const SECRET = 'test-secret-that-is-long-enough-for-everybody';
+
+/** Logs in whoever asks, and has one guarded route of each kind. */
+@Controller()
+export class TestController {
+  constructor(private readonly sessions: SessionService) {}
+
+  @Post('login')
+  @HttpCode(200)
+  logIn(@Body() body: { userId: string; claims?: Record<string, unknown> }, @Exchange() exchange: SessionExchange) {
+    return this.sessions.logIn(body.userId, { exchange, claims: body.claims });
+  }
+
+  @Get('me')
+  @UseGuards(SessionGuard)
+  me(@CurrentSession() session: UserSession) {
+    return { userId: session.userId, sessionId: session.id, claims: session.claims };
+  }
+
+  @Post('act')
+  @HttpCode(200)
+  @UseGuards(SessionGuard)
+  act(@CurrentSession() session: UserSession) {
+    return { userId: session.userId };
+  }
+}
+
+export interface TestAppOptions {
+  platform?: Platform;
+  /** The module's options; `secret` is set unless given. */
+  session?: SessionModuleOptions & SessionModuleExtras;
+  /** Use this database instead of a fresh one. */
+  database?: TestDatabase;
+  clock?: SharedClock;
+  imports?: ModuleMetadata['imports'];
+  controllers?: ModuleMetadata['controllers'];
+  providers?: ModuleMetadata['providers'];
+  /** Data-source options beside the connection. */
+  typeorm?: object;
+  override?: (builder: TestingModuleBuilder) => void;
+  /** Before `init`: global prefix, pipes and such. */
+  configure?: (app: INestApplication) => void;
+}
+
+export interface TestApp {
+  readonly app: INestApplication;
+  readonly database: TestDatabase;
+  readonly clock: SharedClock;
+  readonly sessions: SessionService;
+  /** Every event so far. */
+  readonly events: SessionEvent[];
+  /** The root URL of the listening server. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** A real application on a real database, listening on 127.0.0.1. */
+export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const database = options.database ?? (await TestDatabase.create());
+  const clock = options.clock ?? (await SharedClock.install(database));
+
+  @Module({
+    imports: [
+      TypeOrmModule.forRoot({
+        type: 'postgres',
+        url: database.url,
+        autoLoadEntities: true,
+        migrations: [...SESSION_MIGRATIONS],
+        migrationsRun: true,
+        retryAttempts: 0,
+        ...options.typeorm,
+      }),
+      SessionModule.forRoot({ secret: SECRET, ...options.session }),
+      ...(options.imports ?? []),
+    ],
+    controllers: [TestController, ...(options.controllers ?? [])],
+    providers: options.providers ?? [],
+  })
+  class TestModule {}
+
+  const builder = Test.createTestingModule({ imports: [TestModule] })
+    .overrideProvider(SessionClock)
+    .useValue(clock);
+  options.override?.(builder);
+  const module = await builder.compile();
+  const app =
+    options.platform === 'fastify'
+      ? module.createNestApplication(new FastifyAdapter())
+      : module.createNestApplication();
+  app.useLogger(false);
+  options.configure?.(app);
+  await app.listen(0, '127.0.0.1');
+  const sessions = app.get(SessionService);
+  const events: SessionEvent[] = [];
+  sessions.events.subscribe(event => events.push(event));
+  return {
+    app,
+    database,
+    clock,
+    sessions,
+    events,
+    url: (await app.getUrl()).replace('[::1]', '127.0.0.1'),
+    async close() {
+      await app.close();
+      if (!options.database) await database.drop();
+    },
+  };
+}
