@@ -15,7 +15,20 @@ export { SessionAuthenticator } from './access-token/session-authenticator.js';
 
 // By star, because TypeScript merges an application's `declare module` only into names exported so.
 export * from './session.types.js';
-export * from './session.errors.js';
+export {
+  AccessTokenExpiredError,
+  AccessTokenInvalidError,
+  CsrfRejectedError,
+  InvalidRequestError,
+  RefreshTokenInvalidError,
+  SessionError,
+  type SessionErrorCode,
+  SessionExpiredError,
+  SessionMissingError,
+  SessionRevokedError,
+  SessionStoreUnavailableError,
+  TokenTheftDetectedError,
+} from './session.errors.js';
 export type { SessionEvent } from './session.events.js';
 export type { RotationCase, TheftClass } from './rules/rotation.js';
 

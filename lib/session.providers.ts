@@ -34,16 +34,41 @@ import { RefusalHeaders } from './transport/refusal-headers.js';
 import { ResponseHeaders } from './transport/response-headers.js';
 import { SessionCookies } from './transport/session-cookies.js';
 
-/** The module's parts by layer; each layer uses those above it in this list. */
-export const SESSION_PROVIDERS: Provider[] = [
-  ...[SessionClock, SessionRandom, SessionTimers, Schedule, SessionEvents],
-  ...[Database, AfterCommit, SchemaCheck, SessionStore, RotationStore, KeyStore, CleanUpStore],
-  ...[ServerSecrets, KeyRing, KeyRotation, JwksRoute],
-  Revocations,
-  ...[ResponseHeaders, MountedPath, SessionCookies, Credentials, CsrfProtection, RefusalHeaders],
-  ...[AccessTokenSigner, AccessTokenVerifier, AccessTokens],
+// The module's parts by layer; each layer uses those above it.
+
+const runtime = [SessionClock, SessionRandom, SessionTimers, Schedule, SessionEvents];
+
+const store = [Database, AfterCommit, SchemaCheck, SessionStore, RotationStore, KeyStore, CleanUpStore];
+
+const keys = [ServerSecrets, KeyRing, KeyRotation, JwksRoute];
+
+const transport = [ResponseHeaders, MountedPath, SessionCookies, Credentials, CsrfProtection, RefusalHeaders];
+
+const accessToken = [
+  AccessTokenSigner,
+  AccessTokenVerifier,
+  AccessTokens,
   { provide: SessionAuthenticator, useClass: LocalSessionAuthenticator },
-  ...[PresentedSession, TokenDelivery, SessionIssuer, SessionRefresher, SessionEnder, ExchangeSessions, CleanUp],
+];
+
+const sessions = [
+  PresentedSession,
+  TokenDelivery,
+  SessionIssuer,
+  SessionRefresher,
+  SessionEnder,
+  ExchangeSessions,
+  CleanUp,
   Confirmations,
   { provide: TokenUse, useExisting: Confirmations },
+];
+
+export const SESSION_PROVIDERS: Provider[] = [
+  ...runtime,
+  ...store,
+  ...keys,
+  Revocations,
+  ...transport,
+  ...accessToken,
+  ...sessions,
 ];

@@ -55,11 +55,14 @@ export function IsSecret(): PropertyDecorator {
     define('isSecret', value => {
       if (value === 'database') return undefined;
       const secrets: unknown[] = Array.isArray(value) ? value : [value];
-      const long = (one: unknown) => typeof one === 'string' && Buffer.byteLength(one) >= SERVER_SECRET_BYTES;
-      if (secrets.length > 0 && secrets.every(long)) return undefined;
+      if (secrets.length > 0 && secrets.every(isLongEnough)) return undefined;
       return `write a random string of at least ${SERVER_SECRET_BYTES} bytes, such as the output of "openssl rand -base64 48", or an array of them with the newest first`;
     }) as PropertyDecorator,
   );
+}
+
+function isLongEnough(secret: unknown): boolean {
+  return typeof secret === 'string' && Buffer.byteLength(secret) >= SERVER_SECRET_BYTES;
 }
 
 /** The name of a cookie without its prefix (RFC 6265, section 4.1.1). */

@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg';
+import type { Pool, PoolClient, QueryConfig } from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { SESSION_DATA_SOURCE } from '../session.constants.js';
 import { InvalidRequestError, SessionStoreUnavailableError } from '../session.errors.js';
@@ -33,7 +33,7 @@ export class Database {
   /**
    * @throws SessionStoreUnavailableError when the database cannot be reached or cannot write now
    */
-  async query<Row extends QueryResultRow>(
+  async query<Row extends object>(
     statement: Statement,
     values: unknown[],
     manager?: EntityManager,
@@ -50,7 +50,7 @@ export class Database {
     }
   }
 
-  private async join<Row extends QueryResultRow>(manager: EntityManager, query: QueryConfig): Promise<Row[]> {
+  private async join<Row extends object>(manager: EntityManager, query: QueryConfig): Promise<Row[]> {
     if (manager.dataSource !== this.dataSource) {
       throw new InvalidRequestError(
         'The option "manager" belongs to another data source: begin the transaction on the one that SessionModule uses',

@@ -15,11 +15,14 @@ const AS_OBSERVED = `s.generation = $2 AND encode(s.token_hash, 'hex') = $3
   AND encode(s.previous_hash, 'hex') IS NOT DISTINCT FROM $5::text
   AND (${IN_WINDOW}) = $6`;
 
+/** What every accepted refresh writes: the session was seen, from where, and lives on. */
+function seen(idle: string, ip: string, userAgent: string): string {
+  return `last_seen_at = now(), expires_at = LEAST(now() + ${interval(idle)}, s.absolute_expires_at),
+    ip = COALESCE(${ip}, s.ip), user_agent = COALESCE(${userAgent}, s.user_agent)`;
+}
+
 export function buildRotationStatements(tables: SessionTables) {
   const notInvalidated = `s.refresh_auth_uuid = ${authUuid(tables, 's.user_id', 'refresh')}`;
-  const seen = (idle: string, ip: string, userAgent: string) => `last_seen_at = now(),
-    expires_at = LEAST(now() + ${interval(idle)}, s.absolute_expires_at),
-    ip = COALESCE(${ip}, s.ip), user_agent = COALESCE(${userAgent}, s.user_agent)`;
 
   // $2 generation and $3 hash of the presented token, $4 and $5 hash and salt of the candidate successor, $6 leeway.
   // Each CASE reads the row as it was: PROTOCOL.md's table, first the cases of t = g, then those of t = g + 1.

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -31,12 +31,16 @@ export async function startEmbeddedPostgres(folder: string, settings: string[] =
   if (!existsSync(join(data, 'PG_VERSION'))) {
     run(join(binaries, 'bin', 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale']);
   }
-  removeStaleLock(data);
+  const running = await findRunning(data);
+  // Another process runs it, or ours was killed before it could stop it.
+  if (running !== undefined) return { url: urlOf(running), stop: async () => {} };
   const port = await freePort();
   const options = ['listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${folder}`, ...settings];
   const server = spawn(join(binaries, 'bin', 'postgres'), ['-D', data, ...options.flatMap(option => ['-c', option])], {
     ...identity,
     cwd: folder,
+    // A group of its own: Ctrl+C in a terminal must reach the application first.
+    detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let output = '';
@@ -46,7 +50,7 @@ export async function startEmbeddedPostgres(folder: string, settings: string[] =
     await sleep(20);
   }
   return {
-    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    url: urlOf(port),
     async stop() {
       if (server.exitCode !== null) return;
       server.kill('SIGINT');
@@ -94,15 +98,24 @@ function run(command: string, parameters: string[]): void {
   if (status !== 0) throw new Error(`${command} failed:\n${stdout}\n${stderr}`);
 }
 
-/** After a crash the lock file may name a process that is gone, or is another one by now. */
-function removeStaleLock(data: string): void {
+function urlOf(port: number): string {
+  return `postgres://postgres@127.0.0.1:${port}/postgres`;
+}
+
+/** The port of a server that runs on this folder. What the lock file names may be long gone, or another process by now. */
+async function findRunning(data: string): Promise<number | undefined> {
   const lock = join(data, 'postmaster.pid');
-  if (!existsSync(lock)) return;
-  const pid = Number(readFileSync(lock, 'utf8').split('\n')[0]);
+  if (!existsSync(lock)) return undefined;
+  const port = Number(readFileSync(lock, 'utf8').split('\n')[3]);
+  const socket = connect(port, '127.0.0.1');
   try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') rmSync(lock);
+    await once(socket, 'connect');
+    return port;
+  } catch {
+    rmSync(lock);
+    return undefined;
+  } finally {
+    socket.destroy();
   }
 }
 

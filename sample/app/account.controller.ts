@@ -1,0 +1,38 @@
+import { Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
+import { IsString, MaxLength, MinLength } from 'class-validator';
+import { CurrentSession, SessionGuard, SessionService, UserSession } from 'nestjs-jwt-session';
+import { DataSource } from 'typeorm';
+import { UsersService } from './users.service.js';
+
+class PasswordDto {
+  @IsString()
+  @MaxLength(100)
+  current!: string;
+
+  @IsString()
+  @MinLength(8)
+  @MaxLength(100)
+  next!: string;
+}
+
+@Controller('account')
+@UseGuards(SessionGuard)
+export class AccountController {
+  constructor(
+    private readonly users: UsersService,
+    private readonly sessions: SessionService,
+    private readonly dataSource: DataSource,
+  ) {}
+
+  /** Whoever sits at an open browser must prove that they are the user: the present password is asked for again. */
+  @Post('password')
+  @HttpCode(204)
+  async changePassword(@CurrentSession() session: UserSession, @Body() { current, next }: PasswordDto): Promise<void> {
+    await this.users.requirePassword(session.userId, current);
+    // "Password changed" and "others logged out" commit together.
+    await this.dataSource.transaction(async manager => {
+      await this.users.changePassword(session.userId, next, manager);
+      await this.sessions.logOutOthers(session, { manager, reason: 'password-changed' });
+    });
+  }
+}

@@ -1,0 +1,30 @@
+import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
+import { SESSION_MIGRATIONS } from 'nestjs-jwt-session';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { CreateSampleTables1764547300000 } from './sample-tables.migration.js';
+
+// Any number that nobody else uses.
+const MIGRATION_LOCK = 7_261_534_201;
+
+export function typeOrmOptions(url: string): TypeOrmModuleOptions {
+  return {
+    type: 'postgres',
+    url,
+    autoLoadEntities: true,
+    migrations: [...SESSION_MIGRATIONS, CreateSampleTables1764547300000],
+  };
+}
+
+/** Opens the data source and runs the migrations. Of several instances that start at once one migrates and the others wait. */
+export async function openDataSource(options?: DataSourceOptions): Promise<DataSource> {
+  const dataSource = await new DataSource(options!).initialize();
+  const lock = dataSource.createQueryRunner();
+  try {
+    await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await dataSource.runMigrations();
+  } finally {
+    await lock.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
+    await lock.release();
+  }
+  return dataSource;
+}

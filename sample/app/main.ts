@@ -1,0 +1,43 @@
+import 'reflect-metadata';
+import { type INestApplication, ValidationPipe } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { AppModule } from './app.module.js';
+import { startEmbeddedPostgres } from './embedded-postgres.js';
+import { dataFolder, platform, port } from './settings.js';
+
+const embedded = process.env.DATABASE_URL ? undefined : await startEmbeddedPostgres(dataFolder());
+const app = await createApp(process.env.DATABASE_URL ?? embedded!.url).catch(async (error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  await embedded?.stop();
+  process.exit(1);
+});
+
+async function createApp(databaseUrl: string): Promise<INestApplication> {
+  const module = AppModule.on(databaseUrl);
+  const application =
+    platform === 'fastify'
+      ? await NestFactory.create(module, new FastifyAdapter(), { abortOnError: false })
+      : await NestFactory.create(module, { abortOnError: false });
+  application.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true }));
+  await application.listen(port);
+  return application;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    void app
+      .close()
+      .then(() => embedded?.stop())
+      .then(() => process.exit(0));
+  });
+}
+
+const url = `http://localhost:${port}`;
+console.log(`
+The sample listens on ${url}. Its users: ada / lovelace (admin), grace / hopper.
+
+  curl -sc jar -H 'Content-Type: application/json' -d '{"username":"ada","password":"lovelace"}' ${url}/login
+  curl -sb jar ${url}/me
+  curl -sb jar -c jar -X POST ${url}/session/refresh
+`);

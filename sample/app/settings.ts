@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { SessionModuleOptions } from 'nestjs-jwt-session';
+
+const environment = process.env;
+
+export const port = Number(environment.PORT ?? 3000);
+export const platform = environment.HTTP_PLATFORM ?? 'express';
+
+/** One variable per duration and mode, so that the sample can be tried at any speed. Unset ones keep their defaults. */
+export function sessionOptions(): SessionModuleOptions {
+  return {
+    ...(environment.SESSION_SECRET === undefined ? {} : { secret: environment.SESSION_SECRET }),
+    accessToken: {
+      lifetime: environment.ACCESS_TOKEN_LIFETIME,
+      algorithm: environment.ACCESS_TOKEN_ALGORITHM as never,
+    },
+    session: {
+      idleLifetime: environment.SESSION_IDLE_LIFETIME,
+      absoluteLifetime: environment.SESSION_ABSOLUTE_LIFETIME,
+      leeway: environment.SESSION_LEEWAY,
+    },
+    keys: { rotateEvery: environment.KEYS_ROTATE_EVERY, publishAhead: environment.KEYS_PUBLISH_AHEAD },
+    transport: environment.TRANSPORT as never,
+    csrf: environment.CSRF as never,
+    trustedOrigins: environment.TRUSTED_ORIGINS?.split(',').map(origin => origin.trim()),
+    // On plain http browsers would not keep Secure cookies.
+    cookies: { secure: environment.COOKIES_SECURE === 'true' },
+  };
+}
+
+/** Where the embedded database keeps its data. Root's own folders are closed to the server, which does not run as root. */
+export function dataFolder(): string {
+  const sample = dirname(dirname(fileURLToPath(import.meta.url)));
+  if (process.getuid?.() !== 0) return join(sample, '.data');
+  const name = createHash('sha256').update(sample).digest('hex').slice(0, 12);
+  return `/var/tmp/nestjs-jwt-session-sample-${name}`;
+}
