@@ -1,0 +1,54 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { TestDatabase } from './database.js';
+
+/** The built sample in a process of its own. */
+export class SampleProcess {
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly url: string,
+    private readonly lines: () => string,
+  ) {}
+
+  /** Everything that it has printed. */
+  get output(): string {
+    return this.lines();
+  }
+
+  static async start(database: TestDatabase, environment: Record<string, string> = {}): Promise<SampleProcess> {
+    const port = await freePort();
+    const child = spawn(process.execPath, ['sample/app/dist/main.js'], {
+      env: { PATH: process.env.PATH, DATABASE_URL: database.url, PORT: String(port), ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    const listening = new Promise<void>((resolve, reject) => {
+      const read = (chunk: Buffer) => {
+        output += chunk.toString();
+        if (output.includes('The sample listens on')) resolve();
+      };
+      child.stdout.on('data', read);
+      child.stderr.on('data', read);
+      child.once('exit', () => reject(new Error(`the sample did not start:\n${output}`)));
+    });
+    await listening;
+    return new SampleProcess(child, `http://127.0.0.1:${port}`, () => output);
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
+    this.child.kill(signal);
+    const [code] = (await once(this.child, 'exit')) as [number | null];
+    return code;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
