@@ -26,6 +26,8 @@ import {
   UserSession,
 } from 'nestjs-jwt-session';
 import { SessionClock } from '../../lib/testing/index.js';
+import { KeyRotation } from '../../lib/keys/key-rotation.js';
+import { Confirmations } from '../../lib/sessions/confirmations.js';
 import { SharedClock, TestDatabase } from './database.js';
 
 export const PLATFORMS = ['express', 'fastify'] as const;
@@ -84,6 +86,10 @@ export interface TestApp {
   readonly events: SessionEvent[];
   /** The root URL of the listening server. */
   readonly url: string;
+  /** Moves the clocks, and makes the signing key that would have been made on the way: timers run on real time. */
+  pass(duration: string): Promise<void>;
+  /** Writes at once what was noted of the use of access tokens, instead of 100 ms later. */
+  confirmUses(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -133,6 +139,11 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     sessions,
     events,
     url: (await app.getUrl()).replace('[::1]', '127.0.0.1'),
+    async pass(duration) {
+      await clock.pass(duration);
+      await app.get(KeyRotation).tick();
+    },
+    confirmUses: () => app.get(Confirmations).flush(),
     async close() {
       await app.close();
       if (!options.database) await database.drop();

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { InvalidRequestError } from 'nestjs-jwt-session';
+import { AccessTokenSigner } from '../../lib/access-token/access-token-signer.js';
+import { generatePrivateKey, publicJwkOf, thumbprintOf } from '../../lib/keys/key-pair.js';
+import type { KeyRing } from '../../lib/keys/key-ring.js';
+import { resolveOptions } from '../../lib/options/resolve-options.js';
+import { type AccessTokenOptions, ALGORITHMS } from '../../lib/options/session-options.js';
+import { SessionRandom } from '../../lib/session.runtime.js';
+import { REGISTERED_CLAIMS } from '../../lib/access-token/access-token.js';
+import { LAST_GENERATION } from '../../lib/rules/refresh-token.js';
+import type { SessionRow } from '../../lib/store/statements.js';
+import { partsOf } from '../support/forged-token.js';
+import { SECRET, startTestApp, type TestApp } from '../support/test-app.js';
+
+const text = fc.string({ unit: 'binary', maxLength: 40 }).filter(value => !value.includes('\0'));
+const json = fc
+  .jsonValue({ stringUnit: 'binary', maxDepth: 4 })
+  // JSON itself writes -0 as 0; what else it can say must come back.
+  .map(value => JSON.parse(JSON.stringify(value)) as unknown)
+  .filter(value => !JSON.stringify(value).includes('\\u0000'));
+const claimName = text.filter(name => !REGISTERED_CLAIMS.has(name));
+const claims = fc
+  .uniqueArray(fc.tuple(claimName, json), { selector: ([name]) => name, maxLength: 6 })
+  .map(entries => Object.fromEntries(entries))
+  .filter(value => JSON.stringify(value).length < 3_000);
+
+describe('custom claims', () => {
+  let test: TestApp;
+  beforeAll(async () => {
+    test = await startTestApp();
+  });
+  afterAll(() => test?.close());
+
+  it('F32: any JSON comes back exactly, from login, from the token and after a refresh', async () => {
+    await fc.assert(
+      fc.asyncProperty(claims, async given => {
+        const issued = await test.sessions.logIn('ada', { transport: 'bearer', claims: given });
+        expect(issued.session.claims).toEqual(given);
+        expect((await test.sessions.verify(issued.accessToken!)).claims).toEqual(given);
+        const refreshed = await test.sessions.refresh({ refreshToken: issued.refreshToken! });
+        expect((await test.sessions.verify(refreshed.accessToken!)).claims).toEqual(given);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it.each(['toString', 'valueOf', 'hasOwnProperty', '__proto__', '__defineGetter__', 'toJSON'])(
+    'F32: a claim named %s, which every object has already, is refused before anything is written',
+    async name => {
+      const before = await test.database.query('SELECT id FROM jwt_session');
+      const given = JSON.parse(`{"${name}":"x"}`) as Record<string, unknown>;
+      await expect(test.sessions.logIn('ada', { claims: given })).rejects.toThrow(InvalidRequestError);
+      expect(await test.database.query('SELECT id FROM jwt_session')).toHaveLength(before.length);
+    },
+  );
+
+  it('F32: they lie beside the registered ones, where foreign verifiers look', async () => {
+    const { accessToken } = await test.sessions.logIn('ada', { transport: 'bearer', claims: { role: 'admin' } });
+    expect(partsOf(accessToken!).payload.role).toBe('admin');
+  });
+});
+
+const row: fc.Arbitrary<SessionRow> = fc.record({
+  id: fc.uuid({ version: 7 }),
+  user_id: fc.string({ unit: 'binary', minLength: 1, maxLength: 255 }),
+  generation: fc.constantFrom(0, LAST_GENERATION),
+  token_hash: fc.uint8Array({ minLength: 32, maxLength: 32 }).map(bytes => Buffer.from(bytes)),
+  successor_hash: fc.constant(null),
+  successor_salt: fc.constant(null),
+  previous_hash: fc.constant(null),
+  previous_salt: fc.constant(null),
+  claims,
+  token_version: fc.constantFrom(0, 2 ** 31 - 1),
+  access_auth_uuid: fc.uuid(),
+  access_version: fc.constantFrom('0', `${Number.MAX_SAFE_INTEGER}`),
+  authenticated_ms: fc.constantFrom(Date.UTC(2025, 0), Date.UTC(2125, 0)),
+  // A hundred years is the longest duration.
+  expires_ms: fc.constantFrom(Date.UTC(2030, 0), Date.UTC(2225, 0)),
+  now_ms: fc.constantFrom(Date.UTC(2025, 0), Date.UTC(2125, 0)),
+});
+
+/** The signer of an application with these options; it needs neither the application nor a database. */
+async function signerWith(accessToken: AccessTokenOptions): Promise<AccessTokenSigner> {
+  const options = resolveOptions({ accessToken, secret: SECRET }, {});
+  const { algorithm } = options.accessToken;
+  const privateKey = await generatePrivateKey(algorithm);
+  const kid = thumbprintOf(publicJwkOf(privateKey));
+  const keys = { signing: { kid, algorithm, privateKey } } as unknown as KeyRing;
+  return new AccessTokenSigner(options, keys, new SessionRandom());
+}
+
+describe.each(ALGORITHMS)('the length of %s access tokens', algorithm => {
+  it.each([{}, { issuer: 'https://ünïcode.example', audience: '"quoted\\"' }])(
+    'C04: is never more than what was reckoned at login, and little less, with %j',
+    async named => {
+      const signer = await signerWith({ algorithm, ...named });
+      fc.assert(
+        fc.property(row, session => {
+          const { token } = signer.sign(session, { generation: session.generation, hash: session.token_hash });
+          const reckoned = signer.lengthWith(session.user_id, session.claims);
+          expect(token.length).toBeLessThanOrEqual(reckoned);
+          // Numbers that are shorter today: more slack would refuse claims that fit.
+          expect(reckoned - token.length).toBeLessThan(64);
+        }),
+        { numRuns: 50 },
+      );
+    },
+  );
+});

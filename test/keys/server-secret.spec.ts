@@ -1,0 +1,182 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { generateKeyPairSync } from 'node:crypto';
+import { AccessTokenInvalidError, RefreshTokenInvalidError } from 'nestjs-jwt-session';
+import { publicJwkOf, thumbprintOf } from '../../lib/keys/key-pair.js';
+import { sealPrivateKey } from '../../lib/keys/sealing.js';
+import { deriveServerKeys } from '../../lib/rules/server-keys.js';
+import { refusalOf } from '../support/application.js';
+import { es256, jws, partsOf } from '../support/forged-token.js';
+import { fetchJwks } from '../support/jwks.js';
+import { SECRET, type TestApp } from '../support/test-app.js';
+import { TestApps } from '../support/test-apps.js';
+
+const OLD = 'the-old-secret-that-is-long-enough-for-everybody';
+const NEW = 'the-new-secret-that-is-long-enough-for-everybody';
+
+const logIn = ({ sessions }: TestApp) => sessions.logIn('ada', { transport: 'bearer' });
+
+/** Version, session id, generation and secret of a refresh token; the tag is made anew under the newest secret. */
+const withoutTag = (token: string) => Buffer.from(token, 'base64url').subarray(0, 53).toString('hex');
+
+describe('the server secret', () => {
+  let apps: TestApps;
+  beforeEach(async () => {
+    apps = await TestApps.on('express');
+  });
+  afterEach(() => apps?.close());
+
+  const start = (secret: string | string[]) =>
+    apps.start({ session: { secret }, typeorm: { extra: { allowExitOnIdle: true } } });
+
+  describe('that is a wrong one', () => {
+    it('fails at start, by a message that names the option and not the secret', async () => {
+      await start(OLD);
+      const message = await refusalOf(start(NEW));
+      expect(message).toContain('"secret"');
+      expect(message).toContain('[new, former]');
+      expect(message).not.toContain(OLD);
+      expect(message).not.toContain(NEW);
+    });
+
+    it('makes no key of its own and hurts nobody else', async () => {
+      const test = await start(OLD);
+      const { accessToken } = await logIn(test);
+      await refusalOf(start(NEW));
+      expect(await test.database.query('SELECT 1 FROM jwt_session_key')).toHaveLength(1);
+      await expect(test.sessions.verify(accessToken!)).resolves.toBeDefined();
+    });
+
+    it('fails at start also after a standstill in which every key has retired', async () => {
+      await logIn(await start(OLD));
+      await apps.clock.pass('15d');
+      expect(await refusalOf(start(NEW))).toContain('"secret"');
+    });
+  });
+
+  describe('that is rotated', () => {
+    it('[new, old] logs nobody out: access tokens count, refresh tokens count, retries too', async () => {
+      const old = await start(OLD);
+      const { accessToken, refreshToken } = await logIn(old);
+      const lost = await logIn(old);
+      const answer = await old.sessions.refresh({ refreshToken: lost.refreshToken! });
+
+      const both = await start([NEW, OLD]);
+      await expect(both.sessions.verify(accessToken!)).resolves.toMatchObject({ userId: 'ada' });
+      const refreshed = await both.sessions.refresh({ refreshToken: refreshToken! });
+      await expect(both.sessions.verify(refreshed.accessToken!)).resolves.toMatchObject({ userId: 'ada' });
+      // The answer was lost: the retry meets a successor that was derived under the old secret.
+      const again = await both.sessions.refresh({ refreshToken: lost.refreshToken! });
+      expect(withoutTag(again.refreshToken!)).toBe(withoutTag(answer.refreshToken!));
+      await expect(both.sessions.refresh({ refreshToken: again.refreshToken! })).resolves.toBeDefined();
+    });
+
+    it('[new] alone then refreshes what was issued under it, and nothing else', async () => {
+      const old = await start(OLD);
+      const moved = await logIn(old);
+      const forgotten = await logIn(old);
+      const both = await start([NEW, OLD]);
+      const refreshed = await both.sessions.refresh({ refreshToken: moved.refreshToken! });
+      // The next period's key is sealed under the new secret.
+      await both.pass('7d');
+      const current = await both.sessions.refresh({ refreshToken: refreshed.refreshToken! });
+
+      const alone = await start(NEW);
+      await expect(alone.sessions.verify(current.accessToken!)).resolves.toMatchObject({ userId: 'ada' });
+      await apps.clock.pass('1h');
+      const next = await alone.sessions.refresh({ refreshToken: current.refreshToken! });
+      await expect(alone.sessions.verify(next.accessToken!)).resolves.toMatchObject({ userId: 'ada' });
+      const late = alone.sessions.refresh({ refreshToken: forgotten.refreshToken! });
+      await expect(late).rejects.toThrow(RefreshTokenInvalidError);
+    });
+
+    it('new keys are sealed under the new secret from the first day of [new, old]', async () => {
+      await start(OLD);
+      const both = await start([NEW, OLD]);
+      await both.sessions.rotateKeys();
+      await both.pass('1h');
+      const { accessToken } = await logIn(both);
+      const alone = await start(NEW);
+      await expect(alone.sessions.verify(accessToken!)).resolves.toMatchObject({ userId: 'ada' });
+    });
+
+    it('[new] alone too early, with keys under the old secret only, is refused at start', async () => {
+      await start(OLD);
+      await start([NEW, OLD]);
+      expect(await refusalOf(start(NEW))).toContain('"secret"');
+    });
+  });
+
+  describe('that is generated', () => {
+    it('is one for all processes: two that start at once share it', async () => {
+      // Of several processes that make the tables at once, TypeORM lets only one succeed.
+      await (await start('database')).database.query('DELETE FROM jwt_session_key');
+      const [first, second] = await Promise.all([start('database'), start('database')]);
+      const { accessToken, refreshToken } = await logIn(first!);
+      await expect(second!.sessions.verify(accessToken!)).resolves.toMatchObject({ userId: 'ada' });
+      const refreshed = await second!.sessions.refresh({ refreshToken: refreshToken! });
+      await expect(first!.sessions.verify(refreshed.accessToken!)).resolves.toMatchObject({ userId: 'ada' });
+      const secrets = await first!.database.query("SELECT 1 FROM jwt_session_key WHERE purpose = 'server-secret'");
+      expect(secrets).toHaveLength(1);
+    });
+
+    it('survives a restart', async () => {
+      const { accessToken, refreshToken } = await logIn(await start('database'));
+      const restarted = await start('database');
+      await expect(restarted.sessions.verify(accessToken!)).resolves.toBeDefined();
+      await expect(restarted.sessions.refresh({ refreshToken: refreshToken! })).resolves.toBeDefined();
+    });
+
+    it('gives way to an own one: nobody is logged out, and its keys are not trusted any more', async () => {
+      const generated = await start('database');
+      const issued = await logIn(generated);
+
+      const own = await start(SECRET);
+      await expect(own.sessions.verify(issued.accessToken!)).rejects.toThrow(AccessTokenInvalidError);
+      const { kid } = partsOf(issued.accessToken!).header;
+      expect((await fetchJwks(own.url)).keys.map(key => key.kid)).not.toContain(kid);
+      const refreshed = await own.sessions.refresh({ refreshToken: issued.refreshToken! });
+      await expect(own.sessions.verify(refreshed.accessToken!)).resolves.toMatchObject({ userId: 'ada' });
+      await apps.clock.pass('1h');
+      await expect(own.sessions.refresh({ refreshToken: refreshed.refreshToken! })).resolves.toBeDefined();
+    });
+
+    it('who has read it cannot make keys for an application that has an own one', async () => {
+      const generated = await start('database');
+      await logIn(generated);
+      const own = await start(SECRET);
+      const { accessToken } = await logIn(own);
+      const [row] = await own.database.query<{ sealed_private_key: Buffer }>(
+        "SELECT sealed_private_key FROM jwt_session_key WHERE purpose = 'server-secret'",
+      );
+      const stolen = deriveServerKeys(row!.sealed_private_key.toString('base64url'));
+      const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      const publicJwk = publicJwkOf(privateKey);
+      const kid = thumbprintOf(publicJwk);
+      const forge = async (purpose: string) => {
+        const context = { kid, purpose, algorithm: 'ES256', period: 1, publicJwk };
+        await own.database.query(
+          `INSERT INTO jwt_session_key VALUES ($1, $2, 'ES256', 1, $3, $4, clock.now(), clock.now(),
+             clock.now() + interval '7d', clock.now() + interval '8d')`,
+          [kid, purpose, JSON.stringify(publicJwk), sealPrivateKey(privateKey, context, stolen, Buffer.alloc(12))],
+        );
+      };
+      const { header, payload } = partsOf(accessToken!);
+      const forged = jws({ ...header, kid }, { ...payload, sub: 'grace' }, es256(privateKey));
+
+      for (const purpose of ['access-token/ES256', 'access-token-of-database/ES256']) {
+        await forge(purpose);
+        const restarted = await start(SECRET);
+        await expect(restarted.sessions.verify(accessToken!)).resolves.toBeDefined();
+        await expect(restarted.sessions.verify(forged)).rejects.toThrow(AccessTokenInvalidError);
+        // The control: only the application that still lives on the generated secret takes it.
+        const trusting = await start('database');
+        const outcome = await trusting.sessions.verify(forged).then(
+          () => 'accepted',
+          () => 'refused',
+        );
+        expect(outcome).toBe(purpose.startsWith('access-token-of-database') ? 'accepted' : 'refused');
+        await own.database.query('DELETE FROM jwt_session_key WHERE kid = $1', [kid]);
+      }
+    });
+  });
+});

@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CookieClient } from '../support/client.js';
+import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
+
+const DELETE = { method: 'DELETE' };
+const refused = (errorCode: string) => ({ status: 401, body: { errorCode } });
+
+interface ListedDevice {
+  id: string;
+  label: string | null;
+  ip: string;
+  createdAt: string;
+  lastSeenAt: string;
+  current: boolean;
+}
+
+const idOf = async (client: CookieClient) => (await client.sendOnly('/me')).body.sessionId!;
+
+const devicesOf = async (client: CookieClient) =>
+  (await client.send('/session/devices')).body as unknown as ListedDevice[];
+
+describe.each(PLATFORMS)('devices on %s', platform => {
+  let test: TestApp;
+  beforeAll(async () => {
+    test = await startTestApp({ platform });
+  });
+  afterAll(() => test?.close());
+
+  async function logIn(userId: string): Promise<CookieClient> {
+    const client = new CookieClient(test.url);
+    expect(await client.logIn(userId)).toMatchObject({ status: 200 });
+    return client;
+  }
+
+  it('S12: a user lists own sessions, the latest seen first', async () => {
+    const first = await logIn('ada');
+    await test.pass('1m');
+    const second = await logIn('ada');
+    await logIn('grace');
+    await test.sessions.logIn('ada', { label: 'the old phone' });
+    await test.pass('1m');
+    await first.refresh();
+
+    const devices = await devicesOf(first);
+    expect(devices.map(({ id }) => id).slice(0, 1)).toEqual([await idOf(first)]);
+    expect(devices).toHaveLength(3);
+    expect(devices.filter(({ current }) => current).map(({ id }) => id)).toEqual([await idOf(first)]);
+    expect(devices.map(({ label }) => label)).toContain('the old phone');
+    const [{ createdAt, lastSeenAt, ip }] = devices as [ListedDevice];
+    expect(Date.parse(lastSeenAt) - Date.parse(createdAt)).toBeGreaterThanOrEqual(120_000);
+    expect(ip).toBe('127.0.0.1');
+    for (const device of devices) {
+      expect(Object.keys(device).sort()).toEqual(['createdAt', 'current', 'id', 'ip', 'label', 'lastSeenAt']);
+    }
+    expect((await devicesOf(second)).find(({ current }) => current)?.id).toBe(await idOf(second));
+  });
+
+  it('S12: a user ends an own session, and it is gone at once', async () => {
+    const [client, other] = [await logIn('ada'), await logIn('ada')];
+    const id = await idOf(other);
+    expect(await client.send(`/session/devices/${id}`, DELETE)).toMatchObject({ status: 204, setCookie: [] });
+    expect(await other.sendOnly('/me')).toMatchObject(refused('session_revoked'));
+    expect(await other.refresh()).toMatchObject(refused('session_revoked'));
+    expect((await devicesOf(client)).map(device => device.id)).not.toContain(id);
+    // It is unknown from now on.
+    expect(await client.send(`/session/devices/${id}`, DELETE)).toMatchObject({ status: 404 });
+  });
+
+  it('S12: ending one’s own clears the cookies', async () => {
+    const client = await logIn('ada');
+    const copy = client.copy();
+    expect(await client.send(`/session/devices/${await idOf(client)}`, DELETE)).toMatchObject({ status: 204 });
+    expect(client.jar).toEqual(new Map());
+    expect(await copy.refresh()).toMatchObject(refused('session_revoked'));
+  });
+
+  it('S12: a foreign id is answered like an unknown one: 404, and nothing happens', async () => {
+    const [ada, grace] = [await logIn('ada'), await logIn('grace')];
+    const foreign = await ada.send(`/session/devices/${await idOf(grace)}`, DELETE);
+    const unknown = await ada.send('/session/devices/01890000-0000-7000-8000-000000000000', DELETE);
+    expect(foreign).toMatchObject({ status: 404, setCookie: [] });
+    expect(foreign.body).toEqual(unknown.body);
+    expect(await grace.send('/me')).toMatchObject({ status: 200 });
+    expect(await grace.refresh()).toMatchObject({ status: 200 });
+  });
+
+  it.each([
+    '1',
+    'ada',
+    "'%20OR%201=1",
+    '%00',
+    '01890000-0000-7000-8000-00000000000g',
+    '{01890000-0000-7000-8000-000000000000}',
+    '01890000000070008000000000000000',
+    'x'.repeat(90),
+  ])('S12: a malformed id is 404: %s', async id => {
+    const client = await logIn('ada');
+    expect(await client.send(`/session/devices/${id}`, DELETE)).toMatchObject({ status: 404, setCookie: [] });
+    expect(await client.send('/me')).toMatchObject({ status: 200 });
+  });
+
+  it('S11, scenario 9: an administrator ends one session, or all of a user', async () => {
+    await test.sessions.logOutAll('grace');
+    const [one, two, ada] = [await logIn('grace'), await logIn('grace'), await logIn('ada')];
+    expect(await test.sessions.logOut(await idOf(one), { reason: 'admin' })).toBe(true);
+    expect(await one.sendOnly('/me')).toMatchObject(refused('session_revoked'));
+    expect(await one.refresh()).toMatchObject(refused('session_revoked'));
+    expect(await two.send('/me')).toMatchObject({ status: 200 });
+
+    expect(await test.sessions.logOutAll('grace', { reason: 'admin' })).toBe(1);
+    expect(await two.sendOnly('/me')).toMatchObject(refused('session_revoked'));
+    expect(await two.refresh()).toMatchObject(refused('session_revoked'));
+    expect(await ada.send('/me')).toMatchObject({ status: 200 });
+    expect(test.events.filter(event => event.type === 'session.revoked' && event.reason === 'admin')).toHaveLength(2);
+  });
+});

@@ -1,0 +1,148 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from '@jest/globals';
+import ts from 'typescript';
+
+const lib = fileURLToPath(new URL('../../lib/', import.meta.url));
+
+interface Import {
+  readonly from: string;
+  /** A file of lib, or a package. */
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+const files = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'));
+const sources = new Map(files.map(file => [file, readFileSync(join(lib, file), 'utf8')]));
+const imports = files.flatMap(importsOf);
+
+function importsOf(from: string): Import[] {
+  const source = ts.createSourceFile(from, sources.get(from)!, ts.ScriptTarget.ES2023);
+  return source.statements.flatMap(statement => {
+    if (!ts.isImportDeclaration(statement) && !ts.isExportDeclaration(statement)) return [];
+    const specifier = statement.moduleSpecifier;
+    if (!specifier || !ts.isStringLiteral(specifier)) return [];
+    const to = specifier.text.startsWith('.')
+      ? normalize(join(dirname(from), specifier.text)).replace(/\.js$/, '.ts')
+      : specifier.text;
+    return [{ from, to, typeOnly: isTypeOnly(statement) }];
+  });
+}
+
+function isTypeOnly(statement: ts.ImportDeclaration | ts.ExportDeclaration): boolean {
+  if (ts.isExportDeclaration(statement)) return statement.isTypeOnly;
+  return statement.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
+}
+
+/** From the top: what a file may import stands on a line below its own. */
+const LAYERS = [
+  ['index.ts', 'testing'],
+  ['session.module.ts'],
+  ['session.lifecycle.ts', 'session.providers.ts'],
+  ['session.controller.ts'],
+  ['session.service.ts', 'session.guard.ts'],
+  ['sessions', 'decorators'],
+  ['access-token'],
+  ['transport', 'keys', 'revocation'],
+  ['store'],
+  // What every layer but the rules may use.
+  ['session.schedule.ts', 'session.events.ts', 'options'],
+  ['session.runtime.ts'],
+  ['session.errors.ts', 'session.types.ts', 'session.constants.ts'],
+  ['rules'],
+];
+
+/** Types alone may point at the exchange from everywhere above the rules: it is part of the signatures users see. */
+const EXCHANGE = 'transport/exchange.ts';
+
+function layerOf(file: string): string {
+  const [top] = file.split('/');
+  return top!;
+}
+
+function rankOf(file: string): number {
+  return LAYERS.findIndex(layer => layer.includes(layerOf(file)));
+}
+
+describe('the house', () => {
+  it('every file has its place', () => {
+    expect(files.filter(file => rankOf(file) < 0)).toEqual([]);
+    expect(files.length).toBeGreaterThan(50);
+  });
+
+  it('imports go down only', () => {
+    const upwards = imports
+      .filter(({ to }) => sources.has(to))
+      .filter(({ to, typeOnly }) => !(typeOnly && to === EXCHANGE))
+      .filter(({ from, to }) => layerOf(from) !== layerOf(to) && rankOf(from) >= rankOf(to));
+    expect(upwards.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
+  });
+
+  it('every relative import is a file', () => {
+    const local = imports.filter(({ from, to }) => to.endsWith('.ts') && !sources.has(to) && from !== to);
+    expect(local).toEqual([]);
+  });
+
+  it('files do not import each other in a circle', () => {
+    const edges = new Map<string, string[]>();
+    for (const { from, to, typeOnly } of imports) {
+      if (!typeOnly && sources.has(to)) edges.set(from, [...(edges.get(from) ?? []), to]);
+    }
+    const done = new Set<string>();
+    const circles: string[] = [];
+    const walk = (file: string, path: string[]): void => {
+      if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' -> '));
+      if (path.includes(file) || done.has(file)) return;
+      for (const next of edges.get(file) ?? []) walk(next, [...path, file]);
+      done.add(file);
+    };
+    files.forEach(file => walk(file, []));
+    expect(circles).toEqual([]);
+  });
+
+  it('rules import node:crypto and each other', () => {
+    const others = imports.filter(
+      ({ from, to }) => layerOf(from) === 'rules' && layerOf(to) !== 'rules' && to !== 'node:crypto',
+    );
+    expect(others).toEqual([]);
+  });
+
+  it('transport knows nothing of the store, nor of the database', () => {
+    const seen = imports.filter(
+      ({ from, to }) => layerOf(from) === 'transport' && /^(store|typeorm|pg$|@nestjs\/typeorm)/.test(to),
+    );
+    expect(seen).toEqual([]);
+  });
+
+  it('only the store speaks to pg, and SQL stands only there', () => {
+    const outside = files.filter(file => layerOf(file) !== 'store');
+    // Double spaces and line breaks included; "update" and "delete" in prose are followed by no table.
+    const sql = /\b(SELECT\s[^;'`]*\sFROM\s|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s)/i;
+    expect(outside.filter(file => sql.test(sources.get(file)!))).toEqual([]);
+    expect(files.some(file => sql.test(sources.get(file)!))).toBe(true);
+    expect(imports.filter(({ from, to }) => layerOf(from) !== 'store' && to === 'pg')).toEqual([]);
+  });
+
+  it('optional packages are never imported statically', () => {
+    const optional = /^(@nestjs\/(schedule|graphql|apollo|websockets|platform-.*)|express|fastify|graphql)$/;
+    expect(imports.filter(({ to }) => optional.test(to))).toEqual([]);
+  });
+
+  it("Node's modules are imported by their full names", () => {
+    expect(imports.filter(({ to }) => builtinModules.includes(to))).toEqual([]);
+  });
+
+  it('no file has more than 300 lines, no folder lies deeper than two', () => {
+    expect(files.filter(file => sources.get(file)!.split('\n').length > 300)).toEqual([]);
+    expect(files.filter(file => file.split('/').length > 3)).toEqual([]);
+  });
+
+  it('nothing is of type any', () => {
+    const findAny = (node: ts.Node): boolean =>
+      node.kind === ts.SyntaxKind.AnyKeyword || (ts.forEachChild(node, child => findAny(child) || undefined) ?? false);
+    const found = files.filter(file => findAny(ts.createSourceFile(file, sources.get(file)!, ts.ScriptTarget.ES2023)));
+    expect(found).toEqual([]);
+  });
+});

@@ -1,0 +1,236 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { SessionModule, type SessionModuleOptions, SessionOptionsError } from 'nestjs-jwt-session';
+import { ResolvedSessionOptions } from '../../lib/options/resolve-options.js';
+import { refusalOf, startApplication, typeOrmOn, withoutDatabase } from '../support/application.js';
+import { TestDatabase } from '../support/database.js';
+
+const SECRET = 'a-secret-of-sufficient-length-for-tests';
+const SHORT_SECRET = 'too-short-to-be-a-secret';
+
+// What TypeScript would refuse comes in by configuration files and plain JavaScript all the same.
+type Unchecked = Record<string, unknown>;
+
+describe('the options of SessionModule', () => {
+  const environment = process.env.NODE_ENV;
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+  });
+  afterEach(() => {
+    process.env.NODE_ENV = environment;
+  });
+  afterAll(() => database.drop());
+
+  const start = (...options: Parameters<typeof SessionModule.forRoot>) =>
+    startApplication({ imports: [typeOrmOn(database), SessionModule.forRoot(...options)] });
+  // Refused before anything is asked of the database.
+  const refused = (options: Unchecked) =>
+    refusalOf(
+      startApplication({ imports: [typeOrmOn(database), SessionModule.forRoot(options)], override: withoutDatabase }),
+    );
+
+  async function resolved(...options: Parameters<typeof SessionModule.forRoot>): Promise<ResolvedSessionOptions> {
+    const { app } = await start(...options);
+    const { ...found } = app.get(ResolvedSessionOptions);
+    await app.close();
+    return found;
+  }
+
+  it('have one default each, and forRoot() without arguments works', async () => {
+    const [minute, day] = [60_000, 86_400_000];
+    expect(await resolved()).toEqual({
+      secrets: [],
+      accessToken: { lifetime: 10 * minute, algorithm: 'ES256', clockTolerance: 5_000 },
+      session: { idleLifetime: 30 * day, absoluteLifetime: 180 * day, leeway: 30_000 },
+      keys: { rotateEvery: 7 * day, publishAhead: 60 * minute },
+      transport: 'both',
+      cookies: { secure: true, accessName: 'access_token', refreshName: 'refresh_token' },
+      csrf: 'origin',
+      trustedOrigins: [],
+      onTheft: 'revoke-session',
+    });
+  });
+
+  it('take the default where a value is undefined, as an unset environment variable is', async () => {
+    const { accessToken, session, keys, cookies, transport } = await resolved({
+      accessToken: { lifetime: undefined, algorithm: undefined },
+      session: { leeway: undefined },
+      keys: undefined,
+      cookies: { secure: undefined },
+      transport: undefined,
+    });
+    expect(accessToken.lifetime).toBe(600_000);
+    expect(accessToken.algorithm).toBe('ES256');
+    expect(session.leeway).toBe(30_000);
+    expect(keys.publishAhead).toBe(3_600_000);
+    expect(cookies.secure).toBe(true);
+    expect(transport).toBe('both');
+  });
+
+  it("let 'none' lift the absolute limit, and take every unit of a duration", async () => {
+    const { session, accessToken, keys } = await resolved({
+      secret: SECRET,
+      accessToken: { lifetime: '1.5h', clockTolerance: '500ms' },
+      session: { absoluteLifetime: 'none', leeway: '0s' },
+      keys: { rotateEvery: '2d', publishAhead: '10m' },
+    });
+    expect(accessToken.lifetime).toBe(5_400_000);
+    expect(accessToken.clockTolerance).toBe(500);
+    expect(session.absoluteLifetime).toBeNull();
+    expect(session.leeway).toBe(0);
+    expect(keys.rotateEvery).toBe(172_800_000);
+    expect(keys.publishAhead).toBe(600_000);
+  });
+
+  it.each<[string, Unchecked, RegExp]>([
+    ['an unknown option', { accesToken: { lifetime: '5m' } }, /unknown option "accesToken": remove it, or mend/],
+    ['an unknown nested option', { session: { leway: '5s' } }, /unknown option "session\.leway"/],
+    ['an unknown option of cookies', { cookies: { httpOnly: false } }, /unknown option "cookies\.httpOnly"/],
+    ['a bare number', { accessToken: { lifetime: 600 } }, /"accessToken\.lifetime": .*did you mean '600s' or '600ms'/],
+    [
+      'a number as text',
+      { session: { idleLifetime: '3600' } },
+      /"session\.idleLifetime": write a duration with a unit/,
+    ],
+    ['a unit that is none', { keys: { rotateEvery: '1w' } }, /"keys\.rotateEvery": write a duration with a unit/],
+    ['a negative duration', { session: { leeway: '-1s' } }, /"session\.leeway": write a duration with a unit/],
+    ['an empty duration', { keys: { publishAhead: '' } }, /"keys\.publishAhead": write a duration with a unit/],
+    ['null as a duration', { session: { absoluteLifetime: 7 } }, /"session\.absoluteLifetime": .*or 'none'/],
+    ['a lifetime of nothing', { accessToken: { lifetime: '0s' } }, /"accessToken\.lifetime": write '1s' or more/],
+    [
+      "'none' where it means nothing",
+      { session: { idleLifetime: 'none' } },
+      /"session\.idleLifetime": write a duration/,
+    ],
+    ['a leeway over two minutes', { session: { leeway: '121s' } }, /"session\.leeway": write '120s' or less/],
+    ['a list for a group', { session: [] }, /"session": write an object/],
+    ['a text for a group', { cookies: 'secure' }, /"cookies": write an object/],
+    ['an algorithm that is none', { accessToken: { algorithm: 'none' } }, /"accessToken\.algorithm": .*ES256, ES384/],
+    ['a transport that is none', { transport: 'header' }, /"transport": .*cookie, bearer, both/],
+    ['an unknown theft policy', { onTheft: 'ignore' }, /"onTheft": .*revoke-session, revoke-user/],
+    ['an unknown csrf mode', { csrf: true }, /"csrf": .*origin, off/],
+    [
+      'a cookie name with its prefix',
+      { cookies: { accessName: '__Host-a' } },
+      /"cookies\.accessName": leave out the __Host-/,
+    ],
+    ['a cookie name with a blank', { cookies: { refreshName: 'a b' } }, /"cookies\.refreshName": write a cookie name/],
+    ['a domain with a scheme', { cookies: { domain: 'https://example.com' } }, /"cookies\.domain": write a host name/],
+    ['a relative cookie path', { cookies: { refreshPath: 'api' } }, /"cookies\.refreshPath": write an absolute path/],
+    ['a text for a yes or no', { cookies: { secure: 'false' } }, /"cookies\.secure"/],
+    ['an origin with a path', { trustedOrigins: ['https://a.test/'] }, /"trustedOrigins": write each origin as/],
+    ['a wildcard origin', { trustedOrigins: ['https://*.a.test'] }, /"trustedOrigins": write each origin as/],
+    ['one origin without a list', { trustedOrigins: 'https://a.test' }, /"trustedOrigins": /],
+    ['an empty issuer', { accessToken: { issuer: '' } }, /"accessToken\.issuer"/],
+  ])('refuse %s', async (_, options, message) => {
+    expect(await refused({ secret: SECRET, ...options })).toMatch(message);
+  });
+
+  it.each<[string, SessionModuleOptions, RegExp]>([
+    [
+      'a leeway above half the access-token lifetime',
+      { accessToken: { lifetime: '30s' }, session: { leeway: '16s' } },
+      /"session\.leeway" must be at most half of "accessToken\.lifetime": shorten/,
+    ],
+    [
+      'the default leeway with a short access token',
+      { accessToken: { lifetime: '30s' } },
+      /"session\.leeway" must be at most half of "accessToken\.lifetime": shorten/,
+    ],
+    [
+      'a session shorter than its access tokens',
+      { accessToken: { lifetime: '2h' }, session: { idleLifetime: '1h' } },
+      /"session\.idleLifetime" must not be shorter than "accessToken\.lifetime"/,
+    ],
+    [
+      'an absolute limit below the idle one',
+      { session: { idleLifetime: '10d', absoluteLifetime: '9d' } },
+      /"session\.absoluteLifetime" must not be shorter than "session\.idleLifetime": .*'none'/,
+    ],
+    [
+      'a key published before its predecessor signs',
+      { keys: { rotateEvery: '1h', publishAhead: '1h' } },
+      /"keys\.publishAhead" must be shorter than "keys\.rotateEvery"/,
+    ],
+    [
+      'SameSite=None without Secure',
+      { cookies: { sameSite: 'none', secure: false } },
+      /"cookies\.sameSite": browsers drop .*"cookies\.secure"/,
+    ],
+    [
+      'two cookies of one name',
+      { cookies: { accessName: 'token', refreshName: 'token' } },
+      /"cookies\.accessName" and "cookies\.refreshName" must differ/,
+    ],
+  ])('refuse the contradiction of %s', async (_, options, message) => {
+    expect(await refused({ secret: SECRET, ...options })).toMatch(message);
+  });
+
+  it('accept a leeway of exactly half the access-token lifetime', async () => {
+    const { session } = await resolved({
+      secret: SECRET,
+      accessToken: { lifetime: '30s' },
+      session: { leeway: '15s' },
+    });
+    expect(session.leeway).toBe(15_000);
+  });
+
+  it('name every mistake at once', async () => {
+    const message = await refused({ secret: SECRET, transport: 'x', session: { leeway: 5 }, unknown: 1 });
+    expect(message).toContain('"transport"');
+    expect(message).toContain('"session.leeway"');
+    expect(message).toContain('"unknown"');
+  });
+
+  it.each<[string, unknown]>([
+    ['short', SHORT_SECRET],
+    ['empty', ''],
+    ['an empty list', []],
+    ['a list with a short one', [SECRET, SHORT_SECRET]],
+    ['a list with an undefined one', [SECRET, undefined]],
+    ['a number', Number.MAX_SAFE_INTEGER],
+    ["'database' in a list", ['database', SECRET]],
+  ])('refuse a secret that is %s, without repeating it', async (_, secret) => {
+    const message = await refused({ secret });
+    expect(message).toMatch(/option "secret": write a random string of at least 32 bytes/);
+    expect(message).not.toContain(SHORT_SECRET);
+    expect(message).not.toContain(SECRET);
+    expect(message).not.toContain(String(Number.MAX_SAFE_INTEGER));
+  });
+
+  it.each([[undefined], [null]])(
+    'refuse a secret that is present but %s: a missing environment variable',
+    async secret => {
+      expect(await refused({ secret })).toMatch(
+        /option "secret" is present but undefined: set the environment variable/,
+      );
+    },
+  );
+
+  it('no secret stands in the message of another mistake', async () => {
+    expect(await refused({ secret: SECRET, [SECRET.slice(0, 3)]: SECRET })).not.toContain(SECRET);
+  });
+
+  it('count the bytes of a secret, not its characters', async () => {
+    expect((await resolved({ secret: [SECRET, 'ä'.repeat(16)] })).secrets).toEqual([SECRET, 'ä'.repeat(16)]);
+  });
+
+  it('refuse a missing secret in production, and say both ways out', async () => {
+    process.env.NODE_ENV = 'production';
+    const message = await refused({});
+    expect(message).toMatch(/option "secret" is missing and NODE_ENV is "production"/);
+    expect(message).toContain('secret: process.env.SESSION_SECRET');
+    expect(message).toContain("secret: 'database'");
+  });
+
+  it("accept secret: 'database' in production, and an own one", async () => {
+    process.env.NODE_ENV = 'production';
+    expect((await resolved({ secret: 'database' })).secrets).toEqual([]);
+    expect((await resolved({ secret: [SECRET, `${SECRET}-former`] })).secrets).toHaveLength(2);
+  });
+
+  it('are refused by an error of their own class', async () => {
+    const imports = [typeOrmOn(database), SessionModule.forRoot({ transport: 'header' as 'cookie' })];
+    await expect(startApplication({ imports, override: withoutDatabase })).rejects.toThrow(SessionOptionsError);
+  });
+});

@@ -1,0 +1,137 @@
+import { hashOf, openRefreshToken } from '../../lib/rules/refresh-token.js';
+import type { PresentedToken, RotationState } from '../../lib/rules/rotation.js';
+import { deriveServerKeys } from '../../lib/rules/server-keys.js';
+import { RefreshTokenInvalidError, SessionError, TokenTheftDetectedError } from '../../lib/session.errors.js';
+import { RotationStore } from '../../lib/store/rotation.store.js';
+import { describePair, type NamedRow, SessionInSpace, STATES, type StoredRow, TOKENS } from './rotation-space.js';
+import { insertSessions, type SessionSeed } from './session-rows.js';
+import { SECRET, type TestApp } from './test-app.js';
+
+const ACCEPTED = [deriveServerKeys(SECRET)];
+const LARGEST_BATCH = 100;
+
+/** A state of the space with a token of it, and a session of its own to try them on. */
+export interface Pair {
+  readonly state: RotationState;
+  readonly token: PresentedToken;
+  readonly session: SessionInSpace;
+}
+
+/** What became of a row, in the words of the rules. */
+export interface RowOutcome {
+  readonly row: NamedRow;
+  readonly window: 'started' | 'untouched' | 'other';
+  readonly revoked: string | null;
+}
+
+/** And what the client was told: the case that the event names, or the error's code. */
+export interface RefreshOutcome extends RowOutcome {
+  readonly name: string;
+  readonly refreshToken?: { readonly generation: number; readonly hash: string | null };
+  readonly accessToken?: { readonly generation: number; readonly branch: string };
+}
+
+interface Row extends StoredRow {
+  readonly id: string;
+  readonly leeway: string;
+  readonly leeway_after_seen: number;
+  readonly revoked_reason: string | null;
+}
+
+/** Takes every pair of the space through a real application. Outcomes are listed by what describes their pair. */
+export class RotationHarness {
+  constructor(
+    private readonly test: TestApp,
+    private readonly leeway: number,
+  ) {}
+
+  async everyPair(differences: Partial<SessionSeed> = {}): Promise<Pair[]> {
+    const pairs = STATES.flatMap(state =>
+      TOKENS.map(token => ({ state, token, session: new SessionInSpace(state, differences) })),
+    );
+    await insertSessions(
+      this.test.database,
+      pairs.map(({ session }) => session.seed),
+    );
+    return pairs;
+  }
+
+  /** Presents every refresh token. A successor that is minted in proper form is called `candidate`. */
+  async refreshAll(pairs: readonly Pair[], candidate: string): Promise<Record<string, RefreshOutcome>> {
+    const before = await this.rows();
+    this.test.events.length = 0;
+    const answers = await Promise.all(
+      pairs.map(({ session, token }) =>
+        this.test.sessions.refresh({ refreshToken: session.refreshToken(token) }).catch((error: unknown) => error),
+      ),
+    );
+    const after = await this.rows();
+    const cases = new Map(
+      this.test.events.flatMap(event => ('case' in event ? [[event.sessionId, event.case] as const] : [])),
+    );
+    return byPair(pairs, ({ session, token }, index) => {
+      const row = after.get(session.seed.id)!;
+      session.learnCandidate(candidate, token, row);
+      const outcome = this.rowOutcome(session, before.get(row.id)!, row);
+      const answer = answers[index] as Error | { refreshToken: string; accessToken: string };
+      if (answer instanceof Error) return { ...outcome, name: nameOf(answer) };
+      const { generation, secret } = openRefreshToken(answer.refreshToken, ACCEPTED)!;
+      const refreshToken = { generation, hash: session.nameOf(hashOf(secret)) };
+      return { ...outcome, name: cases.get(row.id)!, refreshToken, accessToken: claimsOf(answer.accessToken) };
+    });
+  }
+
+  /** Tells the store of the use of access tokens that have every token's generation and branch. */
+  async useAll(pairs: readonly Pair[]): Promise<Record<string, RowOutcome>> {
+    const before = await this.rows();
+    const used = pairs.map(({ session, token: { generation, hash } }) => ({
+      sessionId: session.seed.id,
+      generation,
+      branch: session.branch(hash),
+    }));
+    for (let start = 0; start < used.length; start += LARGEST_BATCH) {
+      await this.test.app.get(RotationStore).confirm(used.slice(start, start + LARGEST_BATCH), this.leeway);
+    }
+    const after = await this.rows();
+    return byPair(pairs, ({ session }) =>
+      this.rowOutcome(session, before.get(session.seed.id)!, after.get(session.seed.id)!),
+    );
+  }
+
+  async rows(): Promise<Map<string, Row>> {
+    const rows = await this.test.database.query<Row>(
+      `SELECT *, leeway_until::text AS leeway,
+         round(extract(epoch FROM leeway_until - last_seen_at) * 1000)::float8 AS leeway_after_seen FROM jwt_session`,
+    );
+    return new Map(rows.map(row => [row.id, row]));
+  }
+
+  private rowOutcome(session: SessionInSpace, before: Row, row: Row): RowOutcome {
+    const started = row.leeway_after_seen === this.leeway ? 'started' : 'other';
+    return {
+      row: session.named(row),
+      window: row.leeway === before.leeway ? 'untouched' : started,
+      revoked: row.revoked_reason,
+    };
+  }
+}
+
+/** Lists something of every pair by what describes the pair. */
+export function byPair<T>(pairs: readonly Pair[], tell: (pair: Pair, index: number) => T): Record<string, T> {
+  return Object.fromEntries(
+    pairs.map((pair, index): [string, T] => [describePair(pair.state, pair.token), tell(pair, index)]),
+  );
+}
+
+function nameOf(error: Error): string {
+  if (error instanceof TokenTheftDetectedError) return error.theftClass;
+  if (error instanceof RefreshTokenInvalidError) return 'unknown';
+  if (error instanceof SessionError) return error.errorCode;
+  throw error;
+}
+
+function claimsOf(accessToken: string): { generation: number; branch: string } {
+  const payload = Buffer.from(accessToken.split('.')[1]!, 'base64url').toString();
+  const { generation, branch } = JSON.parse(payload) as { generation: number; branch: string };
+  return { generation, branch };
+}

@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto';
+import { uuidV7 } from '../../lib/rules/uuid.js';
+import type { TestDatabase } from './database.js';
+
+/** A row of `jwt_session` as a test wants it; times are milliseconds from now. */
+export interface SessionSeed {
+  readonly id: string;
+  readonly userId: string;
+  readonly generation: number;
+  readonly tokenHash: Buffer;
+  readonly successorHash: Buffer | null;
+  readonly successorSalt: Buffer | null;
+  readonly previousHash: Buffer | null;
+  readonly previousSalt: Buffer | null;
+  readonly leewayUntil: number;
+  readonly expiresAt: number;
+  readonly revokedAt: number | null;
+  readonly revokedReason: string | null;
+}
+
+const HOUR = 3_600_000;
+
+/** A live session of `ada`, outside any window, whose successor waits to be confirmed. */
+export function sessionSeed(differences: Partial<SessionSeed> = {}): SessionSeed {
+  return {
+    id: uuidV7(Date.now(), randomBytes(10)),
+    userId: 'ada',
+    generation: 0,
+    tokenHash: randomBytes(32),
+    successorHash: randomBytes(32),
+    successorSalt: randomBytes(20),
+    previousHash: null,
+    previousSalt: null,
+    leewayUntil: -HOUR,
+    expiresAt: HOUR,
+    revokedAt: null,
+    revokedReason: null,
+    ...differences,
+  };
+}
+
+/** Inserts the rows in the given order, by the database's clock. */
+export async function insertSessions(database: TestDatabase, seeds: readonly SessionSeed[]): Promise<void> {
+  const rows = seeds.map(seed =>
+    Object.fromEntries(
+      Object.entries(seed).map(([name, value]: [string, unknown]) => [
+        name.replaceAll(/[A-Z]/g, letter => `_${letter.toLowerCase()}`),
+        Buffer.isBuffer(value) ? value.toString('hex') : value,
+      ]),
+    ),
+  );
+  const bytes = ['token_hash', 'successor_hash', 'successor_salt', 'previous_hash', 'previous_salt'];
+  await database.query(
+    `INSERT INTO jwt_session (id, user_id, generation, ${bytes.join(', ')}, leeway_until, expires_at, revoked_at,
+       revoked_reason, access_auth_uuid, refresh_auth_uuid, claims, created_at, authenticated_at, last_seen_at)
+     SELECT s.id, s.user_id, s.generation, ${bytes.map(name => `decode(s.${name}, 'hex')`).join(', ')},
+       now() + s.leeway_until * ms, now() + s.expires_at * ms, now() + s.revoked_at * ms, s.revoked_reason, nil, nil, '{}',
+       now(), now(), now()
+     FROM jsonb_to_recordset($1) AS s (id uuid, user_id text, generation integer,
+       ${bytes.map(name => `${name} text`).join(', ')}, leeway_until float8, expires_at float8, revoked_at float8,
+       revoked_reason text), (SELECT '00000000-0000-0000-0000-000000000000'::uuid AS nil, interval '1 millisecond' AS ms) AS constants`,
+    [JSON.stringify(rows)],
+  );
+}

@@ -1,0 +1,29 @@
+import type { DataSource } from 'typeorm';
+import { CleanUpStore } from '../../lib/store/clean-up.store.js';
+import { Database } from '../../lib/store/database.js';
+import { RotationStore } from '../../lib/store/rotation.store.js';
+import { SessionStore } from '../../lib/store/session.store.js';
+import { dataSourceOn } from './data-source.js';
+import type { TestDatabase } from './database.js';
+
+/** What one process has of `lib/store`: the stores on a pool of connections. */
+export class StoreProcess {
+  readonly rotation: RotationStore;
+  readonly sessions: SessionStore;
+  readonly cleanUp: CleanUpStore;
+
+  private constructor(private readonly dataSource: DataSource) {
+    const database = new Database(dataSource);
+    this.rotation = new RotationStore(database);
+    this.sessions = new SessionStore(database);
+    this.cleanUp = new CleanUpStore(database);
+  }
+
+  static async start(database: TestDatabase): Promise<StoreProcess> {
+    return new StoreProcess(await dataSourceOn(database, { migrationsRun: true }).initialize());
+  }
+
+  stop(): Promise<void> {
+    return this.dataSource.destroy();
+  }
+}

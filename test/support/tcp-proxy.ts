@@ -1,0 +1,123 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+// PostgreSQL's ReadyForQuery outside a transaction: whatever came before it is committed.
+const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
+
+interface Link {
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+interface LostAnswer {
+  readonly statement: string;
+  readonly lost: () => void;
+}
+
+/** Stands between an application and its database on 127.0.0.1, and fails in the ways in which networks do. */
+export class TcpProxy {
+  private readonly links = new Set<Link>();
+  private readonly listener: Server;
+  private port = 0;
+  private stalled = false;
+  private losing?: LostAnswer;
+
+  private constructor(private readonly target: URL) {
+    this.listener = createServer(client => this.link(client));
+  }
+
+  static async to(databaseUrl: string): Promise<TcpProxy> {
+    const proxy = new TcpProxy(new URL(databaseUrl));
+    await proxy.listen(0);
+    return proxy;
+  }
+
+  /** The database's URL through the proxy. */
+  get url(): string {
+    const url = new URL(this.target);
+    url.hostname = '127.0.0.1';
+    url.port = String(this.port);
+    return url.href;
+  }
+
+  /** The database is gone: connections end, new ones are refused. */
+  async refuse(): Promise<void> {
+    const closed = once(this.listener, 'close');
+    this.listener.close();
+    await this.drop();
+    await closed;
+  }
+
+  /** The network swallows everything: connections stay open, and nothing comes through. */
+  stall(): void {
+    this.stalled = true;
+  }
+
+  /** All is well again; what was under way while nothing came through is lost. */
+  async restore(): Promise<void> {
+    if (this.stalled) await this.drop();
+    this.stalled = false;
+    if (!this.listener.listening) await this.listen(this.port);
+  }
+
+  /** Ends the connections, and waits until the application has noticed and ended its side, too. */
+  private async drop(): Promise<void> {
+    const closed = [...this.links].map(({ client }) => once(client, 'close'));
+    for (const { client } of this.links) client.end();
+    await Promise.all(closed);
+  }
+
+  /**
+   * The next statement of that name reaches the database and is committed, and its answer is lost with the connection.
+   *
+   * @returns a promise for the moment when that has happened
+   */
+  loseAnswerTo(statement: string): Promise<void> {
+    return new Promise(lost => (this.losing = { statement, lost }));
+  }
+
+  async close(): Promise<void> {
+    if (this.listener.listening) await this.refuse();
+  }
+
+  private async listen(port: number): Promise<void> {
+    this.listener.listen(port, '127.0.0.1');
+    await once(this.listener, 'listening');
+    this.port = (this.listener.address() as AddressInfo).port;
+  }
+
+  private link(client: Socket): void {
+    const server = connect(Number(this.target.port), this.target.hostname);
+    const link = { client, server };
+    this.links.add(link);
+    let losing: LostAnswer | undefined;
+    let tail = Buffer.alloc(0);
+    client.on('data', chunk => {
+      if (this.stalled) return;
+      if (this.losing && chunk.includes(this.losing.statement)) {
+        losing = this.losing;
+        this.losing = undefined;
+      }
+      server.write(chunk);
+    });
+    server.on('data', chunk => {
+      if (this.stalled) return;
+      if (!losing) return void client.write(chunk);
+      tail = Buffer.concat([tail, chunk]).subarray(-READY.length);
+      if (!tail.equals(READY)) return;
+      client.destroy();
+      losing.lost();
+    });
+    for (const [socket, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      // Errors are what this is for; `close` follows them.
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        other.destroy();
+        this.links.delete(link);
+      });
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import { SharedClock, TestDatabase } from './database.js';
+import { type Platform, startTestApp, type TestApp, type TestAppOptions } from './test-app.js';
+
+/** The applications of one suite, on one database and one clock. */
+export class TestApps {
+  private readonly started: TestApp[] = [];
+
+  private constructor(
+    private readonly platform: Platform,
+    private readonly database: TestDatabase,
+    readonly clock: SharedClock,
+  ) {}
+
+  static async on(platform: Platform): Promise<TestApps> {
+    const database = await TestDatabase.create();
+    return new TestApps(platform, database, await SharedClock.install(database));
+  }
+
+  async start(options: TestAppOptions = {}): Promise<TestApp> {
+    const { platform, database, clock } = this;
+    const app = await startTestApp({ platform, database, clock, ...options });
+    this.started.push(app);
+    return app;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.started.map(app => app.close()));
+    await this.database.drop();
+  }
+}

@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { parseCookie } from '../support/browser.js';
+import { ACCESS_COOKIE, send } from '../support/client.js';
+import { cookieHeader, type Issued, postWithCookies } from '../support/raw-cookies.js';
+import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
+
+const ORDERS = [
+  ['first', (own: string, planted: string) => [own, planted]],
+  ['last', (own: string, planted: string) => [planted, own]],
+] as const;
+
+// A sibling domain can plant a cookie for the whole domain; it goes along with the site's own of the same name.
+describe.each(PLATFORMS)('several cookies of one name on %s', platform => {
+  let test: TestApp;
+  let own: Issued;
+  let planted: Issued;
+  beforeAll(async () => {
+    test = await startTestApp({ platform });
+  });
+  afterAll(() => test?.close());
+
+  const logIn = async (userId: string) => (await test.sessions.logIn(userId)) as Issued;
+  const post = (path: string, access: readonly string[], refresh: readonly string[]) =>
+    postWithCookies(`${test.url}${path}`, access, refresh);
+  const isLive = async ({ session }: Issued) => (await test.sessions.get(session.id)) !== null;
+
+  describe.each(ORDERS)("C07: the client's own stands %s", (_, both) => {
+    beforeAll(async () => {
+      [own, planted] = [await logIn('ada'), await logIn('grace')];
+    });
+    const refreshCookies = () => both(own.refreshToken, planted.refreshToken);
+
+    it.each(['0s', '11m'])('the one of the access cookie counts, %s after login', async age => {
+      await test.clock.pass(age);
+      const answer = await post('/session/refresh', [own.accessToken], refreshCookies());
+      expect(answer.status).toBe(200);
+      const access = answer.setCookie.map(parseCookie).find(({ name }) => name === ACCESS_COOKIE)!;
+      const me = await send(`${test.url}/me`, { headers: { cookie: cookieHeader([access.value], []) } });
+      expect(me.body.userId).toBe('ada');
+    });
+
+    it.each([
+      ['no access cookie', (): string[] => []],
+      ['an access cookie that is none', () => ['none']],
+      ['an access cookie with another signature', () => [own.accessToken.replace(/\.[^.]+$/, '.AAAA')]],
+      ['the access cookie of a third session', async () => [(await logIn('ada')).accessToken]],
+      ['two access cookies', () => both(own.accessToken, planted.accessToken)],
+    ])('with %s none counts, and nothing ends', async (__, access) => {
+      const answer = await post('/session/refresh', await access(), refreshCookies());
+      expect([answer.status, answer.body.errorCode]).toEqual([401, 'refresh_token_invalid']);
+      expect([await isLive(own), await isLive(planted)]).toEqual([true, true]);
+    });
+
+    it('junk does not take the place of the own one', async () => {
+      const session = await logIn('ada');
+      const cookies = both(session.refreshToken, 'junk');
+      expect((await post('/session/refresh', [session.accessToken], cookies)).status).toBe(200);
+      expect((await post('/session/refresh', [], cookies)).body.errorCode).toBe('refresh_token_invalid');
+    });
+
+    it('two tokens of the own session are refused: which is the newer one nobody can tell', async () => {
+      const session = await logIn('ada');
+      await test.clock.pass('11m');
+      const { refreshToken } = (await test.sessions.refresh({ refreshToken: session.refreshToken })) as Issued;
+      const answer = await post('/session/refresh', [session.accessToken], both(session.refreshToken, refreshToken));
+      expect(answer.body.errorCode).toBe('refresh_token_invalid');
+      expect(await isLive(session)).toBe(true);
+    });
+
+    it('a guarded route takes none of several access tokens', async () => {
+      const cookie = cookieHeader(both(own.accessToken, planted.accessToken), []);
+      const answer = await send(`${test.url}/me`, { headers: { cookie } });
+      expect([answer.status, answer.body.errorCode]).toEqual([401, 'access_token_invalid']);
+      expect(answer.setCookie).toEqual([]);
+    });
+
+    it('log-out ends the own session and leaves the planted one alone', async () => {
+      const [mine, theirs] = [await logIn('ada'), await logIn('grace')];
+      const cookies = both(mine.refreshToken, theirs.refreshToken);
+      expect((await post('/session/logout', [mine.accessToken], cookies)).status).toBe(204);
+      expect([await isLive(mine), await isLive(theirs)]).toEqual([false, true]);
+    });
+
+    it('log-out ends neither where nothing tells them apart', async () => {
+      const [mine, theirs] = [await logIn('ada'), await logIn('grace')];
+      expect((await post('/session/logout', [], both(mine.refreshToken, theirs.refreshToken))).status).toBe(204);
+      expect([await isLive(mine), await isLive(theirs)]).toEqual([true, true]);
+    });
+  });
+
+  it('C07: the same cookie twice is one cookie', async () => {
+    const { accessToken, refreshToken } = await logIn('ada');
+    expect((await post('/session/refresh', [], [refreshToken, refreshToken])).status).toBe(200);
+    const cookie = cookieHeader([accessToken, accessToken], []);
+    expect((await send(`${test.url}/me`, { headers: { cookie } })).status).toBe(200);
+  });
+
+  it('C07: a cookie whose name only ends like ours is another one', async () => {
+    const { accessToken } = await logIn('ada');
+    const cookie = `x${ACCESS_COOKIE}=junk; ${ACCESS_COOKIE}x=junk; ${ACCESS_COOKIE}=${accessToken}; x="${ACCESS_COOKIE}=y"`;
+    expect((await send(`${test.url}/me`, { headers: { cookie } })).status).toBe(200);
+  });
+});
