@@ -8,6 +8,7 @@ export { SessionController } from './session.controller.js';
 export { CurrentSession } from './decorators/current-session.decorator.js';
 export { Exchange } from './decorators/exchange.decorator.js';
 export { OptionalSession, Public } from './decorators/access.decorators.js';
+export { RequireRecentLogin } from './session.recent-login.js';
 export { sessionOf } from './decorators/session-of.js';
 
 export { SessionExchange, type ExchangeRequest } from './transport/exchange.js';
@@ -19,11 +20,13 @@ export {
   AccessTokenExpiredError,
   AccessTokenInvalidError,
   CsrfRejectedError,
+  InsufficientUserAuthenticationError,
   InvalidRequestError,
   RefreshTokenInvalidError,
   SessionError,
   type SessionErrorCode,
   SessionExpiredError,
+  SessionLimitReachedError,
   SessionMissingError,
   SessionRevokedError,
   SessionStoreUnavailableError,
@@ -35,8 +38,13 @@ export type { RotationCase, TheftClass } from './rules/rotation.js';
 export type {
   AccessTokenAlgorithm,
   AccessTokenOptions,
+  BindingOptions,
+  ClaimsFunction,
+  ClaimsProvider,
+  ClaimsRequest,
   CookieOptions,
   KeyOptions,
+  RevocationOptions,
   SessionLifetimeOptions,
   SessionModuleExtras,
   SessionModuleOptions,

@@ -17,6 +17,13 @@ export const OPTIONAL_SESSION = 'nestjs-jwt-session:optional';
 /** The request header with which a client that is no browser asks for its tokens in the body. */
 export const TRANSPORT_HEADER = 'session-transport';
 
+/** The request header that carries the CSRF token, and the cookie a page reads it from (without prefix). */
+export const CSRF_HEADER = 'x-csrf-token';
+export const CSRF_COOKIE = 'csrf_token';
+
+/** Metadata key of `@RequireRecentLogin()`: milliseconds. */
+export const RECENT_LOGIN = 'nestjs-jwt-session:recent-login';
+
 /** Marks the session controller and its subclasses, to find where they are mounted. */
 export const SESSION_CONTROLLER = 'nestjs-jwt-session:controller';
 

@@ -9,11 +9,13 @@ import {
   SetMetadata,
   type Type,
   UseGuards,
+  UseInterceptors,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { Public } from './decorators/access.decorators.js';
 import { CurrentSession } from './decorators/current-session.decorator.js';
 import { Exchange } from './decorators/exchange.decorator.js';
+import { RefusalInterceptor } from './decorators/refusal.interceptor.js';
 import { DEFAULT_EXTRAS } from './options/session-options.defaults.js';
 import { SESSION_CONTROLLER } from './session.constants.js';
 import { SessionGuard } from './session.guard.js';
@@ -54,6 +56,7 @@ export class SessionController {
   @Post('logout-others')
   @HttpCode(200)
   @UseGuards(SessionGuard)
+  @UseInterceptors(RefusalInterceptor)
   async logOutOthers(@CurrentSession() session: UserSession) {
     return { ended: await this.sessions.logOutOthers(session) };
   }
@@ -61,6 +64,7 @@ export class SessionController {
   @Post('logout-all')
   @HttpCode(200)
   @UseGuards(SessionGuard)
+  @UseInterceptors(RefusalInterceptor)
   async logOutAll(@CurrentSession() session: UserSession, @Exchange() exchange: SessionExchange) {
     return { ended: await this.sessions.logOutAll(session.userId, { exchange }) };
   }
@@ -74,6 +78,7 @@ export class SessionController {
 
   @Get('devices')
   @UseGuards(SessionGuard)
+  @UseInterceptors(RefusalInterceptor)
   async devices(@CurrentSession() session: UserSession) {
     const devices = await this.sessions.list(session.userId);
     return devices.map(({ id, label, ip, createdAt, lastSeenAt }) => ({
@@ -89,6 +94,7 @@ export class SessionController {
   @Delete('devices/:id')
   @HttpCode(204)
   @UseGuards(SessionGuard)
+  @UseInterceptors(RefusalInterceptor)
   async endDevice(
     @CurrentSession() session: UserSession,
     @Exchange() exchange: SessionExchange,

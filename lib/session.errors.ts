@@ -10,7 +10,9 @@ export type SessionErrorCode =
   | 'session_revoked'
   | 'refresh_token_invalid'
   | 'token_theft_detected'
+  | 'insufficient_user_authentication'
   | 'csrf_rejected'
+  | 'session_limit_reached'
   | 'invalid_request'
   | 'session_store_unavailable';
 
@@ -25,10 +27,22 @@ const STATUS_TEXT: Partial<Record<HttpStatus, string>> = {
 export abstract class SessionError extends HttpException {
   /** Nest 12 sets it from the options, Nest 11 does not know it. */
   declare readonly errorCode: SessionErrorCode;
+  declare private readonly subject?: string;
 
   protected constructor(status: HttpStatus, errorCode: SessionErrorCode, message: string, details: object = {}) {
     super({ statusCode: status, error: STATUS_TEXT[status], errorCode, message, ...details }, status);
     Object.defineProperty(this, 'errorCode', { value: errorCode, enumerable: true });
+  }
+
+  /** The session that was refused, for events and logs; no part of the body. */
+  get sessionId(): string | undefined {
+    return this.subject;
+  }
+
+  /** Says which session the refusal is about. */
+  about(sessionId: string): this {
+    Object.defineProperty(this, 'subject', { value: sessionId, enumerable: false, configurable: true });
+    return this;
   }
 
   /** The session has ended for this client: cookies that carried the refused token are cleared. */
@@ -103,8 +117,29 @@ export class TokenTheftDetectedError extends EndedSessionError {
   constructor(readonly theftClass: TheftClass) {
     super(
       TokenTheftDetectedError.code,
-      'A refresh token of this session was used twice, so somebody may have a copy of it. The session was ended: log in again',
+      'A refresh token of this session was used by two parties, so somebody may have a copy of it. The session was ended: log in again',
       { class: theftClass },
+    );
+  }
+}
+
+/** Log in again, then repeat (RFC 9470). */
+export class InsufficientUserAuthenticationError extends UnauthorizedSessionError {
+  static readonly code = 'insufficient_user_authentication';
+  /** @param maxAge seconds that may have passed since the login */
+  constructor(readonly maxAge: number) {
+    super(InsufficientUserAuthenticationError.code, 'This needs a recent login: log in again, then repeat the request');
+  }
+}
+
+/** The user has as many sessions as the application allows. */
+export class SessionLimitReachedError extends SessionError {
+  static readonly code = 'session_limit_reached';
+  constructor() {
+    super(
+      HttpStatus.FORBIDDEN,
+      SessionLimitReachedError.code,
+      'There are as many sessions of this user as are allowed: log out on another device first',
     );
   }
 }
@@ -133,7 +168,7 @@ export class SessionStoreUnavailableError extends SessionError {
   }
 }
 
-const THEFT_REASON = /^theft:(recent|fork|stale)$/;
+const THEFT_REASON = /^theft:(recent|fork|stale|binding)$/;
 
 /** The reason that a row keeps when reuse ended it, so that every later token of the session tells of it too. */
 export function theftReason(theftClass: TheftClass): string {

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Observable, type Observer, type Operator, Subject, Subscriber, type Subscription } from 'rxjs';
-import type { SessionErrorCode } from './session.errors.js';
+import type { SessionError, SessionErrorCode } from './session.errors.js';
 import type { RotationCase, TheftClass } from './rules/rotation.js';
 
 /** What happened to a session. No event carries a token, a secret or a key. */
@@ -35,6 +35,13 @@ export type SessionEvent =
       readonly ended: number;
     }
   | { readonly type: 'session.refused'; readonly code: SessionErrorCode; readonly sessionId?: string }
+  | {
+      /** This process does not hear of what others end as fast as it should, and asks the database more often. */
+      readonly type: 'revocation.degraded';
+      /** `poll`: the database does not answer. `listen`: it does, but notifications do not arrive. */
+      readonly cause: 'poll' | 'listen';
+    }
+  | { readonly type: 'revocation.recovered' }
   | { readonly type: 'keys.rotated'; readonly kid: string; readonly signFrom: Date };
 
 /**
@@ -87,6 +94,10 @@ export class SessionEvents {
   emit(event: SessionEvent): void {
     logger.debug(JSON.stringify(event));
     this.subject.next(event);
+  }
+
+  refused({ errorCode, sessionId }: SessionError): void {
+    this.emit({ type: 'session.refused', code: errorCode, ...(sessionId === undefined ? {} : { sessionId }) });
   }
 
   complete(): void {

@@ -22,13 +22,8 @@ export class SessionGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const exchange = this.getExchange(context);
-    if (this.is(PUBLIC_ROUTE, context)) {
-      this.attach(exchange, undefined, context);
-      return true;
-    }
     try {
-      const session = await this.authenticator.authenticate(exchange);
-      if (!session && !this.is(OPTIONAL_SESSION, context)) throw new SessionMissingError();
+      const session = this.is(PUBLIC_ROUTE, context) ? undefined : await this.authenticate(exchange, context);
       this.attach(exchange, session, context);
       return true;
     } catch (error) {
@@ -43,13 +38,19 @@ export class SessionGuard implements CanActivate {
   }
 
   /** Keeps the session for `@CurrentSession()`; override it to set `request.user` as well. */
-  protected attach(exchange: SessionExchange, session: UserSession | undefined, _context: ExecutionContext): void {
-    attachSession(exchange, session);
+  protected attach(exchange: SessionExchange, session: UserSession | undefined, context: ExecutionContext): void {
+    attachSession(exchange, session, context);
   }
 
   /** Turns a refusal into an exception; override it for transports with exceptions of their own. */
   protected refuse(error: unknown, _context: ExecutionContext): never {
     throw error;
+  }
+
+  private async authenticate(exchange: SessionExchange, context: ExecutionContext): Promise<UserSession | undefined> {
+    const session = await this.authenticator.authenticate(exchange);
+    if (!session && !this.is(OPTIONAL_SESSION, context)) throw new SessionMissingError();
+    return session;
   }
 
   private is(metadata: string, context: ExecutionContext): boolean {

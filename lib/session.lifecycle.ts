@@ -16,6 +16,7 @@ import { SESSION_MODULE_CLASS, SESSION_MODULE_EXTRAS } from './session.constants
 import { SessionEvents } from './session.events.js';
 import { CleanUp } from './sessions/clean-up.js';
 import { Confirmations } from './sessions/confirmations.js';
+import { RevocationFeed } from './revocation/revocation-feed.js';
 import { SchemaCheck } from './store/schema-check.js';
 import { SessionCookies } from './transport/session-cookies.js';
 
@@ -33,6 +34,7 @@ export class SessionLifecycle implements OnModuleInit, OnModuleDestroy, BeforeAp
     private readonly schema: SchemaCheck,
     private readonly secrets: ServerSecrets,
     private readonly rotation: KeyRotation,
+    private readonly feed: RevocationFeed,
     private readonly cleanUp: CleanUp,
     private readonly confirmations: Confirmations,
     private readonly cookies: SessionCookies,
@@ -40,18 +42,29 @@ export class SessionLifecycle implements OnModuleInit, OnModuleDestroy, BeforeAp
     private readonly events: SessionEvents,
   ) {}
 
+  /** @throws Error when the application imports the module twice; asked before anything is mounted */
+  requireOneModule(): void {
+    const found = [...this.modules.values()].filter(({ metatype }) => metatype === this.moduleClass);
+    if (found.length <= 1) return;
+    throw new Error(
+      'SessionModule.forRoot is called twice in this application: keep one call, import its result where it is needed, or rely on isGlobal',
+    );
+  }
+
   async onModuleInit(): Promise<void> {
     this.requireOneModule();
     await this.schema.run();
     await this.secrets.load();
     await this.rotation.start();
+    await this.feed.start();
     await this.cleanUp.start();
     this.announce();
   }
 
-  onModuleDestroy(): void {
+  async onModuleDestroy(): Promise<void> {
     this.rotation.stop();
     this.cleanUp.stop();
+    await this.feed.stop();
   }
 
   /** The last confirmations are written while TypeORM's connections are still open. */
@@ -60,20 +73,12 @@ export class SessionLifecycle implements OnModuleInit, OnModuleDestroy, BeforeAp
     this.events.complete();
   }
 
-  private requireOneModule(): void {
-    const found = [...this.modules.values()].filter(({ metatype }) => metatype === this.moduleClass);
-    if (found.length <= 1) return;
-    throw new Error(
-      'SessionModule.forRoot is called twice in this application: keep one call, import its result where it is needed, or rely on isGlobal',
-    );
-  }
-
   private announce(): void {
-    const { transport, accessToken, cookies, csrf } = this.options;
+    const { transport, accessToken, cookies, csrf, revocation } = this.options;
     const { controller } = this.extras;
     const mounted = controller && this.host?.httpAdapter ? this.cookies.refreshPath : 'not mounted';
     this.logger.log(
-      `sessions at ${mounted}, transport ${transport}, ${accessToken.algorithm}, public keys at ${this.jwks.path ?? 'not mounted'}`,
+      `sessions at ${mounted}, transport ${transport}, ${accessToken.algorithm}, revocation ${revocation.mode}${revocation.mode === 'live' ? ` (${revocation.feed})` : ''}, public keys at ${this.jwks.path ?? 'not mounted'}`,
     );
     if (transport === 'bearer') return;
     if (!cookies.secure) this.logger.warn('cookies are not Secure: for development on plain http only');

@@ -11,6 +11,7 @@ import {
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { SessionAuthenticator } from './access-token/session-authenticator.js';
 import { JwksRoute } from './keys/jwks-route.js';
+import { checkExtras } from './options/check-extras.js';
 import { resolveOptions, ResolvedSessionOptions } from './options/resolve-options.js';
 import { DEFAULT_EXTRAS } from './options/session-options.defaults.js';
 import type { SessionModuleExtras, SessionModuleOptions, SessionOptionsFactory } from './options/session-options.js';
@@ -40,7 +41,10 @@ export interface SessionModuleAsyncOptions extends SessionModuleExtras {
 /** Logs users in and out. Import it once, with `forRoot` or `forRootAsync`. */
 @Module({})
 export class SessionModule implements NestModule {
-  constructor(private readonly jwks: JwksRoute) {}
+  constructor(
+    private readonly lifecycle: SessionLifecycle,
+    private readonly jwks: JwksRoute,
+  ) {}
 
   /** All options have defaults; outside production `forRoot()` is enough. */
   static forRoot(options: SessionModuleOptions & SessionModuleExtras = {}): DynamicModule {
@@ -55,6 +59,7 @@ export class SessionModule implements NestModule {
 
   // Before any route of the application is registered, so that a wildcard route does not take the keys' place.
   configure(): void {
+    this.lifecycle.requireOneModule();
     this.jwks.mount();
   }
 }
@@ -64,6 +69,7 @@ function declare(
   options: Provider[],
   imports: ModuleMetadata['imports'] = [],
 ): DynamicModule {
+  checkExtras(given);
   const extras = {
     dataSource: given.dataSource,
     controller: given.controller ?? DEFAULT_EXTRAS.controller,

@@ -2,16 +2,21 @@ import type { Provider } from '@nestjs/common';
 import { AccessTokenSigner } from './access-token/access-token-signer.js';
 import { AccessTokenVerifier } from './access-token/access-token-verifier.js';
 import { AccessTokens, TokenUse } from './access-token/access-tokens.js';
+import { CsrfTokens } from './access-token/csrf-tokens.js';
 import { LocalSessionAuthenticator } from './access-token/local-session-authenticator.js';
 import { SessionAuthenticator } from './access-token/session-authenticator.js';
+import { TokenBinding } from './access-token/token-binding.js';
 import { JwksRoute } from './keys/jwks-route.js';
 import { KeyRing } from './keys/key-ring.js';
 import { KeyRotation } from './keys/key-rotation.js';
 import { ServerSecrets } from './keys/server-secrets.js';
+import { RevocationFeed } from './revocation/revocation-feed.js';
+import { StandingCheck } from './revocation/standing-check.js';
 import { Revocations } from './revocation/revocations.js';
 import { SessionEvents } from './session.events.js';
 import { SessionClock, SessionRandom, SessionTimers } from './session.runtime.js';
 import { Schedule } from './session.schedule.js';
+import { ClaimsHook } from './sessions/claims-hook.js';
 import { CleanUp } from './sessions/clean-up.js';
 import { Confirmations } from './sessions/confirmations.js';
 import { ExchangeSessions } from './sessions/exchange-sessions.js';
@@ -19,11 +24,14 @@ import { PresentedSession } from './sessions/presented-session.js';
 import { SessionEnder } from './sessions/session-ender.js';
 import { SessionIssuer } from './sessions/session-issuer.js';
 import { SessionRefresher } from './sessions/session-refresher.js';
+import { TokenInvalidator } from './sessions/token-invalidator.js';
 import { TokenDelivery } from './sessions/token-delivery.js';
 import { AfterCommit } from './store/after-commit.js';
 import { CleanUpStore } from './store/clean-up.store.js';
 import { Database } from './store/database.js';
 import { KeyStore } from './store/key.store.js';
+import { Notifications } from './store/notifications.js';
+import { RevocationStore } from './store/revocation.store.js';
 import { RotationStore } from './store/rotation.store.js';
 import { SchemaCheck } from './store/schema-check.js';
 import { SessionStore } from './store/session.store.js';
@@ -38,13 +46,27 @@ import { SessionCookies } from './transport/session-cookies.js';
 
 const runtime = [SessionClock, SessionRandom, SessionTimers, Schedule, SessionEvents];
 
-const store = [Database, AfterCommit, SchemaCheck, SessionStore, RotationStore, KeyStore, CleanUpStore];
+const store = [
+  Database,
+  AfterCommit,
+  SchemaCheck,
+  SessionStore,
+  RotationStore,
+  KeyStore,
+  CleanUpStore,
+  RevocationStore,
+  Notifications,
+];
 
 const keys = [ServerSecrets, KeyRing, KeyRotation, JwksRoute];
+
+const revocation = [Revocations, RevocationFeed, StandingCheck];
 
 const transport = [ResponseHeaders, MountedPath, SessionCookies, Credentials, CsrfProtection, RefusalHeaders];
 
 const accessToken = [
+  TokenBinding,
+  CsrfTokens,
   AccessTokenSigner,
   AccessTokenVerifier,
   AccessTokens,
@@ -53,10 +75,12 @@ const accessToken = [
 
 const sessions = [
   PresentedSession,
+  ClaimsHook,
   TokenDelivery,
   SessionIssuer,
   SessionRefresher,
   SessionEnder,
+  TokenInvalidator,
   ExchangeSessions,
   CleanUp,
   Confirmations,
@@ -67,7 +91,7 @@ export const SESSION_PROVIDERS: Provider[] = [
   ...runtime,
   ...store,
   ...keys,
-  Revocations,
+  ...revocation,
   ...transport,
   ...accessToken,
   ...sessions,

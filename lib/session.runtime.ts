@@ -8,6 +8,11 @@ export class SessionClock {
   now(): number {
     return Date.now();
   }
+
+  /** Milliseconds since some moment; never goes back, and may stand still while the machine sleeps. */
+  monotonic(): number {
+    return performance.now();
+  }
 }
 
 /** Where random bytes come from: the operating system's CSPRNG. */

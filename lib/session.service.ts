@@ -3,6 +3,7 @@ import type { Observable } from 'rxjs';
 import { AccessTokens } from './access-token/access-tokens.js';
 import { KeyRing } from './keys/key-ring.js';
 import { KeyRotation } from './keys/key-rotation.js';
+import { RevocationFeed } from './revocation/revocation-feed.js';
 import { isUuid } from './rules/uuid.js';
 import { RefreshTokenInvalidError, SessionRevokedError } from './session.errors.js';
 import { type SessionEvent, SessionEvents } from './session.events.js';
@@ -13,6 +14,7 @@ import {
   type LogInOptions,
   type LogOutOptions,
   type RefreshRequest,
+  type SessionClaims,
   type SessionData,
   type SessionStatus,
   type TransactionOption,
@@ -25,6 +27,7 @@ import { SessionEnder } from './sessions/session-ender.js';
 import { checkJson, checkReason, checkUserId } from './sessions/session-input.js';
 import { SessionIssuer } from './sessions/session-issuer.js';
 import { SessionRefresher } from './sessions/session-refresher.js';
+import { TokenInvalidator } from './sessions/token-invalidator.js';
 import { SchemaCheck } from './store/schema-check.js';
 import { SessionStore } from './store/session.store.js';
 import { SessionExchange } from './transport/exchange.js';
@@ -49,6 +52,8 @@ export class SessionService {
     private readonly cleaner: CleanUp,
     private readonly keys: KeyRing,
     private readonly rotation: KeyRotation,
+    private readonly feed: RevocationFeed,
+    private readonly invalidator: TokenInvalidator,
     private readonly schema: SchemaCheck,
     events: SessionEvents,
   ) {
@@ -83,6 +88,16 @@ export class SessionService {
       if (!token) throw new RefreshTokenInvalidError();
       return this.refresher.refresh(token, { transport: 'bearer', ip: source.ip, userAgent: source.userAgent });
     });
+  }
+
+  /**
+   * Renews the login of a session whose user has just proved again who they are: a new session with the same claims, data
+   * and label takes its place. Two statements.
+   *
+   * @throws SessionRevokedError when there is no such live session of that user
+   */
+  reauthenticate(session: Pick<UserSession, 'id' | 'userId'>, options: LogInOptions = {}): Promise<IssuedTokens> {
+    return this.exchanges.refusing(options.exchange, undefined, () => this.issuer.reauthenticate(session, options));
   }
 
   /**
@@ -169,6 +184,32 @@ export class SessionService {
     if (!written) throw new SessionRevokedError();
   }
 
+  /**
+   * Replaces the claims of a session, at once: access tokens with the former ones are refused as expired, and refreshing
+   * gives new ones. Where there is a `claims` hook, its answer counts at the next refresh.
+   *
+   * @throws InvalidRequestError for claims that cannot be kept
+   * @throws SessionRevokedError when there is no such live session
+   */
+  async setClaims(sessionId: string, claims: SessionClaims, { manager }: TransactionOption = {}): Promise<void> {
+    if (!isUuid(sessionId)) throw new SessionRevokedError();
+    await this.issuer.setClaims(sessionId, claims, manager);
+  }
+
+  /**
+   * Takes back the user's tokens of one type. Access tokens are refused at once by every process and clients refresh;
+   * without refresh tokens the sessions end when their access tokens do. A refresh that runs at the very moment may succeed
+   * once more; to lock a user out end the sessions.
+   */
+  async invalidateTokens(
+    userId: string,
+    type: 'access' | 'refresh',
+    { manager }: TransactionOption = {},
+  ): Promise<void> {
+    checkUserId(userId);
+    await this.invalidator.invalidate(userId, type, manager);
+  }
+
   /** Removes what ended more than a day ago; also runs by itself every hour. `dryRun` only counts. */
   cleanUp({ dryRun = false }: { dryRun?: boolean } = {}): Promise<CleanUpResult> {
     return this.cleaner.run(dryRun);
@@ -188,11 +229,13 @@ export class SessionService {
   async status(): Promise<SessionStatus> {
     const database = (await this.schema.ping()) ? 'up' : 'down';
     const signing = this.keys.current?.kid;
+    const revocation = this.feed.status;
     const keys = signing === undefined ? 'down' : 'up';
     return {
-      status: database === 'up' && keys === 'up' ? 'up' : 'down',
+      status: [database, keys, revocation.status].every(part => part === 'up') ? 'up' : 'down',
       database: { status: database },
       keys: { status: keys, ...(signing === undefined ? {} : { signing }), verifying: this.keys.verifying.length },
+      revocation,
     };
   }
 }

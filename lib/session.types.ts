@@ -109,10 +109,21 @@ export interface CleanUpResult {
   readonly keys: number;
 }
 
+/** How it stands with hearing of what other processes end. */
+export interface RevocationStatus {
+  readonly status: 'up' | 'down';
+  readonly mode: 'live' | 'stateless' | 'strict';
+  /** Whether notifications arrive (`live` with the feed `notify`). */
+  readonly listening: boolean;
+  /** Milliseconds since the database was last asked with success (`live`). */
+  readonly staleness: number;
+}
+
 /** Fits a Terminus health check. */
 export interface SessionStatus {
   readonly status: 'up' | 'down';
   readonly database: { readonly status: 'up' | 'down' };
   /** The `kid` that signs now, and how many keys still verify. */
   readonly keys: { readonly status: 'up' | 'down'; readonly signing?: string; readonly verifying: number };
+  readonly revocation: RevocationStatus;
 }

@@ -7,6 +7,7 @@ import { SessionRandom } from '../session.runtime.js';
 import { type SessionClaims, UserSession } from '../session.types.js';
 import { uuidV7 } from '../rules/uuid.js';
 import type { SessionRow } from '../store/statements.js';
+import { TokenBinding } from './token-binding.js';
 import { ACCESS_TOKEN_TYPE, type RegisteredClaims } from './access-token.js';
 
 export interface SignedAccessToken {
@@ -30,6 +31,7 @@ export class AccessTokenSigner {
     private readonly options: ResolvedSessionOptions,
     private readonly keys: KeyRing,
     private readonly random: SessionRandom,
+    private readonly binding: TokenBinding,
   ) {}
 
   /** @param branch the generation and hash of the refresh token that goes with the access token */
@@ -52,6 +54,7 @@ export class AccessTokenSigner {
       access_version: Number(row.access_version),
       access_uuid: row.access_auth_uuid,
       token_version: row.token_version,
+      ...this.binding.claimOf(row.id, { ip: row.ip, userAgent: row.user_agent }),
     };
     const token = this.jwt.sign(
       { ...row.claims, ...registered },
@@ -89,6 +92,7 @@ export class AccessTokenSigner {
       access_version: Number.MAX_SAFE_INTEGER,
       access_uuid: uuid,
       token_version: 9_999_999_999,
+      binding: '0'.repeat(22),
     };
     const kid = '0'.repeat(43);
     const header = JSON.stringify({ alg: algorithm, typ: ACCESS_TOKEN_TYPE, kid });

@@ -39,7 +39,13 @@ export class AccessTokenVerifier {
     if (!key) throw new AccessTokenInvalidError();
     const payload = this.checkSignature(token, key);
     const registered = this.checkClaims(payload);
-    return Object.freeze({ session: sessionOfClaims(registered, customClaims(payload)), registered, kid });
+    const standing = {
+      sessionId: registered.sid,
+      userId: registered.sub,
+      accessVersion: registered.access_version,
+      tokenVersion: registered.token_version,
+    };
+    return Object.freeze({ session: sessionOfClaims(registered, customClaims(payload)), registered, standing, kid });
   }
 
   private checkSignature(token: string, key: RingKey): Record<string, unknown> {
@@ -80,7 +86,7 @@ export class AccessTokenVerifier {
  * say (`jku`, `jwk`, `x5u`, `crit`, `b64`) has no business in our tokens.
  */
 function readHeader(token: string): TokenHeader {
-  if (token.length > LONGEST_ACCESS_TOKEN) throw new AccessTokenInvalidError();
+  if (typeof token !== 'string' || token.length > LONGEST_ACCESS_TOKEN) throw new AccessTokenInvalidError();
   const segments = token.split('.', 4);
   if (segments.length !== 3 || !segments.every(isCanonicalBase64url)) throw new AccessTokenInvalidError();
   const header = parseObject(segments[0]!);
@@ -93,7 +99,10 @@ function readHeader(token: string): TokenHeader {
 
 function parseObject(segment: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString());
+    const text = Buffer.from(segment, 'base64url').toString();
+    const value: unknown = JSON.parse(text);
+    // Spelled as we spell it: of a member that stands twice another parser could take the other value.
+    if (JSON.stringify(value) !== text) return undefined;
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
     // Not JSON: no header.

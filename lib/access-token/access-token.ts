@@ -1,3 +1,4 @@
+import type { TokenStanding } from '../rules/revocation-state.js';
 import type { SessionClaims } from '../session.types.js';
 import type { UserSession } from '../session.types.js';
 
@@ -24,6 +25,8 @@ export interface RegisteredClaims {
   readonly access_version: number;
   readonly access_uuid: string;
   readonly token_version: number;
+  /** What ties the token to its client, where `binding` says `always`. */
+  readonly binding?: string;
 }
 
 /** Names that custom claims must not have: those above, and those that have a meaning elsewhere (RFC 7519, section 4.1). */
@@ -43,11 +46,11 @@ export const REGISTERED_CLAIMS: ReadonlySet<string> = new Set([
   'access_version',
   'access_uuid',
   'token_version',
+  'binding',
   'cnf',
   'act',
-  // Would change what the claims object is, not what it holds.
-  '__proto__',
-  'constructor',
+  // Would change what the claims object is, not what it holds; and jsonwebtoken looks every name up in a plain object.
+  ...Object.getOwnPropertyNames(Object.prototype),
   'prototype',
   'toJSON',
 ]);
@@ -56,6 +59,7 @@ export const REGISTERED_CLAIMS: ReadonlySet<string> = new Set([
 export interface VerifiedToken {
   readonly session: UserSession;
   readonly registered: RegisteredClaims;
+  readonly standing: TokenStanding;
   readonly kid: string;
 }
 

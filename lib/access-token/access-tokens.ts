@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { KeyRing } from '../keys/key-ring.js';
-import { Revocations } from '../revocation/revocations.js';
-import { AccessTokenExpiredError, AccessTokenInvalidError, revokedError } from '../session.errors.js';
+import { StandingCheck } from '../revocation/standing-check.js';
+import { AccessTokenExpiredError, AccessTokenInvalidError, SessionError } from '../session.errors.js';
 import { SessionClock } from '../session.runtime.js';
 import type { VerifiedToken } from './access-token.js';
 import { AccessTokenVerifier } from './access-token-verifier.js';
@@ -13,7 +13,7 @@ export abstract class TokenUse {
   abstract noteUse(token: VerifiedToken): void;
 }
 
-/** Says whether an access token counts at this moment. Makes no query. */
+/** Says whether an access token counts at this moment. */
 @Injectable()
 export class AccessTokens {
   private readonly cache = new VerifiedTokenCache<VerifiedToken>();
@@ -21,7 +21,7 @@ export class AccessTokens {
   constructor(
     private readonly verifier: AccessTokenVerifier,
     private readonly keys: KeyRing,
-    private readonly revocations: Revocations,
+    private readonly standing: StandingCheck,
     private readonly clock: SessionClock,
     private readonly use: TokenUse,
   ) {}
@@ -29,17 +29,27 @@ export class AccessTokens {
   /**
    * A signature is checked once per process; expiry, revocation and key on every call.
    *
+   * @param requireMore refuses by throwing, before the use of the token counts
    * @throws AccessTokenInvalidError, AccessTokenExpiredError, SessionRevokedError, TokenTheftDetectedError
    */
-  async accept(token: string): Promise<VerifiedToken> {
+  async accept(token: string, requireMore?: (verified: VerifiedToken) => void): Promise<VerifiedToken> {
     const verified = this.cache.get(token) ?? (await this.verify(token));
-    if (!this.keys.accepts(verified.kid)) throw new AccessTokenInvalidError();
-    // A session that has ended is told so even by an expired token: refreshing would not help.
-    const reason = this.revocations.reasonOf(verified.registered.sid);
-    if (reason !== undefined) throw revokedError(reason);
-    if (this.clock.now() >= verified.registered.exp * 1000) throw new AccessTokenExpiredError();
+    try {
+      await this.requireStanding(verified);
+      requireMore?.(verified);
+    } catch (error) {
+      throw error instanceof SessionError ? error.about(verified.registered.sid) : error;
+    }
     this.use.noteUse(verified);
     return verified;
+  }
+
+  private async requireStanding(verified: VerifiedToken): Promise<void> {
+    if (!this.keys.accepts(verified.kid)) throw new AccessTokenInvalidError();
+    // A session that has ended is told so even by an expired token: refreshing would not help.
+    const asked = this.standing.require(verified.standing);
+    if (asked) await asked;
+    if (this.clock.now() >= verified.registered.exp * 1000) throw new AccessTokenExpiredError();
   }
 
   /** The session of a token that we signed, expired or not; undefined for any other. */

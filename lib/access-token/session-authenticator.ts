@@ -12,6 +12,12 @@ export abstract class SessionAuthenticator {
    */
   abstract authenticate(exchange: SessionExchange): Promise<UserSession | undefined>;
 
+  /**
+   * @param maxAge milliseconds that may have passed since the login
+   * @throws InsufficientUserAuthenticationError
+   */
+  abstract requireRecentLogin(session: UserSession, maxAge: number): void;
+
   /** Sets the headers and cleared cookies that go with a refusal; called before it is thrown. */
   abstract refuse(exchange: SessionExchange, error: unknown): void;
 }

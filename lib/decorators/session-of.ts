@@ -22,10 +22,20 @@ export function wasGuarded(source: ExecutionContext | object): boolean {
 }
 
 /** Puts the session where `sessionOf` and `@CurrentSession()` look for it. */
-export function attachSession({ request }: SessionExchange, session: UserSession | undefined): void {
-  (request as WithSession)[SESSION_ON_REQUEST] = session;
+export function attachSession(
+  { request }: SessionExchange,
+  session: UserSession | undefined,
+  context: ExecutionContext,
+): void {
+  for (const holder of [request, requestOf(context)]) (holder as WithSession)[SESSION_ON_REQUEST] = session;
 }
 
 function requestOf(source: ExecutionContext | object): object {
-  return 'switchToHttp' in source ? SessionExchange.of(source).request : source;
+  if (!('switchToHttp' in source)) return source;
+  // A gateway's client stands for the request of its handshake, which not every transport lets one find.
+  if (source.getType() === 'ws') {
+    const client = source.switchToWs().getClient<{ handshake?: object }>();
+    return client.handshake ?? client;
+  }
+  return SessionExchange.of(source).request;
 }

@@ -26,6 +26,7 @@ const RELOAD_INTERVAL = 1_000;
 export class KeyRing {
   private readonly logger = new Logger('SessionKeys');
   private keys: readonly RingKey[] = [];
+  private readonly distrusted = new Set<string>();
   private readonly unopened = new Set<string>();
   private reloadedAt = -Infinity;
   private reloading?: Promise<void>;
@@ -39,7 +40,9 @@ export class KeyRing {
 
   /** Reads the keys from the database. */
   async reload(): Promise<void> {
-    const stored = (await this.store.load()).filter(({ purpose }) => purpose.startsWith(this.purpose));
+    const stored = (await this.store.load()).filter(
+      ({ kid, purpose }) => purpose.startsWith(this.purpose) && !this.distrusted.has(kid),
+    );
     const known = new Map(this.keys.map(key => [key.kid, key]));
     this.keys = stored.map(key => known.get(key.kid) ?? this.open(key)).filter(key => key !== undefined);
   }
@@ -90,9 +93,17 @@ export class KeyRing {
     return this.lookUp(kid) ?? (await this.findAfterReload(kid));
   }
 
-  /** Takes keys out of use in this process. */
-  forget(kids: readonly string[]): void {
-    this.keys = this.keys.filter(({ kid }) => !kids.includes(kid));
+  /**
+   * Takes distrusted keys out of use for good; a reload that was under way must not bring them back.
+   *
+   * @returns whether any was in use
+   */
+  forget(kids: readonly string[]): boolean {
+    for (const kid of kids) this.distrusted.add(kid);
+    const kept = this.keys.filter(({ kid }) => !this.distrusted.has(kid));
+    const changed = kept.length < this.keys.length;
+    this.keys = kept;
+    return changed;
   }
 
   private lookUp(kid: string): RingKey | undefined {

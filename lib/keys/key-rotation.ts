@@ -72,11 +72,14 @@ export class KeyRotation {
   async rotateNow(distrust: boolean): Promise<void> {
     const now = this.clock.now();
     if (!distrust) return this.make(earlyKeyPeriod(now, this.timing));
+    // Those that another process has made since the last look are stolen too.
+    await this.ring.reload();
     const kids = this.ring.verifying.map(({ kid }) => kid);
+    // The new key first: the others look for it as soon as they hear that the old ones are gone.
+    await this.make(replacementKeyPeriod(now, this.timing));
     await this.store.distrust(kids);
     this.ring.forget(kids);
     this.logger.warn(`distrusted ${kids.length} signing keys: clients refresh now`);
-    await this.make(replacementKeyPeriod(now, this.timing));
   }
 
   private async make(period: KeyPeriod): Promise<void> {

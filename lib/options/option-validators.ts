@@ -92,6 +92,16 @@ export function IsOrigin(options?: ValidationOptions): PropertyDecorator {
   ) as PropertyDecorator;
 }
 
+/** A function or a class. */
+export function IsClaimsHook(): PropertyDecorator {
+  return both(
+    IsOptional(),
+    define('isClaimsHook', value =>
+      typeof value === 'function' ? undefined : 'write a function, or a provider class with a method claimsFor',
+    ) as PropertyDecorator,
+  );
+}
+
 /** A nested object of options, whose own options are checked by its class. */
 export function IsOptionsObject(type: () => new () => object): PropertyDecorator {
   return both(

@@ -1,7 +1,7 @@
 import { DEFAULT_EXTRAS, DEFAULTS } from './session-options.defaults.js';
 import { parseDuration } from './duration.js';
 import { findOptionMistakes } from './option-validators.js';
-import { type AccessTokenAlgorithm, SessionModuleOptions } from './session-options.js';
+import { type AccessTokenAlgorithm, type BindingScope, SessionModuleOptions } from './session-options.js';
 
 /** The options with every default filled in. Durations are milliseconds. */
 export class ResolvedSessionOptions {
@@ -19,8 +19,15 @@ export class ResolvedSessionOptions {
     /** Null for no cap. */
     readonly absoluteLifetime: number | null;
     readonly leeway: number;
+    readonly maxPerUser?: number;
+    readonly onLimit: 'evict-oldest' | 'reject';
   };
   readonly keys!: { readonly rotateEvery: number; readonly publishAhead: number };
+  readonly revocation!: {
+    readonly mode: 'live' | 'stateless' | 'strict';
+    readonly maxStaleness: number;
+    readonly feed: 'notify' | 'poll';
+  };
   readonly transport!: 'cookie' | 'bearer' | 'both';
   readonly cookies!: {
     readonly secure: boolean;
@@ -30,9 +37,11 @@ export class ResolvedSessionOptions {
     readonly refreshName: string;
     readonly refreshPath?: string;
   };
-  readonly csrf!: 'origin' | 'off';
+  readonly csrf!: 'origin' | 'token' | 'both' | 'off';
   readonly trustedOrigins!: readonly string[];
   readonly onTheft!: 'revoke-session' | 'revoke-user';
+  readonly binding!: { readonly ip: BindingScope; readonly userAgent: BindingScope };
+  readonly claims?: SessionModuleOptions['claims'];
 }
 
 /** Thrown at start for options that cannot work; the message names the option and says what to write. */
@@ -92,6 +101,7 @@ function fillIn(given: SessionModuleOptions): ResolvedSessionOptions {
   const accessToken = { ...DEFAULTS.accessToken, ...defined(given.accessToken) };
   const session = { ...DEFAULTS.session, ...defined(given.session) };
   const keys = { ...DEFAULTS.keys, ...defined(given.keys) };
+  const revocation = { ...DEFAULTS.revocation, ...defined(given.revocation) };
   const secrets = given.secret === undefined || given.secret === 'database' ? [] : [given.secret].flat();
   return {
     secrets,
@@ -104,13 +114,18 @@ function fillIn(given: SessionModuleOptions): ResolvedSessionOptions {
       idleLifetime: parseDuration(session.idleLifetime)!,
       absoluteLifetime: session.absoluteLifetime === 'none' ? null : parseDuration(session.absoluteLifetime)!,
       leeway: parseDuration(session.leeway)!,
+      maxPerUser: session.maxPerUser,
+      onLimit: session.onLimit,
     },
     keys: { rotateEvery: parseDuration(keys.rotateEvery)!, publishAhead: parseDuration(keys.publishAhead)! },
+    revocation: { ...revocation, maxStaleness: parseDuration(revocation.maxStaleness)! },
     transport: given.transport ?? DEFAULTS.transport,
     cookies: { ...DEFAULTS.cookies, ...defined(given.cookies) },
     csrf: given.csrf ?? DEFAULTS.csrf,
     trustedOrigins: given.trustedOrigins ?? DEFAULTS.trustedOrigins,
     onTheft: given.onTheft ?? DEFAULTS.onTheft,
+    binding: { ...DEFAULTS.binding, ...defined(given.binding) },
+    claims: given.claims,
   };
 }
 

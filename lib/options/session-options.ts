@@ -1,5 +1,7 @@
-import { IsArray, IsBoolean, IsIn, IsOptional, IsString, Matches } from 'class-validator';
-import { IsCookieName, IsDuration, IsOptionsObject, IsOrigin, IsSecret } from './option-validators.js';
+import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Min } from 'class-validator';
+import type { Type } from '@nestjs/common';
+import type { SessionClaims } from '../session.types.js';
+import { IsClaimsHook, IsCookieName, IsDuration, IsOptionsObject, IsOrigin, IsSecret } from './option-validators.js';
 
 // `accessToken`, `session`, … below: each option's default stands in `session-options.defaults.ts`, and only there.
 
@@ -49,6 +51,17 @@ export class SessionLifetimeOptions {
    */
   @IsDuration({ most: '120s' })
   leeway?: string;
+
+  /** How many live sessions a user may have; no limit if left out. */
+  @IsOptional()
+  @IsInt({ message: 'write a whole number of 1 or more' })
+  @Min(1, { message: 'write a whole number of 1 or more' })
+  maxPerUser?: number;
+
+  /** What a login beyond `maxPerUser` does: ends the user's oldest session, or is refused. */
+  @IsOptional()
+  @IsIn(['evict-oldest', 'reject'])
+  onLimit?: 'evict-oldest' | 'reject';
 }
 
 export class KeyOptions {
@@ -92,6 +105,43 @@ export class CookieOptions {
   refreshPath?: string;
 }
 
+export class RevocationOptions {
+  /**
+   * `live`: what is ended is refused by every process within `maxStaleness`, and guarded requests make no query.
+   * `strict`: a query per guarded request. `stateless`: access tokens live until they expire.
+   */
+  @IsOptional()
+  @IsIn(['live', 'stateless', 'strict'])
+  mode?: 'live' | 'stateless' | 'strict';
+
+  /** How old a process's knowledge of what was ended may be (`live`). Within it the database is asked three times. */
+  @IsDuration({ least: '1s', most: '10m' })
+  maxStaleness?: string;
+
+  /** How a process learns early of what others end: `notify`, or `poll` where LISTEN does not work (`live`). */
+  @IsOptional()
+  @IsIn(['notify', 'poll'])
+  feed?: 'notify' | 'poll';
+}
+
+const BINDINGS = ['off', 'refresh', 'always'] as const;
+export type BindingScope = (typeof BINDINGS)[number];
+
+export class BindingOptions {
+  /**
+   * Ties tokens to the client's address: refresh tokens (`refresh`), or access tokens as well (`always`). Phones change
+   * their address often.
+   */
+  @IsOptional()
+  @IsIn(BINDINGS)
+  ip?: BindingScope;
+
+  /** Ties tokens to the `User-Agent` header, which changes when a browser is updated. */
+  @IsOptional()
+  @IsIn(BINDINGS)
+  userAgent?: BindingScope;
+}
+
 /** The options of `SessionModule.forRoot` and of the factories of `SessionModule.forRootAsync`. */
 export class SessionModuleOptions {
   /**
@@ -111,6 +161,9 @@ export class SessionModuleOptions {
   @IsOptionsObject(() => KeyOptions)
   keys?: KeyOptions;
 
+  @IsOptionsObject(() => RevocationOptions)
+  revocation?: RevocationOptions;
+
   /** How tokens travel: `cookie`, `bearer`, or `both`, where the client asks for bearer at login. */
   @IsOptional()
   @IsIn(['cookie', 'bearer', 'both'])
@@ -119,10 +172,13 @@ export class SessionModuleOptions {
   @IsOptionsObject(() => CookieOptions)
   cookies?: CookieOptions;
 
-  /** Protection of cookie-authenticated requests against other sites: `origin` or `off`. */
+  /**
+   * Protection of cookie-authenticated requests against other sites: by Fetch Metadata and `Origin`, by a token that the
+   * page reads from a cookie and sends as a header, or both.
+   */
   @IsOptional()
-  @IsIn(['origin', 'off'])
-  csrf?: 'origin' | 'off';
+  @IsIn(['origin', 'token', 'both', 'off'])
+  csrf?: 'origin' | 'token' | 'both' | 'off';
 
   /** Other origins whose pages may send unsafe requests with cookies, such as `https://admin.example.com`. */
   @IsOptional()
@@ -134,6 +190,30 @@ export class SessionModuleOptions {
   @IsOptional()
   @IsIn(['revoke-session', 'revoke-user'])
   onTheft?: 'revoke-session' | 'revoke-user';
+
+  @IsOptionsObject(() => BindingOptions)
+  binding?: BindingOptions;
+
+  /**
+   * Asked at login and at each refresh; the answer replaces the claims, and `null` refuses and ends all of the user's
+   * sessions. A function, or a provider class with `claimsFor`.
+   */
+  @IsClaimsHook()
+  claims?: ClaimsFunction | Type<ClaimsProvider>;
+}
+
+/** Whose claims are asked for, and which they have at present. */
+export interface ClaimsRequest {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly claims: SessionClaims;
+}
+
+export type ClaimsFunction = (request: ClaimsRequest) => SessionClaims | null | Promise<SessionClaims | null>;
+
+/** A provider that answers for the claims; taken from the application when it is first needed. */
+export interface ClaimsProvider {
+  claimsFor(request: ClaimsRequest): SessionClaims | null | Promise<SessionClaims | null>;
 }
 
 /** Options that must be known when the module is declared: given beside `useFactory`, never in its result. */

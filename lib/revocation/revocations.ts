@@ -1,36 +1,82 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
+import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { RevocationState } from '../rules/revocation-state.js';
+import { type Announcement, RevocationState, type TokenStanding } from '../rules/revocation-state.js';
+import {
+  AccessTokenExpiredError,
+  AccessTokenInvalidError,
+  revokedError,
+  type SessionError,
+} from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import { SessionClock } from '../session.runtime.js';
 
 /** Room for clocks that differ. */
 const MARGIN = 60_000;
 
-/** What this process knows of sessions that ended early. */
+/** What this process knows of what ended early, whoever ended it. */
 @Injectable()
 export class Revocations {
+  private readonly logger = new Logger('SessionRevocation');
+  /** Milliseconds for which an access token can outlive what it was issued for. */
+  readonly span: number;
   private readonly state: RevocationState;
 
   constructor(
     options: ResolvedSessionOptions,
     private readonly clock: SessionClock,
     private readonly events: SessionEvents,
+    private readonly keys: KeyRing,
   ) {
     const { lifetime, clockTolerance } = options.accessToken;
-    this.state = new RevocationState(lifetime + clockTolerance + MARGIN);
+    this.span = lifetime + clockTolerance + MARGIN;
+    this.state = new RevocationState(this.span);
   }
 
-  /** Sessions were ended by this process, and that is committed. */
-  ended(sessionIds: readonly string[], reason: string): void {
-    if (sessionIds.length === 0) return;
-    const now = this.clock.now();
-    for (const sessionId of sessionIds) this.state.endSession(sessionId, reason, now);
-    this.events.emit({ type: 'session.revoked', sessionIds, reason, origin: 'local' });
+  /** This process ended something, and that is committed. */
+  ended(announcement: Announcement): void {
+    this.merge(announcement, 'local');
   }
 
-  /** Why the session has ended, or undefined while it lives. */
-  reasonOf(sessionId: string): string | undefined {
-    return this.state.reasonOf(sessionId);
+  /** Another process ended something, as a notification or the database says. */
+  learned(announcement: Announcement): void {
+    this.merge(announcement, 'remote');
+  }
+
+  /** The database has said that the session is not live. News to this process if the answer to its ending was lost. */
+  notLive(sessionId: string, reason: string): void {
+    this.state.merge({ sessions: [{ id: sessionId, reason }] }, this.clock.now());
+  }
+
+  /** Why a token no longer counts, or undefined while nothing is known against it. */
+  refusalOf(token: TokenStanding): SessionError | undefined {
+    const reason = this.state.reasonOf(token.sessionId);
+    if (reason !== undefined) return revokedError(reason);
+    if (this.state.isInvalidated(token)) return new AccessTokenInvalidError();
+    return this.state.isOutdated(token) ? new AccessTokenExpiredError() : undefined;
+  }
+
+  /** How many sessions and users are kept in memory. */
+  get size(): number {
+    return this.state.size;
+  }
+
+  /** Whoever distrusted the keys has made a new one. */
+  private replaceKeys(): void {
+    this.keys.reload().catch((error: unknown) => {
+      // The rotation's next turn tries again.
+      this.logger.error(`keys: ${error instanceof Error ? error.message : String(error)}`);
+    });
+  }
+
+  private merge(announcement: Announcement, origin: 'local' | 'remote'): void {
+    const news = this.state.merge(announcement, this.clock.now());
+    if (this.keys.forget(announcement.keys ?? [])) this.replaceKeys();
+    const reasons = new Map(announcement.sessions?.map(({ id, reason }) => [id, reason]));
+    // One event per reason: those that ended together are told together.
+    for (const reason of new Set(news.map(id => reasons.get(id)!))) {
+      const sessionIds = news.filter(id => reasons.get(id) === reason);
+      this.events.emit({ type: 'session.revoked', sessionIds, reason, origin });
+    }
   }
 }

@@ -43,11 +43,14 @@ export type RotationCase = keyof typeof ROTATION_CASES;
 
 /**
  * How a reused token was recognised: `fork` two parties went different ways, `recent` the parent of the current token
- * (a crash between use and storage looks like this), `stale` anything older.
+ * (a crash between use and storage looks like this), `stale` anything older; `binding` it came from another client than the
+ * one it is bound to.
  */
-export type TheftClass = 'fork' | 'recent' | 'stale';
+export type TheftClass = RotationTheft | 'binding';
 
-export function isTheft(name: RotationCase): name is TheftClass {
+export type RotationTheft = Extract<RotationCase, 'fork' | 'recent' | 'stale'>;
+
+export function isTheft(name: RotationCase): name is RotationTheft {
   return name === 'fork' || name === 'recent' || name === 'stale';
 }
 

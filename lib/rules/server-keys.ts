@@ -8,6 +8,10 @@ export interface ServerKeys {
   readonly chain: Buffer;
   /** Authenticates refresh tokens. */
   readonly tag: Buffer;
+  /** Ties access tokens to a client's address and user agent. */
+  readonly binding: Buffer;
+  /** Makes CSRF tokens. */
+  readonly csrf: Buffer;
   /** Seals private signing keys. */
   readonly seal: Buffer;
 }
@@ -23,6 +27,8 @@ export function deriveServerKeys(secret: string): ServerKeys {
     id: derive('id', 4).toString('base64url'),
     chain: derive('refresh-token/chain', 32),
     tag: derive('refresh-token/tag', 32),
+    binding: derive('access-token/binding', 32),
+    csrf: derive('csrf-token', 32),
     seal: derive('signing-key/seal', 32),
   };
 }

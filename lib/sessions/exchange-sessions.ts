@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { CsrfTokens } from '../access-token/csrf-tokens.js';
 import { RefreshTokenInvalidError, SessionError, SessionMissingError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import type { IssuedTokens, TokenTransport } from '../session.types.js';
@@ -18,6 +19,7 @@ export class ExchangeSessions {
   constructor(
     private readonly credentials: Credentials,
     private readonly csrf: CsrfProtection,
+    private readonly csrfTokens: CsrfTokens,
     private readonly presented: PresentedSession,
     private readonly refresher: SessionRefresher,
     private readonly ender: SessionEnder,
@@ -33,6 +35,7 @@ export class ExchangeSessions {
       if (!credential) throw new SessionMissingError('No refresh token came with the request: log in');
       const token = await this.presented.refreshToken(exchange, credential);
       if (!token) throw new RefreshTokenInvalidError();
+      if (credential.transport === 'cookie') this.csrfTokens.require(exchange, token.sessionId);
       return this.refresher.refresh(token, {
         exchange,
         transport: credential.transport,
@@ -46,8 +49,10 @@ export class ExchangeSessions {
   logOut(exchange: SessionExchange, reason: string): Promise<boolean> {
     return this.refusing(exchange, undefined, async () => {
       // With Authorization no cookie counts and none is cleared, so another site's page could achieve nothing.
-      if (!this.credentials.usesAuthorization(exchange)) this.csrf.check(exchange);
+      const byCookie = !this.credentials.usesAuthorization(exchange);
+      if (byCookie) this.csrf.check(exchange);
       const sessionId = await this.presented.sessionId(exchange, this.credentials.refresh(exchange));
+      if (sessionId !== undefined && byCookie) this.csrfTokens.require(exchange, sessionId);
       const ended = sessionId === undefined ? 0 : await this.ender.end({ sessionId }, reason);
       this.clearCookies(exchange);
       return ended > 0;
@@ -69,7 +74,7 @@ export class ExchangeSessions {
       return await run();
     } catch (error) {
       if (exchange) this.refusals.write(exchange, error, refused);
-      if (error instanceof SessionError) this.events.emit({ type: 'session.refused', code: error.errorCode });
+      if (error instanceof SessionError) this.events.refused(error);
       throw error;
     }
   }

@@ -53,7 +53,8 @@ export function checkJson(value: unknown, path: string, depth = 0): void {
   }
 }
 
-function checkClaims(claims: unknown): void {
+/** Claims are JSON, and have none of the names that an access token has of itself. */
+export function checkClaims(claims: unknown): asserts claims is Record<string, unknown> {
   if (!isPlainObject(claims)) throw new InvalidRequestError('"claims" must be a plain object');
   const taken = Object.keys(claims).find(name => REGISTERED_CLAIMS.has(name));
   if (taken !== undefined) {

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { LONGEST_ACCESS_TOKEN } from '../access-token/access-token.js';
 import { AccessTokenSigner } from '../access-token/access-token-signer.js';
 import { KeyRing } from '../keys/key-ring.js';
@@ -6,19 +7,21 @@ import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { Revocations } from '../revocation/revocations.js';
 import { encodeRefreshToken, hashOf, SECRET_BYTES } from '../rules/refresh-token.js';
-import { uuidV7 } from '../rules/uuid.js';
-import { InvalidRequestError } from '../session.errors.js';
+import { isUuid, uuidV7 } from '../rules/uuid.js';
+import { InvalidRequestError, SessionLimitReachedError, SessionRevokedError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import { SessionClock, SessionRandom } from '../session.runtime.js';
-import type { IssuedTokens, LogInOptions, SessionClaims, TokenTransport } from '../session.types.js';
+import type { IssuedTokens, LogInOptions, SessionClaims, TokenTransport, UserSession } from '../session.types.js';
 import { AfterCommit } from '../store/after-commit.js';
-import { SessionStore } from '../store/session.store.js';
+import { type CreatedSession, type NewSession, SessionStore } from '../store/session.store.js';
 import { clientAddress, clientUserAgent } from '../transport/client-address.js';
 import { Credentials } from '../transport/credentials.js';
 import { CsrfProtection } from '../transport/csrf.js';
 import { SessionCookies } from '../transport/session-cookies.js';
+import { ClaimsHook } from './claims-hook.js';
 import { PresentedSession } from './presented-session.js';
-import { checkLogIn } from './session-input.js';
+import { SessionEnder } from './session-ender.js';
+import { checkClaims, checkLogIn } from './session-input.js';
 import { TokenDelivery } from './token-delivery.js';
 
 /** Begins sessions. */
@@ -35,6 +38,8 @@ export class SessionIssuer {
     private readonly csrf: CsrfProtection,
     private readonly presented: PresentedSession,
     private readonly delivery: TokenDelivery,
+    private readonly claimsHook: ClaimsHook,
+    private readonly ender: SessionEnder,
     private readonly revocations: Revocations,
     private readonly afterCommit: AfterCommit,
     private readonly events: SessionEvents,
@@ -44,19 +49,57 @@ export class SessionIssuer {
 
   async logIn(userId: string, options: LogInOptions): Promise<IssuedTokens> {
     checkLogIn(userId, options);
-    const { exchange, claims = {}, data, label, crossSite, manager } = options;
+    const { exchange, crossSite } = options;
     const transport = options.transport ?? (exchange ? this.credentials.wanted(exchange) : 'bearer');
-    if (exchange && transport === 'cookie' && !crossSite) this.csrf.check(exchange);
+    if (exchange && transport === 'cookie' && !crossSite) this.csrf.checkLogIn(exchange);
+    // A new id at each login, and the session that came with the request ends: nobody can fix a session in advance.
+    const replaces = exchange && (await this.presented.sessionId(exchange, this.credentials.refreshCookies(exchange)));
+    return this.issue(userId, options, transport, replaces);
+  }
+
+  /** A new session in the place of one whose user has just proved again who they are. It keeps claims, data and label. */
+  async reauthenticate(
+    { id, userId }: Pick<UserSession, 'id' | 'userId'>,
+    options: LogInOptions,
+  ): Promise<IssuedTokens> {
+    const former = isUuid(id) ? await this.store.get(id) : undefined;
+    if (!former || former.user_id !== userId) throw new SessionRevokedError();
+    const { claims, data, label } = former;
+    const kept = { claims, data: data ?? undefined, label: label ?? undefined, ...options };
+    checkLogIn(userId, kept);
+    const transport = options.transport ?? (options.exchange ? this.credentials.present(options.exchange) : 'bearer');
+    return this.issue(userId, kept, transport, id);
+  }
+
+  /** Takes back the access tokens that have the former claims. */
+  async setClaims(sessionId: string, claims: SessionClaims, manager?: EntityManager): Promise<void> {
+    checkClaims(claims);
+    const former = await this.store.get(sessionId);
+    if (!former) throw new SessionRevokedError();
+    this.requireFit(former.user_id, claims, this.options.transport === 'bearer' ? 'bearer' : 'cookie');
+    const version = await this.store.setClaims(sessionId, claims, manager);
+    if (version === undefined) throw new SessionRevokedError();
+    this.afterCommit.run(manager, () => this.revocations.ended({ claims: [{ id: sessionId, version }] }));
+  }
+
+  private async issue(
+    userId: string,
+    { exchange, claims: given = {}, data, label, manager }: LogInOptions,
+    transport: TokenTransport,
+    replaces: string | undefined,
+  ): Promise<IssuedTokens> {
+    const id = uuidV7(this.clock.now(), this.random.bytes(10));
+    const claims = await this.claimsHook.claimsFor({ userId, sessionId: id, claims: given });
+    if (claims === null) return this.ender.endRefused(userId, manager);
     this.requireFit(userId, claims, exchange ? transport : 'bearer');
     // Asked for before anything is written: a session whose tokens cannot be signed would be nobody's.
     void this.keys.signing;
 
-    // A new id at each login, and the session that came with the request ends: nobody can fix a session in advance.
-    const replaces = exchange && (await this.presented.sessionId(exchange, this.credentials.refreshCookies(exchange)));
     const secret = this.random.bytes(SECRET_BYTES);
-    const row = await this.store.create(
+    const { idleLifetime, absoluteLifetime } = this.options.session;
+    const { row, ended } = await this.create(
       {
-        id: uuidV7(this.clock.now(), this.random.bytes(10)),
+        id,
         userId,
         tokenHash: hashOf(secret),
         claims,
@@ -64,20 +107,29 @@ export class SessionIssuer {
         label,
         userAgent: exchange && clientUserAgent(exchange),
         ip: exchange && clientAddress(exchange),
-        idleLifetime: this.options.session.idleLifetime,
-        absoluteLifetime: this.options.session.absoluteLifetime,
+        idleLifetime,
+        absoluteLifetime,
         replaces,
       },
       manager,
     );
-    const token = { sessionId: row.id, generation: 0, secret };
     const access = this.signer.sign(row, { generation: 0, hash: row.token_hash });
     this.afterCommit.run(manager, () => {
-      if (row.replaced) this.revocations.ended([replaces!], 'replaced');
-      this.events.emit({ type: 'session.created', sessionId: row.id, userId });
+      this.revocations.ended({ sessions: ended });
+      if (replaces !== undefined) this.revocations.notLive(replaces, 'replaced');
+      this.events.emit({ type: 'session.created', sessionId: id, userId });
     });
-    const refreshToken = encodeRefreshToken(token, this.secrets.newest);
+    const refreshToken = encodeRefreshToken({ sessionId: id, generation: 0, secret }, this.secrets.newest);
     return this.delivery.deliver({ access, refreshToken, isNew: true, exchange, transport });
+  }
+
+  private async create(session: NewSession, manager: EntityManager | undefined): Promise<CreatedSession> {
+    const { maxPerUser, onLimit } = this.options.session;
+    if (maxPerUser === undefined) return this.store.create(session, manager);
+    const limit = { most: maxPerUser, evict: onLimit === 'evict-oldest' };
+    const created = await this.store.createWithin(limit, session, manager);
+    if (!created) throw new SessionLimitReachedError();
+    return created;
   }
 
   private requireFit(userId: string, claims: SessionClaims, transport: TokenTransport): void {

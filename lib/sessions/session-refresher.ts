@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { isDeepStrictEqual } from 'node:util';
 import { AccessTokenSigner } from '../access-token/access-token-signer.js';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
@@ -16,6 +17,7 @@ import { decideRotation, isTheft, ROTATION_CASES, type RotationCase, type TheftC
 import {
   RefreshTokenInvalidError,
   revokedError,
+  SessionError,
   SessionExpiredError,
   SessionRevokedError,
   SessionStoreUnavailableError,
@@ -26,7 +28,10 @@ import { SessionEvents } from '../session.events.js';
 import { SessionRandom } from '../session.runtime.js';
 import type { IssuedTokens, TokenTransport } from '../session.types.js';
 import { type ObservedSession, type RotatedRow, type RotationRequest, RotationStore } from '../store/rotation.store.js';
+import { SessionStore } from '../store/session.store.js';
 import type { SessionExchange } from '../transport/exchange.js';
+import { ClaimsHook } from './claims-hook.js';
+import { SessionEnder } from './session-ender.js';
 import { TokenDelivery } from './token-delivery.js';
 
 /** How often a refresh starts again when the row changes between reading and acting on it. */
@@ -54,6 +59,9 @@ export class SessionRefresher {
     private readonly secrets: ServerSecrets,
     private readonly signer: AccessTokenSigner,
     private readonly delivery: TokenDelivery,
+    private readonly claimsHook: ClaimsHook,
+    private readonly sessions: SessionStore,
+    private readonly ender: SessionEnder,
     private readonly revocations: Revocations,
     private readonly events: SessionEvents,
     private readonly random: SessionRandom,
@@ -61,14 +69,37 @@ export class SessionRefresher {
 
   /** @throws SessionError that says why the token is refused */
   async refresh(presented: RefreshToken, context: RefreshContext): Promise<IssuedTokens> {
+    try {
+      return await this.exchange(presented, context);
+    } catch (error) {
+      throw error instanceof SessionError ? error.about(presented.sessionId) : error;
+    }
+  }
+
+  private async exchange(presented: RefreshToken, context: RefreshContext): Promise<IssuedTokens> {
     if (presented.generation >= LAST_GENERATION) throw new SessionExpiredError();
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const candidate = this.mint(presented);
       const request = this.requestOf(presented, candidate, context);
       const row = (await this.store.rotate(request)) ?? (await this.lookAgain(request));
-      if (row) return this.answer(row, presented, candidate.token, context);
+      if (row) return this.answer(await this.withClaims(row), presented, candidate.token, context);
     }
     throw new SessionStoreUnavailableError('The session is being refreshed by too many requests at once: try again');
+  }
+
+  /** The row with the claims that the application gives the user now. */
+  private async withClaims(row: RotatedRow): Promise<RotatedRow> {
+    const claims = await this.claimsHook.claimsFor({ userId: row.user_id, sessionId: row.id, claims: row.claims });
+    if (claims === null) return this.ender.endRefused(row.user_id);
+    if (isDeepStrictEqual(claims, row.claims)) return row;
+    await this.sessions.keepClaims(row.id, claims);
+    return { ...row, claims };
+  }
+
+  private isOfAnotherClient({ bound, ip, userAgent }: RotationRequest, observed: ObservedSession): boolean {
+    return (
+      (bound.ip && (ip ?? null) !== observed.ip) || (bound.userAgent && (userAgent ?? null) !== observed.userAgent)
+    );
   }
 
   /** Undefined when the row has changed meanwhile, so that the refresh must start again. */
@@ -76,9 +107,13 @@ export class SessionRefresher {
     const observed = await this.store.observe(request.sessionId);
     // An authentic tag, but no row: it has been cleaned up.
     if (!observed) throw new SessionExpiredError();
-    if (observed.revokedReason !== null) throw revokedError(observed.revokedReason);
+    if (observed.revokedReason !== null) {
+      this.revocations.notLive(request.sessionId, observed.revokedReason);
+      throw revokedError(observed.revokedReason);
+    }
     if (observed.expired) throw new SessionExpiredError();
     if (observed.invalidated) throw new SessionRevokedError();
+    if (this.isOfAnotherClient(request, observed)) return this.endStolen(request.sessionId, observed, 'binding');
     const name = decideRotation(observed.state, {
       generation: request.generation,
       hash: request.hash.toString('hex'),
@@ -94,10 +129,11 @@ export class SessionRefresher {
 
   private async endStolen(sessionId: string, observed: ObservedSession, theftClass: TheftClass): Promise<undefined> {
     // What a crash between use and storage can cause in an honest client ends its own session only.
-    const allOfUser = this.options.onTheft === 'revoke-user' && theftClass !== 'recent';
+    const allOfUser = this.options.onTheft === 'revoke-user' && (theftClass === 'fork' || theftClass === 'stale');
     const ended = await this.store.endStolen(sessionId, observed, theftClass, allOfUser);
     if (ended.length === 0) return undefined;
-    this.revocations.ended(ended, theftReason(theftClass));
+    const reason = theftReason(theftClass);
+    this.revocations.ended({ sessions: ended.map(id => ({ id, reason })) });
     const { userId } = observed;
     this.logger.warn(
       `theft: ${theftClass}: session ${sessionId} was ended, and ${ended.length - 1} others of its user`,
@@ -169,6 +205,7 @@ export class SessionRefresher {
       idleLifetime: this.options.session.idleLifetime,
       ip,
       userAgent,
+      bound: { ip: this.options.binding.ip !== 'off', userAgent: this.options.binding.userAgent !== 'off' },
     };
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { CsrfTokens } from '../access-token/csrf-tokens.js';
 import type { SignedAccessToken } from '../access-token/access-token-signer.js';
 import type { IssuedTokens, TokenTransport } from '../session.types.js';
 import type { SessionExchange } from '../transport/exchange.js';
@@ -20,6 +21,7 @@ export class TokenDelivery {
   constructor(
     private readonly cookies: SessionCookies,
     private readonly headers: ResponseHeaders,
+    private readonly csrfTokens: CsrfTokens,
   ) {}
 
   deliver({ access, refreshToken, isNew, exchange, transport }: Delivery): IssuedTokens {
@@ -27,6 +29,7 @@ export class TokenDelivery {
     if (transport === 'cookie' && exchange) {
       const maxAge = Math.ceil((session.expiresAt.getTime() - access.issuedAt) / 1000);
       this.cookies.setAccess(exchange, token, maxAge);
+      if (this.csrfTokens.areUsed) this.cookies.setCsrf(exchange, this.csrfTokens.of(session.id), maxAge);
       // A token that the client has already is never written to its jar again: a late answer would roll the jar back.
       if (isNew) this.cookies.setRefresh(exchange, refreshToken, maxAge);
       return { session, expiresIn };

@@ -1,14 +1,22 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import type { Pool, PoolClient, QueryConfig } from 'pg';
+import type { Client, ClientConfig, Pool, PoolClient, QueryConfig } from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SESSION_DATA_SOURCE } from '../session.constants.js';
-import { InvalidRequestError, SessionStoreUnavailableError } from '../session.errors.js';
+import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
 import { sessionTables, type SessionTables } from './tables.js';
 
 /** A statement that is prepared once per connection under its name. */
 export interface Statement {
   readonly name: string;
   readonly text: string;
+}
+
+export interface QueryContext {
+  /** Joins the caller's transaction. */
+  readonly manager?: EntityManager;
+  /** Milliseconds after which an answer no longer counts; the connection is given up then. */
+  readonly timeout?: number;
 }
 
 const ATTEMPTS = 3;
@@ -24,10 +32,14 @@ const REPEATABLE = /^(40001|40P01)$/;
 export class Database {
   private readonly logger = new Logger('SessionStore');
 
-  constructor(@Inject(SESSION_DATA_SOURCE) readonly dataSource: DataSource) {}
+  constructor(
+    @Inject(SESSION_DATA_SOURCE) readonly dataSource: DataSource,
+    private readonly options: ResolvedSessionOptions,
+  ) {}
 
   get tables(): SessionTables {
-    return sessionTables(this.dataSource);
+    const { mode, feed } = this.options.revocation;
+    return sessionTables(this.dataSource, mode === 'live' && feed === 'notify');
   }
 
   /**
@@ -36,9 +48,9 @@ export class Database {
   async query<Row extends object>(
     statement: Statement,
     values: unknown[],
-    manager?: EntityManager,
+    { manager, timeout }: QueryContext = {},
   ): Promise<Row[]> {
-    const query = { ...statement, values };
+    const query = { ...statement, values, ...(timeout === undefined ? {} : { query_timeout: timeout }) };
     if (manager?.queryRunner) return this.join<Row>(manager, query);
     for (let attempt = 1; ; attempt++) {
       try {
@@ -48,6 +60,25 @@ export class Database {
         throw this.translate(error, statement);
       }
     }
+  }
+
+  /** Runs statements in a transaction of their own, or within the caller's. Each statement sees what committed before it. */
+  async transaction<T>(run: (joined: QueryContext) => Promise<T>, manager?: EntityManager): Promise<T> {
+    if (manager?.queryRunner) return run({ manager });
+    try {
+      return await this.dataSource.transaction('READ COMMITTED', inner => run({ manager: inner }));
+    } catch (error) {
+      throw error instanceof SessionError ? error : this.translate(error, { name: 'transaction' });
+    }
+  }
+
+  /** A connection of its own, beside the pool: one that listens must not be missing there, least of all in a pool of one. */
+  openConnection(): Client {
+    const { Client, options } = this.pool as unknown as {
+      Client: new (config: ClientConfig) => Client;
+      options: ClientConfig;
+    };
+    return new Client({ ...options, password: options.password, keepAlive: true });
   }
 
   private async join<Row extends object>(manager: EntityManager, query: QueryConfig): Promise<Row[]> {

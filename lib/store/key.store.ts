@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { JsonWebKey } from 'node:crypto';
 import { Database, interval, milliseconds, type Statement } from './database.js';
-import { channelOf } from './statements.js';
+import { notify } from './statements.js';
 
 /** A signing key as the database keeps it; times are milliseconds since the epoch. */
 export interface StoredKey {
@@ -108,8 +108,7 @@ function buildStatements({ tables }: Database) {
           UPDATE ${tables.signingKey} SET distrusted_at = clock_timestamp()
           WHERE kid = ANY ($1::text[]) AND distrusted_at IS NULL RETURNING kid
         )
-        SELECT pg_notify('${channelOf(tables)}', json_build_object('keys', json_agg(kid))::text) FROM distrusted
-        HAVING count(*) > 0`,
+        SELECT ${notify(tables, "json_build_object('keys', json_agg(kid))", 'count(*) > 0')} AS announced FROM distrusted`,
     },
     countRetired: {
       name: 'jwt_session_key_count_retired',

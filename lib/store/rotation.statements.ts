@@ -24,6 +24,10 @@ function seen(idle: string, ip: string, userAgent: string): string {
 export function buildRotationStatements(tables: SessionTables) {
   const notInvalidated = `s.refresh_auth_uuid = ${authUuid(tables, 's.user_id', 'refresh')}`;
 
+  // $10 and $11: whether the token is bound to the address and the user agent.
+  const bound =
+    'AND ($8::text IS NOT DISTINCT FROM s.ip OR NOT $10) AND ($9::text IS NOT DISTINCT FROM s.user_agent OR NOT $11)';
+
   // $2 generation and $3 hash of the presented token, $4 and $5 hash and salt of the candidate successor, $6 leeway.
   // Each CASE reads the row as it was: PROTOCOL.md's table, first the cases of t = g, then those of t = g + 1.
   const rotate: Statement = {
@@ -46,7 +50,7 @@ export function buildRotationStatements(tables: SessionTables) {
       END,
       ${seen('$7', '$8', '$9')}
     WHERE s.id = $1 AND ${LIVE} AND ${notInvalidated}
-      AND ((s.generation = $2 AND s.token_hash = $3) OR (s.generation = $2 - 1 AND s.successor_hash = $3))
+      AND ((s.generation = $2 AND s.token_hash = $3) OR (s.generation = $2 - 1 AND s.successor_hash = $3)) ${bound}
     RETURNING ${sessionColumns(tables)}, s.last_case`,
   };
 
@@ -55,7 +59,8 @@ export function buildRotationStatements(tables: SessionTables) {
     text: `SELECT s.user_id, s.generation, encode(s.token_hash, 'hex') AS token_hash,
         encode(s.successor_hash, 'hex') AS successor_hash, encode(s.previous_hash, 'hex') AS previous_hash,
         ${IN_WINDOW} AS in_window, s.revoked_reason, s.expires_at <= now() AS expired,
-        NOT (${notInvalidated}) AS invalidated
+        NOT (${notInvalidated}) AS invalidated,
+        s.ip, s.user_agent
       FROM ${tables.session} s WHERE s.id = $1`,
   };
 
@@ -74,11 +79,12 @@ export function buildRotationStatements(tables: SessionTables) {
         WHERE (s.id = $1 OR ($9 AND s.user_id = $8)) AND ${LIVE} ORDER BY s.id FOR NO KEY UPDATE
       ), stolen AS (
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = $7
-        FROM target WHERE s.id = target.id AND s.id = $1 AND ${AS_OBSERVED} AND ${LIVE} RETURNING s.id
+        FROM target WHERE s.id = target.id AND s.id = $1 AND ${AS_OBSERVED} AND ${LIVE} RETURNING s.id, s.revoked_reason AS reason
       ), others AS (
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = $7
-        FROM target WHERE s.id = target.id AND s.id <> $1 AND ${LIVE} AND EXISTS (SELECT 1 FROM stolen) RETURNING s.id
-      ), ended AS (SELECT id FROM stolen UNION ALL SELECT id FROM others), ${announceSessions(tables, '$7')}
+        FROM target WHERE s.id = target.id AND s.id <> $1 AND ${LIVE} AND EXISTS (SELECT 1 FROM stolen)
+        RETURNING s.id, s.revoked_reason AS reason
+      ), ended AS (SELECT * FROM stolen UNION ALL SELECT * FROM others), ${announceSessions(tables)}
       SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
   };
 

@@ -16,6 +16,8 @@ export interface RotationRequest {
   readonly idleLifetime: number;
   readonly ip?: string;
   readonly userAgent?: string;
+  /** Whether address and user agent must be those of the row. */
+  readonly bound: { readonly ip: boolean; readonly userAgent: boolean };
 }
 
 export interface RotatedRow extends SessionRow {
@@ -30,6 +32,8 @@ export interface ObservedSession {
   /** Expired, or its refresh tokens were invalidated. */
   readonly expired: boolean;
   readonly invalidated: boolean;
+  readonly ip: string | null;
+  readonly userAgent: string | null;
 }
 
 /** The use of an access token that may be the first sign of a successor. */
@@ -49,6 +53,8 @@ interface ObservedRow {
   revoked_reason: string | null;
   expired: boolean;
   invalidated: boolean;
+  ip: string | null;
+  user_agent: string | null;
 }
 
 /** The rotation protocol's statements; what they decide is held against `rules/rotation.ts` by a test. */
@@ -70,6 +76,8 @@ export class RotationStore {
       request.idleLifetime,
       request.ip ?? null,
       request.userAgent ?? null,
+      request.bound.ip,
+      request.bound.userAgent,
     ]);
     return row;
   }
@@ -89,6 +97,8 @@ export class RotationStore {
         revokedReason: row.revoked_reason,
         expired: row.expired,
         invalidated: row.invalidated,
+        ip: row.ip,
+        userAgent: row.user_agent,
       }
     );
   }

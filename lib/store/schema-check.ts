@@ -28,7 +28,8 @@ export class SchemaCheck {
   }
 
   private async requireTables(): Promise<void> {
-    const tables = Object.values(this.database.tables);
+    const { session, userAuth, signingKey } = this.database.tables;
+    const tables = [session, userAuth, signingKey];
     const rows = await this.database.query<{ name: string; found: boolean }>(
       {
         name: 'jwt_session_schema_check',

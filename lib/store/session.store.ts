@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
-import { Database, interval, milliseconds, type Statement } from './database.js';
-import { announceSessions, authUuid, sessionColumns, type SessionRow } from './statements.js';
+import { Database } from './database.js';
+import { buildSessionStatements } from './session.statements.js';
+import type { SessionRow } from './statements.js';
 
 /** What `create` writes; durations in milliseconds. */
 export interface NewSession {
@@ -18,6 +19,29 @@ export interface NewSession {
   readonly absoluteLifetime: number | null;
   /** The session that came with the login request and ends with it. */
   readonly replaces?: string;
+}
+
+/** How many live sessions a user may have. */
+export interface SessionLimit {
+  readonly most: number;
+  /** Ends the oldest to make room, instead of refusing. */
+  readonly evict: boolean;
+}
+
+/** A session with what only the server sees. */
+export interface StoredSession extends SessionRow {
+  readonly data: SessionData | null;
+  readonly label: string | null;
+}
+
+/** A new session, and those that ended with its creation. */
+export interface CreatedSession {
+  readonly row: SessionRow;
+  readonly ended: readonly { readonly id: string; readonly reason: string }[];
+}
+
+interface CreatedRow extends SessionRow {
+  readonly ended: { id: string; reason: string }[] | null;
 }
 
 /** Which live sessions to end. */
@@ -36,30 +60,33 @@ interface DeviceRow {
 /** The sessions' rows: creating, ending, listing, reading. Each operation is one statement. */
 @Injectable()
 export class SessionStore {
-  private statements?: ReturnType<typeof buildStatements>;
+  private statements?: ReturnType<typeof buildSessionStatements>;
 
   constructor(private readonly database: Database) {}
 
-  /** Inserts the session and ends the one it replaces. */
-  async create(session: NewSession, manager?: EntityManager): Promise<SessionRow & { replaced: boolean }> {
-    const [row] = await this.database.query<SessionRow & { replaced: boolean }>(
-      this.sql.create,
-      [
-        session.id,
-        session.userId,
-        session.tokenHash,
-        JSON.stringify(session.claims),
-        session.data === undefined ? null : JSON.stringify(session.data),
-        session.label ?? null,
-        session.userAgent ?? null,
-        session.ip ?? null,
-        session.idleLifetime,
-        session.absoluteLifetime,
-        session.replaces ?? null,
-      ],
-      manager,
-    );
-    return row!;
+  /** Inserts the session and ends the one it replaces, in one statement. */
+  async create(session: NewSession, manager?: EntityManager): Promise<CreatedSession> {
+    const [row] = await this.database.query<CreatedRow>(this.sql.create, valuesOf(session), { manager });
+    return created(row!);
+  }
+
+  /**
+   * The same within a limit of live sessions: one transaction that locks the user first, so that the limit is exact
+   * however many log in at once.
+   *
+   * @returns undefined when the limit is reached and nothing may be evicted
+   */
+  async createWithin(
+    limit: SessionLimit,
+    session: NewSession,
+    manager?: EntityManager,
+  ): Promise<CreatedSession | undefined> {
+    return this.database.transaction(async joined => {
+      await this.database.query(this.sql.lockUser, [session.userId], joined);
+      const values = [...valuesOf(session), limit.most, limit.evict];
+      const [row] = await this.database.query<CreatedRow>(this.sql.createWithin, values, joined);
+      return row && created(row);
+    }, manager);
   }
 
   /** Ends live sessions and announces it in the same statement. Returns the ids of those that were ended. */
@@ -69,18 +96,18 @@ export class SessionStore {
         ? await this.database.query<{ id: string }>(
             this.sql.endOne,
             [selection.sessionId, reason, selection.ownedBy ?? null],
-            manager,
+            { manager },
           )
         : await this.database.query<{ id: string }>(
             this.sql.endOfUser,
             [selection.userId, reason, selection.except ?? null],
-            manager,
+            { manager },
           );
     return rows.map(({ id }) => id);
   }
 
-  async get(sessionId: string): Promise<SessionRow | undefined> {
-    const [row] = await this.database.query<SessionRow>(this.sql.get, [sessionId]);
+  async get(sessionId: string): Promise<StoredSession | undefined> {
+    const [row] = await this.database.query<StoredSession>(this.sql.get, [sessionId]);
     return row;
   }
 
@@ -98,68 +125,54 @@ export class SessionStore {
   }
 
   async getData(sessionId: string, manager?: EntityManager): Promise<{ data: SessionData | null } | undefined> {
-    const [row] = await this.database.query<{ data: SessionData | null }>(this.sql.getData, [sessionId], manager);
+    const [row] = await this.database.query<{ data: SessionData | null }>(this.sql.getData, [sessionId], { manager });
     return row;
   }
 
   /** Returns whether there was a live session to write to. */
   async setData(sessionId: string, data: SessionData, manager?: EntityManager): Promise<boolean> {
-    const rows = await this.database.query(this.sql.setData, [sessionId, JSON.stringify(data)], manager);
+    const rows = await this.database.query(this.sql.setData, [sessionId, JSON.stringify(data)], { manager });
     return rows.length > 0;
   }
 
+  /** Keeps the claims that the tokens now being issued carry. */
+  async keepClaims(sessionId: string, claims: SessionClaims): Promise<boolean> {
+    const rows = await this.database.query(this.sql.keepClaims, [sessionId, JSON.stringify(claims)]);
+    return rows.length > 0;
+  }
+
+  /**
+   * Replaces the claims, and takes back the access tokens that have the former ones.
+   *
+   * @returns the new token version, undefined when there is no such live session
+   */
+  async setClaims(sessionId: string, claims: SessionClaims, manager?: EntityManager): Promise<number | undefined> {
+    const values = [sessionId, JSON.stringify(claims)];
+    const [row] = await this.database.query<{ version: number }>(this.sql.setClaims, values, { manager });
+    return row?.version;
+  }
+
   private get sql() {
-    return (this.statements ??= buildStatements(this.database));
+    return (this.statements ??= buildSessionStatements(this.database.tables));
   }
 }
 
-function buildStatements({ tables }: Database) {
-  const live = 's.revoked_at IS NULL AND s.expires_at > now()';
-  const end = (name: string, selected: string): Statement => ({
-    name: `jwt_session_${name}`,
-    // Rows are locked in id order: two statements that end several sessions of a user would else deadlock.
-    text: `WITH target AS (
-        SELECT s.id FROM ${tables.session} s WHERE ${selected} AND ${live} ORDER BY s.id FOR NO KEY UPDATE
-      ), ended AS (
-        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = $2
-        FROM target WHERE s.id = target.id AND ${live} RETURNING s.id
-      ), ${announceSessions(tables, '$2')}
-      SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
-  });
-  return {
-    create: {
-      name: 'jwt_session_create',
-      text: `WITH ended AS (
-        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
-        WHERE s.id = $11::uuid AND ${live} RETURNING s.id
-      ), ${announceSessions(tables, "'replaced'")}, s AS (
-        INSERT INTO ${tables.session} (id, user_id, generation, token_hash, leeway_until, access_auth_uuid, refresh_auth_uuid,
-          claims, data, label, user_agent, ip, created_at, authenticated_at, last_seen_at, expires_at, absolute_expires_at)
-        VALUES ($1, $2, 0, $3, now(), ${authUuid(tables, '$2', 'access')}, ${authUuid(tables, '$2', 'refresh')},
-          $4, $5, $6, $7, $8, now(), now(), now(), LEAST(now() + ${interval('$9')}, now() + ${interval('$10')}), now() + ${interval('$10')})
-        RETURNING *
-      )
-      SELECT ${sessionColumns(tables)}, (SELECT count(sent) > 0 FROM announced) AS replaced FROM s`,
-    },
-    endOne: end('end_one', 's.id = $1 AND ($3::text IS NULL OR s.user_id = $3)'),
-    endOfUser: end('end_of_user', 's.user_id = $1 AND s.id IS DISTINCT FROM $3::uuid'),
-    get: {
-      name: 'jwt_session_get',
-      text: `SELECT ${sessionColumns(tables)} FROM ${tables.session} s WHERE s.id = $1 AND ${live}`,
-    },
-    list: {
-      name: 'jwt_session_list',
-      text: `SELECT s.id, s.label, s.user_agent, s.ip, ${milliseconds('s.created_at')} AS created_ms,
-          ${milliseconds('s.last_seen_at')} AS last_seen_ms
-        FROM ${tables.session} s WHERE s.user_id = $1 AND ${live} ORDER BY s.last_seen_at DESC, s.id DESC`,
-    },
-    getData: {
-      name: 'jwt_session_get_data',
-      text: `SELECT s.data FROM ${tables.session} s WHERE s.id = $1 AND ${live}`,
-    },
-    setData: {
-      name: 'jwt_session_set_data',
-      text: `UPDATE ${tables.session} s SET data = $2 WHERE s.id = $1 AND ${live} RETURNING s.id`,
-    },
-  } satisfies Record<string, Statement>;
+function created({ ended, ...row }: CreatedRow): CreatedSession {
+  return { row, ended: ended ?? [] };
+}
+
+function valuesOf(session: NewSession): unknown[] {
+  return [
+    session.id,
+    session.userId,
+    session.tokenHash,
+    JSON.stringify(session.claims),
+    session.data === undefined ? null : JSON.stringify(session.data),
+    session.label ?? null,
+    session.userAgent ?? null,
+    session.ip ?? null,
+    session.idleLifetime,
+    session.absoluteLifetime,
+    session.replaces ?? null,
+  ];
 }

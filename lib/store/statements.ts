@@ -15,6 +15,8 @@ export interface SessionRow {
   readonly previous_salt: Buffer | null;
   readonly claims: Record<string, unknown>;
   readonly token_version: number;
+  readonly ip: string | null;
+  readonly user_agent: string | null;
   readonly access_auth_uuid: string;
   readonly access_version: string;
   readonly authenticated_ms: number;
@@ -31,7 +33,7 @@ export function authUuid(tables: SessionTables, userId: string, type: 'access' |
 /** The columns of `SessionRow` for row `s`. */
 export function sessionColumns(tables: SessionTables): string {
   return `s.id, s.user_id, s.generation, s.token_hash, s.successor_hash, s.successor_salt, s.previous_hash,
-    s.previous_salt, s.claims, s.token_version,
+    s.previous_salt, s.claims, s.token_version, s.ip, s.user_agent,
     ${authUuid(tables, 's.user_id', 'access')} AS access_auth_uuid,
     COALESCE((SELECT a.version FROM ${tables.userAuth} a
       WHERE a.user_id = s.user_id AND a.token_type = 'access'), 0)::text AS access_version,
@@ -43,18 +45,30 @@ export function sessionColumns(tables: SessionTables): string {
 const IDS_PER_NOTIFICATION = 150;
 
 /** The channel on which what ends tokens early is announced: one per set of tables. */
-export function channelOf(tables: SessionTables): string {
+export function channelOf(tables: Pick<SessionTables, 'session'>): string {
   return `jwt_session_${createHash('sha256').update(tables.session).digest('hex').slice(0, 16)}`;
 }
 
 /**
- * A CTE `announced` that notifies of the sessions in the CTE `ended`, in messages short enough for NOTIFY (8,000
- * bytes). Select `count(sent) FROM announced`, or PostgreSQL leaves the CTE out.
+ * An expression that sends a message (json) and is true, or null where nothing is sent. With the polling feed no
+ * statement mentions NOTIFY: databases without it, and poolers, refuse or swallow it.
  */
-export function announceSessions(tables: SessionTables, reason: string): string {
+export function notify(tables: SessionTables, message: string, condition = 'true'): string {
+  if (!tables.notifies) return '(NULL::boolean)';
+  return `(CASE WHEN ${condition} THEN pg_notify('${channelOf(tables)}', (${message})::text) IS NOT NULL END)`;
+}
+
+/**
+ * A CTE `announced` that notifies of the sessions in the CTE `ended (id, reason)`, in messages short enough for NOTIFY
+ * (8,000 bytes). Select `count(sent) FROM announced`, or PostgreSQL leaves the CTE out.
+ */
+export function announceSessions(tables: SessionTables): string {
   return `announced AS (
-    SELECT pg_notify('${channelOf(tables)}', json_build_object('sessions', json_agg(id), 'reason', ${reason}::text)::text) IS NULL AS sent
-    FROM (SELECT id, (row_number() OVER (ORDER BY id) - 1) / ${IDS_PER_NOTIFICATION} AS message FROM ended) AS numbered
-    GROUP BY message
+    SELECT ${notify(tables, "json_build_object('sessions', json_agg(id), 'reason', reason)")} AS sent
+    FROM (
+      SELECT id, reason, (row_number() OVER (PARTITION BY reason ORDER BY id) - 1) / ${IDS_PER_NOTIFICATION} AS message
+      FROM ended
+    ) AS numbered
+    GROUP BY reason, message
   )`;
 }

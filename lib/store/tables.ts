@@ -8,9 +8,11 @@ export interface SessionTables {
   readonly session: string;
   readonly userAuth: string;
   readonly signingKey: string;
+  /** Whether statements announce what they end. */
+  readonly notifies: boolean;
 }
 
-export function sessionTables(dataSource: DataSource): SessionTables {
+export function sessionTables(dataSource: DataSource, notifies = true): SessionTables {
   const path = (entity: EntityTarget<object>) => {
     const { schema, tableName } = dataSource.getMetadata(entity);
     return [schema, tableName]
@@ -18,7 +20,7 @@ export function sessionTables(dataSource: DataSource): SessionTables {
       .map(quote)
       .join('.');
   };
-  return { session: path(SessionEntity), userAuth: path(UserAuthEntity), signingKey: path(SigningKeyEntity) };
+  return { session: path(SessionEntity), userAuth: path(UserAuthEntity), signingKey: path(SigningKeyEntity), notifies };
 }
 
 function quote(identifier: string): string {

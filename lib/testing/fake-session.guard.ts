@@ -33,7 +33,7 @@ export class FakeSessionGuard implements CanActivate {
   }
 
   canActivate(context: ExecutionContext): boolean {
-    attachSession(SessionExchange.of(context), this.session);
+    attachSession(SessionExchange.of(context), this.session, context);
     return true;
   }
 }

@@ -12,6 +12,10 @@ export class TestClock extends SessionClock {
     return Date.now() + this.offset;
   }
 
+  override monotonic(): number {
+    return super.monotonic() + Math.max(this.offset, 0);
+  }
+
   /** @param duration such as `'11m'`; a clock can also go back: `'-1h'` */
   advance(duration: string): void {
     const milliseconds = parseDuration(duration.replace(/^-/, ''));

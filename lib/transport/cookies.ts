@@ -4,6 +4,8 @@ export interface CookieAttributes {
   readonly domain?: string;
   readonly secure: boolean;
   readonly sameSite: 'lax' | 'strict' | 'none';
+  /** Whether scripts may read it: for what is no credential. */
+  readonly readable?: boolean;
 }
 
 const CAPITALIZED = { lax: 'Lax', strict: 'Strict', none: 'None' } as const;
@@ -24,7 +26,7 @@ export function cookieValues(header: string | undefined, name: string): string[]
   return [...new Set(values)];
 }
 
-/** A `Set-Cookie` header. HttpOnly always: no script needs to read a token. */
+/** A `Set-Cookie` header. HttpOnly unless said otherwise: no script needs to read a token. */
 export function serializeCookie(name: string, value: string, maxAge: number, attributes: CookieAttributes): string {
   return [
     `${name}=${value}`,
@@ -32,7 +34,7 @@ export function serializeCookie(name: string, value: string, maxAge: number, att
     ...(maxAge === 0 ? ['Expires=Thu, 01 Jan 1970 00:00:00 GMT'] : []),
     `Path=${attributes.path}`,
     ...(attributes.domain ? [`Domain=${attributes.domain}`] : []),
-    'HttpOnly',
+    ...(attributes.readable ? [] : ['HttpOnly']),
     ...(attributes.secure ? ['Secure'] : []),
     `SameSite=${CAPITALIZED[attributes.sameSite]}`,
   ].join('; ');

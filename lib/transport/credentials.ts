@@ -61,6 +61,11 @@ export class Credentials {
     return tokens.length > 0 ? { tokens, transport: 'cookie' } : undefined;
   }
 
+  /** How a request that a session was authenticated by gets new tokens: in the form in which its own came. */
+  present(exchange: SessionExchange): TokenTransport {
+    return this.usesAuthorization(exchange) ? 'bearer' : this.wanted(exchange);
+  }
+
   /**
    * How a client that logs in gets its tokens. Under `both` a browser gets cookies even if it asks for bearer: a script
    * must never come by a token just by asking for it.

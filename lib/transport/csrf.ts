@@ -57,6 +57,11 @@ export class CsrfProtection {
    * @throws CsrfRejectedError
    */
   check(exchange: SessionExchange): void {
+    if (this.options.csrf !== 'token') this.checkLogIn(exchange);
+  }
+
+  /** The same for a login, which has no session yet that a token could be bound to: its origin counts in every mode. */
+  checkLogIn(exchange: SessionExchange): void {
     if (this.options.csrf === 'off' || this.options.transport === 'bearer') return;
     this.headers.vary(exchange, 'Origin', 'Sec-Fetch-Site');
     const origin = exchange.header('origin');
@@ -77,11 +82,9 @@ export class CsrfProtection {
     );
   }
 
-  /** Checks a request that cookies authenticate, if it can change something. */
-  checkUnsafe(exchange: SessionExchange): void {
-    const { method, headers } = exchange.request;
+  /** Whether a request can change something. */
+  isUnsafe({ request: { method, headers } }: SessionExchange): boolean {
     // A WebSocket handshake is a GET, but what follows is not safe, and other sites may open one with cookies.
-    const safe = method !== undefined && SAFE_METHODS.has(method) && headers.upgrade === undefined;
-    if (!safe) this.check(exchange);
+    return method === undefined || !SAFE_METHODS.has(method) || headers.upgrade !== undefined;
   }
 }

@@ -30,7 +30,8 @@ export class SessionExchange {
       }
       case 'graphql': {
         const { req, res } = context.getArgByIndex<GraphqlContext>(2);
-        return new SessionExchange(req, res ?? req.res);
+        // A subscription's context has the upgrade request behind `extra`.
+        return new SessionExchange(req.extra?.request ?? req, res ?? req.res);
       }
       case 'ws': {
         const { handshake } = context.switchToWs().getClient<{ handshake?: ExchangeRequest }>();
@@ -58,6 +59,6 @@ export class SessionExchange {
 }
 
 interface GraphqlContext {
-  readonly req: ExchangeRequest & { readonly res?: unknown };
+  readonly req: ExchangeRequest & { readonly res?: unknown; readonly extra?: { readonly request?: ExchangeRequest } };
   readonly res?: unknown;
 }

@@ -2,9 +2,10 @@ import { Injectable, RequestMethod, VERSION_NEUTRAL, VersioningType } from '@nes
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { SESSION_CONTROLLER } from '../session.constants.js';
 
-// Nest's own metadata keys of @Controller; its module of constants has no stable import path.
+// Nest's own metadata keys of @Controller and RouterModule; their module of constants has no stable import path.
 const PATH = 'path';
 const VERSION = '__version__';
+const MODULE_PATH = '__module_path__';
 
 /** Finds out where the session controller is mounted, for the path of the refresh cookie. */
 @Injectable()
@@ -25,24 +26,35 @@ export class MountedPath {
   }
 
   private find(): string {
-    const paths = new Set(this.controllers().map(controller => this.pathOf(controller)));
+    const paths = new Set(this.mounts().map(mount => this.pathOf(mount)));
     const [path] = paths;
     return paths.size === 1 ? path! : '/';
   }
 
-  private controllers(): object[] {
-    return [...this.modules.values()]
-      .flatMap(module => [...module.controllers.values()])
-      .map(({ metatype }) => metatype)
-      .filter(type => typeof type === 'function' && Reflect.hasMetadata(SESSION_CONTROLLER, type)) as object[];
+  private mounts(): Mount[] {
+    return [...this.modules.values()].flatMap(module =>
+      [...module.controllers.values()]
+        .map(({ metatype }) => ({ module: module.metatype, controller: metatype as object }))
+        .filter(
+          ({ controller }) => typeof controller === 'function' && Reflect.hasMetadata(SESSION_CONTROLLER, controller),
+        ),
+    );
   }
 
-  private pathOf(controller: object): string {
+  private pathOf({ module, controller }: Mount): string {
     const path: unknown = Reflect.getMetadata(PATH, controller);
     const version: unknown = Reflect.getMetadata(VERSION, controller);
     const versioned = this.config.getVersioning()?.type === VersioningType.URI && version !== VERSION_NEUTRAL;
-    if (typeof path !== 'string' || path.includes(':') || versioned) return '/';
-    return slashed(this.isOutsidePrefix(path) ? path : `${this.config.getGlobalPrefix()}/${path}`);
+    if (typeof path !== 'string' || versioned) return '/';
+    const withModule = `${this.modulePath(module)}/${path}`;
+    const whole = this.isOutsidePrefix(withModule) ? withModule : `${this.config.getGlobalPrefix()}/${withModule}`;
+    return /[:*{]/.test(whole) ? '/' : slashed(whole);
+  }
+
+  /** What RouterModule puts before the paths of a module's controllers. */
+  private modulePath(module: object): string {
+    const key = MODULE_PATH + this.modules.applicationId;
+    return ((Reflect.getMetadata(key, module) ?? Reflect.getMetadata(MODULE_PATH, module)) as string | undefined) ?? '';
   }
 
   private isOutsidePrefix(path: string): boolean {
@@ -53,6 +65,11 @@ export class MountedPath {
         (requestMethod === RequestMethod.ALL || requestMethod === RequestMethod.POST) && pathRegex.test(refresh),
     );
   }
+}
+
+interface Mount {
+  readonly module: object;
+  readonly controller: object;
 }
 
 function slashed(path: string): string {

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
+  InsufficientUserAuthenticationError,
   InvalidRequestError,
   SessionError,
   SessionMissingError,
@@ -35,5 +36,9 @@ export class RefusalHeaders {
 /** RFC 6750, section 3: no error code where no credentials came. */
 function challenge(error: SessionError): string {
   if (error instanceof SessionMissingError || error instanceof InvalidRequestError) return 'Bearer';
+  if (error instanceof InsufficientUserAuthenticationError) {
+    // RFC 9470, section 3.
+    return `Bearer error="insufficient_user_authentication", error_description="${error.message}", max_age="${error.maxAge}"`;
+  }
   return `Bearer error="invalid_token", error_description="${error.message.replaceAll(/["\\]/g, '')}"`;
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { CSRF_COOKIE } from '../session.constants.js';
 import { InvalidRequestError } from '../session.errors.js';
 import { type CookieAttributes, LONGEST_COOKIE, serializeCookie } from './cookies.js';
 import type { SessionExchange } from './exchange.js';
@@ -17,9 +18,7 @@ export class SessionCookies {
 
   /** `__Host-` keeps sibling domains from planting the cookie; it allows neither a domain nor a path. */
   get accessName(): string {
-    const { secure, domain, accessName } = this.options.cookies;
-    if (!secure) return accessName;
-    return `${domain ? '__Secure-' : '__Host-'}${accessName}`;
+    return this.prefixed(this.options.cookies.accessName);
   }
 
   get refreshName(): string {
@@ -45,11 +44,19 @@ export class SessionCookies {
     this.write(exchange, this.refreshName, token, maxAge, this.refreshAttributes);
   }
 
+  /** The one cookie that pages can read; it is no credential. @param maxAge seconds */
+  setCsrf(exchange: SessionExchange, token: string, maxAge: number): void {
+    this.write(exchange, this.csrfName, token, maxAge, this.csrfAttributes);
+  }
+
   /** Clears both with the attributes they were set with; browsers ignore anything else. */
   clear(exchange: SessionExchange): void {
     if (this.options.transport === 'bearer') return;
     this.write(exchange, this.accessName, '', 0, this.accessAttributes);
     this.write(exchange, this.refreshName, '', 0, this.refreshAttributes);
+    if (this.options.csrf === 'token' || this.options.csrf === 'both') {
+      this.write(exchange, this.csrfName, '', 0, this.csrfAttributes);
+    }
   }
 
   /**
@@ -77,6 +84,20 @@ export class SessionCookies {
     this.headers.removeCookie(exchange, name);
     this.headers.append(exchange, 'Set-Cookie', serializeCookie(name, value, maxAge, attributes));
     this.headers.set(exchange, 'Cache-Control', 'no-store');
+  }
+
+  private get csrfName(): string {
+    return this.prefixed(CSRF_COOKIE);
+  }
+
+  private prefixed(name: string): string {
+    const { secure, domain } = this.options.cookies;
+    if (!secure) return name;
+    return `${domain ? '__Secure-' : '__Host-'}${name}`;
+  }
+
+  private get csrfAttributes(): CookieAttributes {
+    return { ...this.accessAttributes, readable: true };
   }
 
   private get accessAttributes(): CookieAttributes {

@@ -42,6 +42,8 @@ class HeaderAuthenticator extends SessionAuthenticator {
     return new UserSession({ id, userId, claims: {}, authenticatedAt: now, expiresAt: now });
   }
 
+  requireRecentLogin(): void {}
+
   refuse(_: SessionExchange, error: unknown): void {
     this.refusals.push(error);
   }

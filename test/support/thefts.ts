@@ -1,4 +1,4 @@
-import type { TheftClass } from 'nestjs-jwt-session';
+import type { RotationTheft } from '../../lib/rules/rotation.js';
 import { CookieClient } from './client.js';
 import type { TestApp } from './test-app.js';
 
@@ -10,7 +10,7 @@ export interface Theft {
 }
 
 /** How each class of theft comes about. */
-export const THEFTS: Record<TheftClass, (test: TestApp, theft: Theft) => Promise<void>> = {
+export const THEFTS: Record<RotationTheft, (test: TestApp, theft: Theft) => Promise<void>> = {
   // The parent of the token in use. A client that crashes between use and storage does the same.
   async recent(test, { victim }) {
     await victim.refresh();
@@ -31,10 +31,10 @@ export const THEFTS: Record<TheftClass, (test: TestApp, theft: Theft) => Promise
   },
 };
 
-export const THEFT_CLASSES = Object.keys(THEFTS) as TheftClass[];
+export const THEFT_CLASSES = Object.keys(THEFTS) as RotationTheft[];
 
 /** Lets a theft of that class happen up to where the thief refreshes. */
-export async function steal(test: TestApp, theftClass: TheftClass, userId = 'ada'): Promise<Theft> {
+export async function steal(test: TestApp, theftClass: RotationTheft, userId = 'ada'): Promise<Theft> {
   const victim = new CookieClient(test.url);
   await victim.logIn(userId);
   const { sessionId } = (await victim.send('/me')).body;

@@ -10,6 +10,7 @@ const TIMESTAMP = { type: 'timestamp with time zone', precision: 3 } as const;
 @Entity({ name: 'jwt_session' })
 @Index('jwt_session_active_user_index', ['userId'], { where: 'revoked_at IS NULL' })
 @Index('jwt_session_revoked_at_index', ['revokedAt'], { where: 'revoked_at IS NOT NULL' })
+@Index('jwt_session_claims_changed_at_index', ['claimsChangedAt'], { where: 'claims_changed_at IS NOT NULL' })
 export class SessionEntity {
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'jwt_session_pkey' })
   id!: string;
@@ -54,6 +55,10 @@ export class SessionEntity {
 
   @Column({ name: 'token_version', type: 'integer', default: 0 })
   tokenVersion!: number;
+
+  /** When `setClaims` last raised the token version. */
+  @Column({ name: 'claims_changed_at', ...TIMESTAMP, nullable: true })
+  claimsChangedAt!: Date | null;
 
   @Column({ type: 'jsonb' })
   claims!: SessionClaims;

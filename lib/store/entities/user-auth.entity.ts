@@ -1,4 +1,4 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 const PRIMARY_KEY = 'jwt_session_user_auth_pkey';
 
@@ -7,6 +7,7 @@ const PRIMARY_KEY = 'jwt_session_user_auth_pkey';
  * version 0 and the nil UUID. Rows are never deleted: a version that went back would revive old tokens.
  */
 @Entity({ name: 'jwt_session_user_auth' })
+@Index('jwt_session_user_auth_changed_at_index', ['changedAt'])
 export class UserAuthEntity {
   @PrimaryColumn({ name: 'user_id', type: 'text', primaryKeyConstraintName: PRIMARY_KEY })
   userId!: string;

@@ -24,6 +24,7 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
         access_auth_uuid uuid NOT NULL,
         refresh_auth_uuid uuid NOT NULL,
         token_version integer NOT NULL DEFAULT 0,
+        claims_changed_at timestamptz(3),
         claims jsonb NOT NULL,
         data jsonb,
         label text,
@@ -45,6 +46,9 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
     await runner.query(
       `CREATE INDEX IF NOT EXISTS jwt_session_revoked_at_index ON ${tables.session} (revoked_at) WHERE revoked_at IS NOT NULL`,
     );
+    await runner.query(
+      `CREATE INDEX IF NOT EXISTS jwt_session_claims_changed_at_index ON ${tables.session} (claims_changed_at) WHERE claims_changed_at IS NOT NULL`,
+    );
     await runner.query(`
       CREATE TABLE IF NOT EXISTS ${tables.userAuth} (
         user_id text NOT NULL,
@@ -54,6 +58,9 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
         changed_at timestamptz(3) NOT NULL,
         CONSTRAINT jwt_session_user_auth_pkey PRIMARY KEY (user_id, token_type)
       )`);
+    await runner.query(
+      `CREATE INDEX IF NOT EXISTS jwt_session_user_auth_changed_at_index ON ${tables.userAuth} (changed_at)`,
+    );
     await runner.query(`
       CREATE TABLE IF NOT EXISTS ${tables.signingKey} (
         kid text CONSTRAINT jwt_session_key_pkey PRIMARY KEY,
@@ -74,7 +81,8 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    for (const table of Object.values(tablesOf(runner))) await runner.query(`DROP TABLE ${table}`);
+    const { session, userAuth, signingKey } = tablesOf(runner);
+    for (const table of [session, userAuth, signingKey]) await runner.query(`DROP TABLE ${table}`);
   }
 }
 

@@ -1,0 +1,85 @@
+import { Injectable } from '@nestjs/common';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import type { TokenStanding } from '../rules/revocation-state.js';
+import {
+  AccessTokenExpiredError,
+  AccessTokenInvalidError,
+  SessionExpiredError,
+  SessionStoreUnavailableError,
+} from '../session.errors.js';
+import { SessionClock, SessionTimers } from '../session.runtime.js';
+import { RevocationStore, type SessionStanding } from '../store/revocation.store.js';
+import { RevocationFeed } from './revocation-feed.js';
+import { Revocations } from './revocations.js';
+
+/** A question to the database that is younger than this is shared by all requests that ask the same. */
+const SHARED_FOR = 1_000;
+
+/** How long a request waits for the database before it is refused with 503. */
+const PATIENCE = 5_000;
+
+interface Asking {
+  readonly since: number;
+  readonly answer: Promise<SessionStanding>;
+}
+
+/** Whether a token was taken back: from memory while that is recent enough, else from the database. */
+@Injectable()
+export class StandingCheck {
+  private readonly asking = new Map<string, Asking>();
+  private readonly mode: 'live' | 'stateless' | 'strict';
+
+  constructor(
+    options: ResolvedSessionOptions,
+    private readonly revocations: Revocations,
+    private readonly feed: RevocationFeed,
+    private readonly store: RevocationStore,
+    private readonly clock: SessionClock,
+    private readonly timers: SessionTimers,
+  ) {
+    this.mode = options.revocation.mode;
+  }
+
+  /**
+   * @returns undefined when memory has answered, so that the usual request waits for nothing
+   * @throws SessionRevokedError, TokenTheftDetectedError, AccessTokenInvalidError
+   * @throws SessionStoreUnavailableError where memory is too old and the database does not answer
+   */
+  require(token: TokenStanding): Promise<void> | undefined {
+    if (this.mode === 'stateless') return undefined;
+    const refusal = this.revocations.refusalOf(token);
+    if (refusal) throw refusal;
+    return this.mode === 'live' && this.feed.isFresh ? undefined : this.ask(token);
+  }
+
+  private async ask(token: TokenStanding): Promise<void> {
+    const { endedBy, accessVersion, tokenVersion } = await this.inTime(this.shared(token.sessionId));
+    if (endedBy === 'expired') throw new SessionExpiredError();
+    if (endedBy !== undefined) this.revocations.learned({ sessions: [{ id: token.sessionId, reason: endedBy }] });
+    const refusal = this.revocations.refusalOf(token);
+    if (refusal) throw refusal;
+    if (accessVersion > token.accessVersion) throw new AccessTokenInvalidError();
+    if (tokenVersion > token.tokenVersion) throw new AccessTokenExpiredError();
+  }
+
+  private shared(sessionId: string): Promise<SessionStanding> {
+    const now = this.clock.monotonic();
+    const asking = this.asking.get(sessionId);
+    // In strict mode an answer must be read after the request came: nothing is shared then.
+    if (asking && this.mode === 'live' && now - asking.since < SHARED_FOR) return asking.answer;
+    const answer = this.store.standing(sessionId, PATIENCE).finally(() => {
+      if (this.asking.get(sessionId)?.answer === answer) this.asking.delete(sessionId);
+    });
+    this.asking.set(sessionId, { since: now, answer });
+    return answer;
+  }
+
+  /** The pool itself may have no connection to give, which no timeout of a query covers. */
+  private inTime<T>(answer: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = this.timers.after(PATIENCE, () => reject(new SessionStoreUnavailableError()));
+    });
+    return Promise.race([answer, late]).finally(() => this.timers.clear(timer));
+  }
+}
