@@ -47,9 +47,10 @@ export class AccessTokens {
   private async requireStanding(verified: VerifiedToken): Promise<void> {
     if (!this.keys.accepts(verified.kid)) throw new AccessTokenInvalidError();
     // A session that has ended is told so even by an expired token: refreshing would not help.
-    const asked = this.standing.require(verified.standing);
-    if (asked) await asked;
+    this.standing.requireByMemory(verified.standing);
     if (this.clock.now() >= verified.registered.exp * 1000) throw new AccessTokenExpiredError();
+    const asked = this.standing.requireByDatabase(verified.standing);
+    if (asked) await asked;
   }
 
   /** The session of a token that we signed, expired or not; undefined for any other. */

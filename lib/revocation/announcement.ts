@@ -3,10 +3,13 @@ import type { Announcement } from '../rules/revocation-state.js';
 /** A notification: what ended, or the echo of a nonce. */
 export interface Message extends Announcement {
   readonly echo?: string;
+  /** The process that sent it. */
+  readonly origin?: string;
 }
 
 interface Payload {
   echo?: unknown;
+  origin?: unknown;
   sessions?: unknown;
   reason?: unknown;
   users?: unknown;
@@ -24,9 +27,10 @@ export function readMessage(payload: string): Message | undefined {
     return undefined;
   }
   if (typeof parsed !== 'object' || parsed === null) return undefined;
-  const { echo, sessions, reason, users, claims, keys } = parsed;
+  const { echo, origin, sessions, reason, users, claims, keys } = parsed;
   return {
     echo: typeof echo === 'string' ? echo : undefined,
+    origin: typeof origin === 'string' ? origin : undefined,
     sessions: strings(sessions).map(id => ({ id, reason: typeof reason === 'string' ? reason : 'unknown' })),
     users: versions(users),
     claims: versions(claims),

@@ -7,7 +7,7 @@ import { Schedule } from '../session.schedule.js';
 import type { RevocationStatus } from '../session.types.js';
 import { type Listening, Notifications } from '../store/notifications.js';
 import { RevocationStore } from '../store/revocation.store.js';
-import { readMessage } from './announcement.js';
+import { type Message, readMessage } from './announcement.js';
 import { Revocations } from './revocations.js';
 
 /** How often the feed looks whether something is due; also how often it polls while something is wrong. */
@@ -144,11 +144,17 @@ export class RevocationFeed {
   private receive(payload: string): void {
     const message = readMessage(payload);
     if (!message) return;
-    if (message.echo === undefined) return this.revocations.learned(message);
+    if (message.echo === undefined) return this.apply(message);
     if (message.echo !== this.nonce) return;
     this.nonce = undefined;
     this.deaf = false;
     if (this.cause === 'listen') this.report(undefined);
+  }
+
+  /** A message of our own may come before the answer to the statement that sent it, or in its place. */
+  private apply(message: Message): void {
+    if (message.origin === this.notifications.origin) this.revocations.ended(message);
+    else this.revocations.learned(message);
   }
 
   private report(cause: 'poll' | 'listen' | undefined): void {

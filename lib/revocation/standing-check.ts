@@ -40,24 +40,29 @@ export class StandingCheck {
     this.mode = options.revocation.mode;
   }
 
-  /**
-   * @returns undefined when memory has answered, so that the usual request waits for nothing
-   * @throws SessionRevokedError, TokenTheftDetectedError, AccessTokenInvalidError
-   * @throws SessionStoreUnavailableError where memory is too old and the database does not answer
-   */
-  require(token: TokenStanding): Promise<void> | undefined {
-    if (this.mode === 'stateless') return undefined;
+  /** @throws SessionRevokedError, TokenTheftDetectedError, AccessTokenInvalidError for what memory knows against the token */
+  requireByMemory(token: TokenStanding): void {
+    if (this.mode === 'stateless') return;
     const refusal = this.revocations.refusalOf(token);
     if (refusal) throw refusal;
-    return this.mode === 'live' && this.feed.isFresh ? undefined : this.ask(token);
+  }
+
+  /**
+   * Asks the database where memory does not suffice.
+   *
+   * @returns undefined where it does, so that the usual request waits for nothing
+   * @throws what `requireByMemory` does; SessionStoreUnavailableError when the database does not answer
+   */
+  requireByDatabase(token: TokenStanding): Promise<void> | undefined {
+    if (this.mode === 'stateless' || (this.mode === 'live' && this.feed.isFresh)) return undefined;
+    return this.ask(token);
   }
 
   private async ask(token: TokenStanding): Promise<void> {
     const { endedBy, accessVersion, tokenVersion } = await this.inTime(this.shared(token.sessionId));
     if (endedBy === 'expired') throw new SessionExpiredError();
     if (endedBy !== undefined) this.revocations.learned({ sessions: [{ id: token.sessionId, reason: endedBy }] });
-    const refusal = this.revocations.refusalOf(token);
-    if (refusal) throw refusal;
+    this.requireByMemory(token);
     if (accessVersion > token.accessVersion) throw new AccessTokenInvalidError();
     if (tokenVersion > token.tokenVersion) throw new AccessTokenExpiredError();
   }

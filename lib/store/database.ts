@@ -4,6 +4,7 @@ import type { DataSource, EntityManager } from 'typeorm';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SESSION_DATA_SOURCE } from '../session.constants.js';
 import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
+import { SessionRandom } from '../session.runtime.js';
 import { sessionTables, type SessionTables } from './tables.js';
 
 /** A statement that is prepared once per connection under its name. */
@@ -30,16 +31,21 @@ const REPEATABLE = /^(40001|40P01)$/;
 /** Runs the statements of `store/` on the data source's pool, or on the connection of the caller's transaction. */
 @Injectable()
 export class Database {
+  /** Tells this process's announcements from those of others. */
+  readonly origin: string;
   private readonly logger = new Logger('SessionStore');
 
   constructor(
     @Inject(SESSION_DATA_SOURCE) readonly dataSource: DataSource,
     private readonly options: ResolvedSessionOptions,
-  ) {}
+    random: SessionRandom,
+  ) {
+    this.origin = random.bytes(6).toString('hex');
+  }
 
   get tables(): SessionTables {
     const { mode, feed } = this.options.revocation;
-    return sessionTables(this.dataSource, mode === 'live' && feed === 'notify');
+    return sessionTables(this.dataSource, mode === 'live' && feed === 'notify' ? this.origin : null);
   }
 
   /**

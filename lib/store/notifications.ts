@@ -13,6 +13,11 @@ export interface Listening {
 export class Notifications {
   constructor(private readonly database: Database) {}
 
+  /** The origin that this process's own messages name. */
+  get origin(): string {
+    return this.database.origin;
+  }
+
   /**
    * @param onMessage called with each payload
    * @param onLost called once when the connection is gone

@@ -54,8 +54,9 @@ export function channelOf(tables: Pick<SessionTables, 'session'>): string {
  * statement mentions NOTIFY: databases without it, and poolers, refuse or swallow it.
  */
 export function notify(tables: SessionTables, message: string, condition = 'true'): string {
-  if (!tables.notifies) return '(NULL::boolean)';
-  return `(CASE WHEN ${condition} THEN pg_notify('${channelOf(tables)}', (${message})::text) IS NOT NULL END)`;
+  if (tables.origin === null) return '(NULL::boolean)';
+  const signed = `jsonb_build_object('origin', '${tables.origin}') || (${message})::jsonb`;
+  return `(CASE WHEN ${condition} THEN pg_notify('${channelOf(tables)}', (${signed})::text) IS NOT NULL END)`;
 }
 
 /**

@@ -8,11 +8,11 @@ export interface SessionTables {
   readonly session: string;
   readonly userAuth: string;
   readonly signingKey: string;
-  /** Whether statements announce what they end. */
-  readonly notifies: boolean;
+  /** Names this process in what its statements announce; null where they announce nothing. */
+  readonly origin: string | null;
 }
 
-export function sessionTables(dataSource: DataSource, notifies = true): SessionTables {
+export function sessionTables(dataSource: DataSource, origin: string | null = null): SessionTables {
   const path = (entity: EntityTarget<object>) => {
     const { schema, tableName } = dataSource.getMetadata(entity);
     return [schema, tableName]
@@ -20,7 +20,7 @@ export function sessionTables(dataSource: DataSource, notifies = true): SessionT
       .map(quote)
       .join('.');
   };
-  return { session: path(SessionEntity), userAuth: path(UserAuthEntity), signingKey: path(SigningKeyEntity), notifies };
+  return { session: path(SessionEntity), userAuth: path(UserAuthEntity), signingKey: path(SigningKeyEntity), origin };
 }
 
 function quote(identifier: string): string {

@@ -214,7 +214,7 @@ describe('a signing key whose row was written by somebody without the secret', (
       expect(Object.keys(public_jwk).sort()).toEqual(['crv', 'kty', 'x', 'y']);
       for (let offset = 0; offset < sealed_private_key.length - 32; offset++) {
         const key = sealed_private_key.subarray(offset);
-        expect(() => createPrivateKey({ key, type: 'pkcs8', format: 'der' })).toThrow(Error);
+        expect(() => createPrivateKey({ key, type: 'pkcs8', format: 'der' })).toThrow(/asn1|unsupported|DECODER/i);
       }
     }
   });

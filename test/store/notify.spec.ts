@@ -5,6 +5,7 @@ import { channelOf } from '../../lib/store/statements.js';
 import { sessionTables } from '../../lib/store/tables.js';
 import { CookieClient } from '../support/client.js';
 import { Notifications } from '../support/notifications.js';
+import { PATIENTLY } from '../support/patient-timers.js';
 import { insertSessions, sessionSeed } from '../support/session-rows.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -16,7 +17,7 @@ describe('the announcement of sessions that have ended', () => {
   let dataSource: DataSource;
   let notifications: Notifications;
   beforeAll(async () => {
-    test = await startTestApp();
+    test = await startTestApp(PATIENTLY);
     dataSource = test.app.get(DataSource);
     notifications = await Notifications.on(test.database, channelOf(sessionTables(dataSource)));
   });
@@ -34,7 +35,11 @@ describe('the announcement of sessions that have ended', () => {
     readonly reason: string;
   }
 
-  const announced = async () => (await notifications.take()).map(payload => JSON.parse(payload) as Announcement);
+  const announced = async () =>
+    (await notifications.take()).map(payload => {
+      const { sessions, reason } = JSON.parse(payload) as Announcement;
+      return { sessions, reason };
+    });
   const newSession = async () => (await test.sessions.logIn('ada')).session;
 
   it('tells which session was ended and why', async () => {

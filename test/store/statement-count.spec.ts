@@ -1,21 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { SessionService } from 'nestjs-jwt-session';
-import { SessionTimers } from '../../lib/session.runtime.js';
+import { RevocationFeed } from '../../lib/revocation/revocation-feed.js';
 import { type Answer, CookieClient, REFRESH_COOKIE, send } from '../support/client.js';
+import { PATIENTLY } from '../support/patient-timers.js';
 import { StatementLog } from '../support/statement-log.js';
-import { PLATFORMS, startTestApp, type TestApp, type TestAppOptions } from '../support/test-app.js';
-
-/** Confirmations wait for `confirmUses`, so that they are told from what a request does itself. */
-class PatientTimers extends SessionTimers {
-  override after(): NodeJS.Timeout {
-    return setTimeout(() => undefined).unref();
-  }
-}
-
-const PATIENTLY: TestAppOptions = {
-  override: builder => builder.overrideProvider(SessionTimers).useValue(new PatientTimers()),
-};
+import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 
 const post = { method: 'POST' };
 
@@ -31,6 +21,7 @@ describe.each(PLATFORMS)('statements per request on %s', platform => {
   beforeEach(async () => {
     client = new CookieClient(test.url);
     await client.logIn('ada');
+    await test.app.get(RevocationFeed).poll();
     log.take();
   });
 
@@ -66,7 +57,7 @@ describe.each(PLATFORMS)('statements per request on %s', platform => {
   });
 
   it('a guarded request makes none in a process that has never seen the token, and none once it has', async () => {
-    const other = await startTestApp({ platform, database: test.database, clock: test.clock });
+    const other = await startTestApp({ platform, database: test.database, clock: test.clock, ...PATIENTLY });
     try {
       const otherLog = new StatementLog(other.app);
       const headers = { authorization: `Bearer ${client.accessToken}` };
@@ -80,6 +71,7 @@ describe.each(PLATFORMS)('statements per request on %s', platform => {
 
   it('a refused access token makes none: expired, revoked or made up', async () => {
     await test.pass('11m');
+    await test.app.get(RevocationFeed).poll();
     log.take();
     expect((await client.send('/me')).body.errorCode).toBe('access_token_expired');
     expect(log.take()).toEqual([]);
@@ -129,7 +121,7 @@ describe.each(PLATFORMS)('statements per request on %s', platform => {
     const writer = () =>
       test.database.query('SELECT id, xmin::text, xmax::text, ctid::text FROM jwt_session ORDER BY id');
     const before = await writer();
-    const other = await startTestApp({ platform, database: test.database, clock: test.clock });
+    const other = await startTestApp({ platform, database: test.database, clock: test.clock, ...PATIENTLY });
     try {
       const headers = { authorization: `Bearer ${client.accessToken}` };
       expect((await send(`${other.url}/me`, { headers })).status).toBe(200);
@@ -146,12 +138,13 @@ describe('statements per call', () => {
   let log: StatementLog;
   let sessionId: string;
   beforeAll(async () => {
-    test = await startTestApp({ typeorm: { poolSize: 1 } });
+    test = await startTestApp({ typeorm: { poolSize: 1 }, ...PATIENTLY });
     log = new StatementLog(test.app);
   });
   afterAll(() => test?.close());
   beforeEach(async () => {
     sessionId = (await test.sessions.logIn('ada')).session.id;
+    await test.app.get(RevocationFeed).poll();
     log.take();
   });
 

@@ -1,21 +1,16 @@
-import { DataSource } from 'typeorm';
+import { StatementLog } from './statement-log.js';
 import type { TestApp } from './test-app.js';
 
-interface WatchedPool {
-  on(event: 'acquire', listener: () => void): void;
-  off(event: 'acquire', listener: () => void): void;
-}
+const logs = new WeakMap<TestApp, StatementLog>();
 
-/** How often a connection of the application's pool was taken while `run` ran: without one there is no statement. */
-export async function connectionsTaken({ app }: TestApp, run: () => Promise<unknown>): Promise<number> {
-  const { master } = app.get(DataSource).driver as unknown as { master: WatchedPool };
-  let taken = 0;
-  const count = () => void taken++;
-  master.on('acquire', count);
-  try {
-    await run();
-  } finally {
-    master.off('acquire', count);
-  }
-  return taken;
+/** What the revocation feed sends by itself, whatever requests come. */
+const BACKGROUND = /^(jwt_session_revocation_poll$|LISTEN )/;
+
+/** The statements that the application made while `run` ran. */
+export async function statementsDuring(test: TestApp, run: () => Promise<unknown>): Promise<string[]> {
+  if (!logs.has(test)) logs.set(test, new StatementLog(test.app));
+  const log = logs.get(test)!;
+  log.take();
+  await run();
+  return log.take().filter(statement => !BACKGROUND.test(statement));
 }

@@ -1,11 +1,13 @@
-import { DataSource } from 'typeorm';
-import { SESSION_ENTITIES, SESSION_MIGRATIONS } from 'nestjs-jwt-session';
+import type { DataSource } from 'typeorm';
 import { CleanUpStore } from '../../lib/store/clean-up.store.js';
 import { Database } from '../../lib/store/database.js';
 import { RotationStore } from '../../lib/store/rotation.store.js';
 import { SessionStore } from '../../lib/store/session.store.js';
 import { resolveOptions } from '../../lib/options/resolve-options.js';
+import { dataSourceOn } from './data-source.js';
+import { SessionRandom } from '../../lib/session.runtime.js';
 import type { TestDatabase } from './database.js';
+import { SECRET } from './test-app.js';
 
 /** What one process has of `lib/store`: the stores on a pool of connections. */
 export class StoreProcess {
@@ -14,21 +16,14 @@ export class StoreProcess {
   readonly cleanUp: CleanUpStore;
 
   private constructor(private readonly dataSource: DataSource) {
-    const database = new Database(dataSource, resolveOptions({ secret: 'x'.repeat(32) }, {}));
+    const database = new Database(dataSource, resolveOptions({ secret: SECRET }, {}), new SessionRandom());
     this.rotation = new RotationStore(database);
     this.sessions = new SessionStore(database);
     this.cleanUp = new CleanUpStore(database);
   }
 
-  static async start({ url }: TestDatabase): Promise<StoreProcess> {
-    const dataSource = new DataSource({
-      type: 'postgres',
-      url,
-      entities: [...SESSION_ENTITIES],
-      migrations: [...SESSION_MIGRATIONS],
-      migrationsRun: true,
-    });
-    return new StoreProcess(await dataSource.initialize());
+  static async start(database: TestDatabase): Promise<StoreProcess> {
+    return new StoreProcess(await dataSourceOn(database, { migrationsRun: true }).initialize());
   }
 
   stop(): Promise<void> {

@@ -26,6 +26,7 @@ import {
   UserSession,
 } from 'nestjs-jwt-session';
 import { SessionClock } from '../../lib/testing/index.js';
+import { RevocationFeed } from '../../lib/revocation/revocation-feed.js';
 import { KeyRotation } from '../../lib/keys/key-rotation.js';
 import { Confirmations } from '../../lib/sessions/confirmations.js';
 import { SharedClock, TestDatabase } from './database.js';
@@ -86,7 +87,7 @@ export interface TestApp {
   readonly events: SessionEvent[];
   /** The root URL of the listening server. */
   readonly url: string;
-  /** Moves the clocks, and makes the signing key that would have been made on the way: timers run on real time. */
+  /** Moves the clocks, and does what the timers would have done on the way, which run on real time. */
   pass(duration: string): Promise<void>;
   /** Writes at once what was noted of the use of access tokens, instead of 100 ms later. */
   confirmUses(): Promise<void>;
@@ -142,6 +143,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     async pass(duration) {
       await clock.pass(duration);
       await app.get(KeyRotation).tick();
+      await app.get(RevocationFeed).tick();
     },
     confirmUses: () => app.get(Confirmations).flush(),
     async close() {

@@ -1,0 +1,17 @@
+import { SessionTimers } from '../../lib/session.runtime.js';
+import type { TestAppOptions } from './test-app.js';
+
+class PatientTimers extends SessionTimers {
+  override every(): NodeJS.Timeout {
+    return this.after();
+  }
+
+  override after(): NodeJS.Timeout {
+    return setTimeout(() => undefined).unref();
+  }
+}
+
+/** Nothing happens by itself, so that what a request does is told from what is done beside it. */
+export const PATIENTLY: TestAppOptions = {
+  override: builder => builder.overrideProvider(SessionTimers).useValue(new PatientTimers()),
+};
