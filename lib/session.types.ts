@@ -15,20 +15,36 @@ export interface SessionData {
   [name: string]: unknown;
 }
 
-/** A signed-in user's session, as the access token tells it: no query is needed to make one. */
+/** What makes a `UserSession`. */
+export interface SessionFields {
+  readonly id: string;
+  readonly userId: string;
+  readonly claims: SessionClaims;
+  readonly authenticatedAt: Date;
+  readonly expiresAt: Date;
+}
+
+/**
+ * A signed-in user's session, as the access token tells it: no query is needed to make one. One object serves every
+ * request that brings the token, so that it cannot be changed.
+ */
 export class UserSession {
   /** The session id (`sid`), a UUID. */
-  readonly id!: string;
+  readonly id: string;
   /** The user id (`sub`), exactly as it was given to `logIn`. */
-  readonly userId!: string;
-  readonly claims!: SessionClaims;
+  readonly userId: string;
+  readonly claims: SessionClaims;
   /** When the user logged in, or last proved who they are (`auth_time`). */
-  readonly authenticatedAt!: Date;
+  declare readonly authenticatedAt: Date;
   /** When the session ends unless it is refreshed before. */
-  readonly expiresAt!: Date;
+  declare readonly expiresAt: Date;
 
-  constructor(fields: Omit<UserSession, 'createdAt' | 'toJSON'>) {
-    Object.assign(this, fields);
+  constructor({ id, userId, claims, authenticatedAt, expiresAt }: SessionFields) {
+    this.id = id;
+    this.userId = userId;
+    this.claims = claims;
+    keepDate(this, 'authenticatedAt', authenticatedAt);
+    keepDate(this, 'expiresAt', expiresAt);
   }
 
   /** When the session began, in the clock of the process that created it: the time within the session id. */
@@ -40,6 +56,12 @@ export class UserSession {
     const { id, userId, claims, createdAt, authenticatedAt, expiresAt } = this;
     return { id, userId, claims, createdAt, authenticatedAt, expiresAt };
   }
+}
+
+/** A Date can be changed even in a frozen object; each reader gets one of their own. */
+function keepDate(session: UserSession, name: 'authenticatedAt' | 'expiresAt', date: Date): void {
+  const time = date.getTime();
+  Object.defineProperty(session, name, { enumerable: true, get: () => new Date(time) });
 }
 
 /** How the tokens reach the client: as cookies, or in the body for clients that keep them on their own. */

@@ -45,12 +45,14 @@ export class AccessTokens {
   }
 
   private async requireStanding(verified: VerifiedToken): Promise<void> {
-    if (!this.keys.accepts(verified.kid)) throw new AccessTokenInvalidError();
     // A session that has ended is told so even by an expired token: refreshing would not help.
     this.standing.requireByMemory(verified.standing);
     if (this.clock.now() >= verified.registered.exp * 1000) throw new AccessTokenExpiredError();
+    if (!this.keys.accepts(verified.kid)) throw new AccessTokenInvalidError();
     const asked = this.standing.requireByDatabase(verified.standing);
-    if (asked) await asked;
+    if (!asked) return;
+    await asked;
+    // The database may have told that the key is distrusted.
   }
 
   /** The session of a token that we signed, expired or not; undefined for any other. */

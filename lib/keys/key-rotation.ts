@@ -71,9 +71,11 @@ export class KeyRotation {
    */
   async rotateNow(distrust: boolean): Promise<void> {
     const now = this.clock.now();
-    if (!distrust) return this.make(earlyKeyPeriod(now, this.timing));
-    // Those that another process has made since the last look are stolen too.
     await this.ring.reload();
+    if (!distrust) {
+      const early = earlyKeyPeriod(this.ring.candidates, now, this.timing);
+      return early && this.make(early);
+    }
     const kids = this.ring.verifying.map(({ kid }) => kid);
     // The new key first: the others look for it as soon as they hear that the old ones are gone.
     await this.make(replacementKeyPeriod(now, this.timing));

@@ -2,12 +2,13 @@ import { Injectable, Logger } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { elapsed, type Moment } from '../rules/revocation-state.js';
 import { SessionEvents } from '../session.events.js';
-import { SessionClock, SessionRandom } from '../session.runtime.js';
+import { SessionClock, SessionRandom, SessionTimers } from '../session.runtime.js';
 import { Schedule } from '../session.schedule.js';
 import type { RevocationStatus } from '../session.types.js';
 import { type Listening, Notifications } from '../store/notifications.js';
 import { RevocationStore } from '../store/revocation.store.js';
 import { type Message, readMessage } from './announcement.js';
+import { inTime } from './in-time.js';
 import { Revocations } from './revocations.js';
 
 /** How often the feed looks whether something is due; also how often it polls while something is wrong. */
@@ -25,6 +26,8 @@ export class RevocationFeed {
   private readonly listens: boolean;
   private stopTimer?: () => void;
   private listening?: Listening;
+  private connecting = false;
+  private stopped = false;
   /** When the last poll that succeeded was sent. */
   private freshAt?: Moment;
   private triedAt?: Moment;
@@ -44,6 +47,7 @@ export class RevocationFeed {
     private readonly events: SessionEvents,
     private readonly clock: SessionClock,
     private readonly random: SessionRandom,
+    private readonly timers: SessionTimers,
     private readonly schedule: Schedule,
   ) {
     const { maxStaleness, feed } = options.revocation;
@@ -64,6 +68,7 @@ export class RevocationFeed {
 
   /** Gives back the listening connection. */
   async stop(): Promise<void> {
+    this.stopped = true;
     this.stopTimer?.();
     await this.listening?.close();
     this.listening = undefined;
@@ -93,12 +98,13 @@ export class RevocationFeed {
 
   /** Asks the database for everything that ended within the span. */
   async poll(): Promise<void> {
-    await this.keepListening();
+    this.keepListening();
     const sent = this.moment();
     this.triedAt = sent;
     this.nonce = this.listening && this.random.bytes(12).toString('base64url');
     try {
-      const { now, ...ended } = await this.store.poll(this.revocations.span, this.nonce ?? null, this.interval);
+      const answer = this.store.poll(this.revocations.span, this.nonce ?? null, this.interval);
+      const { now, ...ended } = await inTime(this.timers, this.interval, answer);
       this.freshAt = sent;
       this.revocations.learned(ended);
       this.compareClocks(now, sent);
@@ -113,21 +119,24 @@ export class RevocationFeed {
     return this.maxStaleness / 3;
   }
 
-  /** The echo of the former poll must have come back by now; else the connection is of no use. */
-  private async keepListening(): Promise<void> {
-    if (!this.listens) return;
+  /**
+   * The echo of the former poll must have come back by now; else the connection is of no use. The poll does not wait for
+   * another one: it is the next that asks for an echo there, and that loads what was missed in between.
+   */
+  private keepListening(): void {
     if (this.nonce !== undefined) this.deaf = true;
     const tried = this.listenedAt !== undefined && elapsed(this.listenedAt, this.moment()) < this.interval;
-    if ((this.deaf || !this.listening) && !tried) await this.listen();
+    if ((this.deaf || !this.listening) && !tried) void this.listen();
   }
 
   private async listen(): Promise<void> {
-    if (!this.listens) return;
+    if (!this.listens || this.connecting) return;
+    this.connecting = true;
     this.listenedAt = this.moment();
-    await this.listening?.close();
+    void this.listening?.close();
     this.listening = undefined;
     try {
-      this.listening = await this.notifications.listen(
+      const listening = await this.notifications.listen(
         payload => this.receive(payload),
         () => {
           this.listening = undefined;
@@ -135,9 +144,13 @@ export class RevocationFeed {
           this.report('listen');
         },
       );
+      if (this.stopped) return await listening.close();
+      this.listening = listening;
     } catch (error) {
       this.deaf = true;
       this.logger.warn(`LISTEN failed: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      this.connecting = false;
     }
   }
 

@@ -1,14 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { TokenStanding } from '../rules/revocation-state.js';
-import {
-  AccessTokenExpiredError,
-  AccessTokenInvalidError,
-  SessionExpiredError,
-  SessionStoreUnavailableError,
-} from '../session.errors.js';
+import { AccessTokenExpiredError, AccessTokenInvalidError, SessionExpiredError } from '../session.errors.js';
 import { SessionClock, SessionTimers } from '../session.runtime.js';
 import { RevocationStore, type SessionStanding } from '../store/revocation.store.js';
+import { inTime } from './in-time.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { Revocations } from './revocations.js';
 
@@ -59,7 +55,12 @@ export class StandingCheck {
   }
 
   private async ask(token: TokenStanding): Promise<void> {
-    const { endedBy, accessVersion, tokenVersion } = await this.inTime(this.shared(token.sessionId));
+    const { endedBy, accessVersion, tokenVersion, distrustedKeys } = await inTime(
+      this.timers,
+      PATIENCE,
+      this.shared(token.sessionId),
+    );
+    this.revocations.learned({ keys: distrustedKeys });
     if (endedBy === 'expired') throw new SessionExpiredError();
     if (endedBy !== undefined) this.revocations.learned({ sessions: [{ id: token.sessionId, reason: endedBy }] });
     this.requireByMemory(token);
@@ -77,14 +78,5 @@ export class StandingCheck {
     });
     this.asking.set(sessionId, { since: now, answer });
     return answer;
-  }
-
-  /** The pool itself may have no connection to give, which no timeout of a query covers. */
-  private inTime<T>(answer: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = this.timers.after(PATIENCE, () => reject(new SessionStoreUnavailableError()));
-    });
-    return Promise.race([answer, late]).finally(() => this.timers.clear(timer));
   }
 }

@@ -3,7 +3,7 @@
  * periods, so that a unique constraint on the period is all the election there is. Times are milliseconds since the epoch.
  */
 export interface KeyPeriod {
-  /** The number of the period; for an early rotation the time at which the key starts to sign. */
+  /** Names the period in the election: the time at which it begins. */
   readonly period: number;
   readonly publishAt: number;
   readonly signFrom: number;
@@ -34,38 +34,55 @@ export function verifyingKeys<Key extends KeyPeriod>(keys: readonly Key[], now: 
   return keys.filter(key => now < key.retireAt);
 }
 
-/** The period for which a key must be made now, if any. */
+/**
+ * The period for which a key must be made now, if any: the one that follows the last key's, from `publishAhead` before it
+ * begins. Every process comes to the same, and the unique constraint on the period elects one of their keys.
+ */
 export function dueKeyPeriod(
   keys: readonly KeyPeriod[],
   now: number,
   schedule: RotationSchedule,
 ): KeyPeriod | undefined {
-  const { rotateEvery, publishAhead } = schedule;
-  const period = Math.floor(now / rotateEvery);
-  const current = signingKey(keys, now);
+  const end = endOf(keys, now);
+  if (end > now) return now < end - schedule.publishAhead ? undefined : periodFrom(end, now, schedule);
   // The first key, or the first after everything stood still: nobody can have been waiting for its publication. It
   // counts from the period's start, so that a process whose clock is behind uses it too.
-  if (!current || current.signUntil <= now) return periodOf(period, now, schedule);
-  const announced = keys.some(key => key.signFrom > now);
-  if (announced || now < (period + 1) * rotateEvery - publishAhead) return undefined;
-  return periodOf(period + 1, now, schedule);
+  const periodStart = Math.floor(now / schedule.rotateEvery) * schedule.rotateEvery;
+  return periodFrom(Math.max(periodStart, end), now, schedule);
 }
 
-/** The period of a key that is made out of turn: published as far ahead as any other. */
-export function earlyKeyPeriod(now: number, schedule: RotationSchedule): KeyPeriod {
+/**
+ * The period of a key that is made out of turn, published as far ahead as any other. Where the next key is to be published
+ * by now in any case, it is that one.
+ */
+export function earlyKeyPeriod(
+  keys: readonly KeyPeriod[],
+  now: number,
+  schedule: RotationSchedule,
+): KeyPeriod | undefined {
   const signFrom = now + schedule.publishAhead;
-  const { signUntil, retireAt } = periodOf(Math.floor(signFrom / schedule.rotateEvery), now, schedule);
-  // Numbered by its time, which no regular period reaches: it must not take the place of one in the election.
-  return { period: signFrom, publishAt: now, signFrom, signUntil, retireAt };
+  return signFrom < endOf(keys, now) ? periodFrom(signFrom, now, schedule) : dueKeyPeriod(keys, now, schedule);
 }
 
-/** The period of a key that replaces distrusted ones: it signs at once. */
+/** The period of a key that replaces distrusted ones: it signs at once, and stands for no election against them. */
 export function replacementKeyPeriod(now: number, schedule: RotationSchedule): KeyPeriod {
-  return { ...periodOf(Math.floor(now / schedule.rotateEvery), now, schedule), period: now };
+  const periodStart = Math.floor(now / schedule.rotateEvery) * schedule.rotateEvery;
+  return { ...periodFrom(periodStart, now, schedule), period: now };
 }
 
-function periodOf(period: number, publishAt: number, schedule: RotationSchedule): KeyPeriod {
-  const signFrom = period * schedule.rotateEvery;
-  const signUntil = signFrom + schedule.rotateEvery;
-  return { period, publishAt, signFrom, signUntil, retireAt: signUntil + schedule.tokenLifetime + GRACE };
+/** When the last of the keys ceases to sign. */
+function endOf(keys: readonly KeyPeriod[], now: number): number {
+  return Math.max(...keys.filter(key => now < key.retireAt).map(({ signUntil }) => signUntil));
+}
+
+/** From a moment to the end of the period that it lies in. */
+function periodFrom(signFrom: number, publishAt: number, schedule: RotationSchedule): KeyPeriod {
+  const signUntil = (Math.floor(signFrom / schedule.rotateEvery) + 1) * schedule.rotateEvery;
+  return {
+    period: signFrom,
+    publishAt,
+    signFrom,
+    signUntil,
+    retireAt: signUntil + schedule.tokenLifetime + GRACE,
+  };
 }

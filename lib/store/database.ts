@@ -56,8 +56,10 @@ export class Database {
     values: unknown[],
     { manager, timeout }: QueryContext = {},
   ): Promise<Row[]> {
-    const query = { ...statement, values, ...(timeout === undefined ? {} : { query_timeout: timeout }) };
-    if (manager?.queryRunner) return this.join<Row>(manager, query);
+    const { name, text } = statement;
+    const limit = timeout === undefined ? {} : { query_timeout: timeout };
+    const query = { ...(this.prepares ? { name } : {}), text, values, ...limit };
+    if (manager?.queryRunner) return this.join<Row>(manager, query, name);
     for (let attempt = 1; ; attempt++) {
       try {
         return (await this.pool.query<Row>(query)).rows;
@@ -78,16 +80,26 @@ export class Database {
     }
   }
 
-  /** A connection of its own, beside the pool: one that listens must not be missing there, least of all in a pool of one. */
-  openConnection(): Client {
+  /**
+   * A connection of its own, beside the pool: one that listens must not be missing there, least of all in a pool of one.
+   *
+   * @param patience milliseconds after which connecting and each statement fail
+   */
+  openConnection(patience: number): Client {
     const { Client, options } = this.pool as unknown as {
       Client: new (config: ClientConfig) => Client;
       options: ClientConfig;
     };
-    return new Client({ ...options, password: options.password, keepAlive: true });
+    const limits = { connectionTimeoutMillis: patience, query_timeout: patience };
+    return new Client({ ...options, ...limits, password: options.password, keepAlive: true });
   }
 
-  private async join<Row extends object>(manager: EntityManager, query: QueryConfig): Promise<Row[]> {
+  /** Behind a transaction pooler, which the polling feed is for, a prepared statement is on a connection of somebody else. */
+  private get prepares(): boolean {
+    return this.options.revocation.feed === 'notify';
+  }
+
+  private async join<Row extends object>(manager: EntityManager, query: QueryConfig, name: string): Promise<Row[]> {
     if (manager.dataSource !== this.dataSource) {
       throw new InvalidRequestError(
         'The option "manager" belongs to another data source: begin the transaction on the one that SessionModule uses',
@@ -97,7 +109,7 @@ export class Database {
       const client = (await manager.queryRunner!.connect()) as PoolClient;
       return (await client.query<Row>(query)).rows;
     } catch (error) {
-      throw this.translate(error, query);
+      throw this.translate(error, { name });
     }
   }
 

@@ -37,7 +37,7 @@ export class KeyStore {
 
   constructor(private readonly database: Database) {}
 
-  /** Every key that is neither distrusted nor retired, the generated server secret among them. */
+  /** Every key that is not distrusted, the generated server secret among them. */
   async load(): Promise<StoredKey[]> {
     const rows = await this.database.query<KeyRow>(this.sql.load, []);
     return rows.map(row => ({
@@ -93,14 +93,15 @@ function buildStatements({ tables }: Database) {
       text: `SELECT kid, purpose, algorithm, period::text, public_jwk, sealed_private_key,
           ${milliseconds('publish_at')} AS publish_ms, ${milliseconds('sign_from')} AS sign_from_ms,
           ${milliseconds('sign_until')} AS sign_until_ms, ${milliseconds('retire_at')} AS retire_ms
-        FROM ${tables.signingKey} WHERE distrusted_at IS NULL AND retire_at > now() ORDER BY sign_from, kid`,
+        FROM ${tables.signingKey} WHERE distrusted_at IS NULL ORDER BY sign_from, kid`,
     },
+    // Without naming the index: rows of the same kid, as the generated server secret's, meet at the primary key as well.
     elect: {
       name: 'jwt_session_key_elect',
       text: `INSERT INTO ${tables.signingKey} (kid, purpose, algorithm, period, public_jwk, sealed_private_key,
           publish_at, sign_from, sign_until, retire_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-        ON CONFLICT (purpose, period) WHERE distrusted_at IS NULL DO NOTHING RETURNING kid`,
+        ON CONFLICT DO NOTHING RETURNING kid`,
     },
     distrust: {
       name: 'jwt_session_key_distrust',

@@ -1,7 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import type { Socket } from 'node:net';
 import type { Client } from 'pg';
+import { SessionTimers } from '../session.runtime.js';
 import { Database } from './database.js';
 import { channelOf } from './statements.js';
+
+/** How long to wait for a server that says nothing: a network may swallow everything and end no connection. */
+const PATIENCE = 5_000;
 
 /** A connection that listens. */
 export interface Listening {
@@ -11,7 +16,10 @@ export interface Listening {
 /** LISTEN on the channel of this module's tables. */
 @Injectable()
 export class Notifications {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly timers: SessionTimers,
+  ) {}
 
   /** The origin that this process's own messages name. */
   get origin(): string {
@@ -23,7 +31,7 @@ export class Notifications {
    * @param onLost called once when the connection is gone
    */
   async listen(onMessage: (payload: string) => void, onLost: () => void): Promise<Listening> {
-    const client = this.database.openConnection();
+    const client = this.database.openConnection(PATIENCE);
     let open = true;
     const lost = () => {
       if (open) onLost();
@@ -37,19 +45,22 @@ export class Notifications {
       await client.query(`LISTEN ${channelOf(this.database.tables)}`);
     } catch (error) {
       open = false;
-      await endQuietly(client);
+      await this.end(client);
       throw error;
     }
     return {
       close: () => {
         open = false;
-        return endQuietly(client);
+        return this.end(client);
       },
     };
   }
-}
 
-/** A connection that is being given up may be broken already; there is nobody to tell. */
-async function endQuietly(client: Client): Promise<void> {
-  await client.end().catch(() => undefined);
+  /** A connection that is being given up may be broken already: there is nobody to tell, and nobody who answers. */
+  private async end(client: Client): Promise<void> {
+    const { connection } = client as unknown as { connection: { stream: Socket } };
+    const timer = this.timers.after(PATIENCE, () => connection.stream.destroy());
+    await client.end().catch(() => undefined);
+    this.timers.clear(timer);
+  }
 }

@@ -17,6 +17,7 @@ export interface SessionStanding {
   readonly endedBy?: string;
   readonly accessVersion: number;
   readonly tokenVersion: number;
+  readonly distrustedKeys: readonly string[];
 }
 
 interface PollRow {
@@ -29,9 +30,11 @@ interface PollRow {
 
 interface StandingRow {
   reason: string | null;
-  ended: boolean;
-  token_version: number;
-  access_version: string;
+  /** Null where there is no such session. */
+  ended: boolean | null;
+  token_version: number | null;
+  access_version: string | null;
+  keys: string[] | null;
 }
 
 /** Reads what ended early, and writes what invalidates a user's tokens. */
@@ -57,8 +60,12 @@ export class RevocationStore {
 
   async standing(sessionId: string, timeout: number): Promise<SessionStanding> {
     const [row] = await this.database.query<StandingRow>(this.sql.standing, [sessionId], { timeout });
-    if (!row || row.ended) return { endedBy: row?.reason ?? 'expired', accessVersion: 0, tokenVersion: 0 };
-    return { accessVersion: Number(row.access_version), tokenVersion: row.token_version };
+    return {
+      endedBy: row!.ended === false ? undefined : (row!.reason ?? 'expired'),
+      accessVersion: Number(row!.access_version),
+      tokenVersion: row!.token_version ?? 0,
+      distrustedKeys: row!.keys ?? [],
+    };
   }
 
   /**
@@ -83,6 +90,7 @@ export class RevocationStore {
 function buildStatements({ tables }: Database) {
   const since = `clock_timestamp() - ${interval('$1')}`;
   return {
+    // `$2` is selected as well, because a parameter must be used: with the polling feed nothing else mentions it.
     poll: {
       name: 'jwt_session_revocation_poll',
       text: `SELECT ${milliseconds('clock_timestamp()')} AS now_ms,
@@ -93,14 +101,15 @@ function buildStatements({ tables }: Database) {
           (SELECT json_agg(json_build_object('id', s.id, 'version', s.token_version))
             FROM ${tables.session} s WHERE s.claims_changed_at > ${since}) AS claims,
           (SELECT json_agg(k.kid) FROM ${tables.signingKey} k WHERE k.distrusted_at IS NOT NULL) AS keys,
-          ${notify(tables, "json_build_object('echo', $2::text)", '$2::text IS NOT NULL')} AS echoed`,
+          ${notify(tables, "json_build_object('echo', $2::text)", '$2::text IS NOT NULL')} AS echoed, $2::text AS echo`,
     },
     standing: {
       name: 'jwt_session_standing',
       text: `SELECT s.revoked_reason AS reason, (s.revoked_at IS NOT NULL OR s.expires_at <= now()) AS ended, s.token_version,
-          COALESCE((SELECT a.version FROM ${tables.userAuth} a
-            WHERE a.user_id = s.user_id AND a.token_type = 'access'), 0)::text AS access_version
-        FROM ${tables.session} s WHERE s.id = $1`,
+          (SELECT a.version FROM ${tables.userAuth} a
+            WHERE a.user_id = s.user_id AND a.token_type = 'access')::text AS access_version,
+          (SELECT json_agg(k.kid) FROM ${tables.signingKey} k WHERE k.distrusted_at IS NOT NULL) AS keys
+        FROM (VALUES ($1::uuid)) AS asked (id) LEFT JOIN ${tables.session} s ON s.id = asked.id`,
     },
     invalidate: {
       name: 'jwt_session_invalidate',

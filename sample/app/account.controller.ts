@@ -1,6 +1,6 @@
 import { Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
 import { IsString, MaxLength, MinLength } from 'class-validator';
-import { CurrentSession, SessionGuard, SessionService, UserSession } from 'nestjs-jwt-session';
+import { CurrentSession, RequireRecentLogin, SessionGuard, SessionService, UserSession } from 'nestjs-jwt-session';
 import { DataSource } from 'typeorm';
 import { UsersService } from './users.service.js';
 
@@ -27,6 +27,7 @@ export class AccountController {
   /** Whoever sits at an open browser must prove that they are the user: the present password is asked for again. */
   @Post('password')
   @HttpCode(204)
+  @RequireRecentLogin('15m')
   async changePassword(@CurrentSession() session: UserSession, @Body() { current, next }: PasswordDto): Promise<void> {
     await this.users.requirePassword(session.userId, current);
     // "Password changed" and "others logged out" commit together.

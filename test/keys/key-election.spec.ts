@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { KeyRotation } from '../../lib/keys/key-rotation.js';
+import { KeyStore, type StoredKey } from '../../lib/store/key.store.js';
 import { dataSourceOn } from '../support/data-source.js';
 import { SharedClock, TestDatabase } from '../support/database.js';
 import { fetchJwks } from '../support/jwks.js';
@@ -58,6 +59,27 @@ describe.each(PLATFORMS)('five applications started at once on an empty database
     }
     const last = tests.at(-1)!.sessions;
     await Promise.all(issued.map(({ refreshToken }) => last.refresh({ refreshToken: refreshToken! })));
+  });
+
+  it('J08: generated server secrets, which have one name and one period, are elected without an error', async () => {
+    const stores = tests.map(({ app }) => app.get(KeyStore, { strict: false }));
+    const secret = (round: number): StoredKey => ({
+      kid: `secret-${round}`,
+      purpose: 'secret',
+      algorithm: 'none',
+      period: round,
+      publicJwk: {},
+      sealedPrivateKey: Buffer.alloc(32),
+      publishAt: 0,
+      signFrom: 0,
+      signUntil: 1,
+      retireAt: 1,
+    });
+    // Two that meet in the moment between the two unique indexes are rare, so there are many rounds.
+    for (let round = 0; round < 100; round++) {
+      const won = await Promise.all([...stores, ...stores].map(store => store.elect(secret(round))));
+      expect(won.filter(Boolean)).toHaveLength(1);
+    }
   });
 
   it('J08: F7: all make the key of the next period at once, and again agree on one', async () => {

@@ -44,7 +44,10 @@ class Installation {
 
   apply(step: Step): void {
     if ('run' in step) return this.run(step.run);
-    if ('early' in step) return this.elect(earlyKeyPeriod(this.now, this.schedule));
+    if ('early' in step) {
+      const early = earlyKeyPeriod(this.load(this.now), this.now, this.schedule);
+      return early && this.elect(early);
+    }
     if ('schedule' in step) this.schedule = step.schedule;
     else this.now += step.standstill;
     // What a process does not see it cannot publish; a changed publishAhead counts from now on.

@@ -51,6 +51,8 @@ describe('README', () => {
       session: options.SessionLifetimeOptions,
       keys: options.KeyOptions,
       cookies: options.CookieOptions,
+      revocation: options.RevocationOptions,
+      binding: options.BindingOptions,
     };
     const names = [
       ...optionNames(options.SessionModuleOptions).filter(name => !(name in nested)),

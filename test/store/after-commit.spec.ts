@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource, type EntityManager } from 'typeorm';
+import { PATIENTLY } from '../support/patient-timers.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 class Changed extends Error {}
@@ -18,7 +19,8 @@ describe("access tokens of sessions that are ended in the caller's transaction",
   let test: TestApp;
   let dataSource: DataSource;
   beforeAll(async () => {
-    test = await startTestApp();
+    // Neither notifications nor polls, which would tell this process of what it has done itself.
+    test = await startTestApp({ session: { revocation: { feed: 'poll' } }, ...PATIENTLY });
     dataSource = test.app.get(DataSource);
   });
   afterAll(() => test?.close());
@@ -63,8 +65,10 @@ describe("access tokens of sessions that are ended in the caller's transaction",
 
   it('S14: stay accepted when it is rolled back to a savepoint', async () => {
     const [within, before, after] = [await newSession(), await newSession(), await newSession()];
+    const released = await newSession();
     await dataSource.transaction(async outer => {
       await before.end(outer);
+      await outer.transaction(inner => released.end(inner));
       await undone(outer, inner => within.end(inner));
       await after.end(outer);
       expect(await before.state()).toBe('accepted');
@@ -72,11 +76,12 @@ describe("access tokens of sessions that are ended in the caller's transaction",
     for (const [session, state] of [
       [within, 'accepted'],
       [before, 'session_revoked'],
+      [released, 'session_revoked'],
       [after, 'session_revoked'],
     ] as const) {
       expect([await session.state(), await session.stored()]).toEqual([state, state]);
     }
-    expect(revocations()).toBe(2);
+    expect(revocations()).toBe(3);
   });
 
   it('S14: wait for the outermost transaction', async () => {

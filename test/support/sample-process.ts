@@ -36,6 +36,11 @@ export class SampleProcess {
     return new SampleProcess(child, `http://127.0.0.1:${port}`, () => output);
   }
 
+  /** Suspends it (`SIGSTOP`) or lets it go on (`SIGCONT`). */
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
     this.child.kill(signal);

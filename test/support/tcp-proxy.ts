@@ -7,6 +7,7 @@ const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
+  listens: boolean;
 }
 
 interface LostAnswer {
@@ -20,6 +21,7 @@ export class TcpProxy {
   private readonly listener: Server;
   private port = 0;
   private stalled = false;
+  private deaf = false;
   private losing?: LostAnswer;
 
   private constructor(private readonly target: URL) {
@@ -53,10 +55,15 @@ export class TcpProxy {
     this.stalled = true;
   }
 
+  /** The network forgets connections on which little happens, and nobody hears of it: those that listen. */
+  stallListening(): void {
+    this.deaf = true;
+  }
+
   /** All is well again; what was under way while nothing came through is lost. */
   async restore(): Promise<void> {
-    if (this.stalled) await this.drop();
-    this.stalled = false;
+    if (this.stalled || this.deaf) await this.drop();
+    this.stalled = this.deaf = false;
     if (!this.listener.listening) await this.listen(this.port);
   }
 
@@ -88,12 +95,14 @@ export class TcpProxy {
 
   private link(client: Socket): void {
     const server = connect(Number(this.target.port), this.target.hostname);
-    const link = { client, server };
+    const link: Link = { client, server, listens: false };
+    const swallows = () => this.stalled || (this.deaf && link.listens);
     this.links.add(link);
     let losing: LostAnswer | undefined;
     let tail = Buffer.alloc(0);
     client.on('data', chunk => {
-      if (this.stalled) return;
+      link.listens ||= chunk.includes('LISTEN ');
+      if (swallows()) return;
       if (this.losing && chunk.includes(this.losing.statement)) {
         losing = this.losing;
         this.losing = undefined;
@@ -101,7 +110,7 @@ export class TcpProxy {
       server.write(chunk);
     });
     server.on('data', chunk => {
-      if (this.stalled) return;
+      if (swallows()) return;
       if (!losing) return void client.write(chunk);
       tail = Buffer.concat([tail, chunk]).subarray(-READY.length);
       if (!tail.equals(READY)) return;

@@ -9,6 +9,7 @@ import {
   Post,
   UseGuards,
 } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
@@ -68,6 +69,8 @@ export interface TestAppOptions {
   /** Use this database instead of a fresh one. */
   database?: TestDatabase;
   clock?: SharedClock;
+  /** The platform's own setting: which proxies' forwarded headers are believed. */
+  trustProxy?: boolean | string;
   imports?: ModuleMetadata['imports'];
   controllers?: ModuleMetadata['controllers'];
   providers?: ModuleMetadata['providers'];
@@ -125,8 +128,9 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const module = await builder.compile();
   const app =
     options.platform === 'fastify'
-      ? module.createNestApplication(new FastifyAdapter())
-      : module.createNestApplication();
+      ? module.createNestApplication(new FastifyAdapter({ trustProxy: options.trustProxy ?? false }))
+      : module.createNestApplication<NestExpressApplication>();
+  if (options.platform !== 'fastify') (app as NestExpressApplication).set('trust proxy', options.trustProxy ?? false);
   app.useLogger(false);
   options.configure?.(app);
   await app.listen(0, '127.0.0.1');

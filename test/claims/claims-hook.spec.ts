@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { type ClaimsProvider, type ClaimsRequest, type SessionClaims, SessionService } from 'nestjs-jwt-session';
+import { CookieClient } from '../support/client.js';
+import { statementsDuring } from '../support/statement-watch.js';
+import { PLATFORMS, type TestApp } from '../support/test-app.js';
+import { TestApps } from '../support/test-apps.js';
+
+/** What the application says of every user; tests change it. */
+let answer: (request: ClaimsRequest) => SessionClaims | null | Promise<SessionClaims | null>;
+const asked: ClaimsRequest[] = [];
+
+const ask = (request: ClaimsRequest) => {
+  asked.push(request);
+  return answer(request);
+};
+
+/** Injects the service of the module that will ask it. */
+@Injectable()
+class UsersService implements ClaimsProvider {
+  constructor(readonly sessions: SessionService) {}
+
+  claimsFor(request: ClaimsRequest) {
+    if (!this.sessions) throw new Error('not injected');
+    return ask(request);
+  }
+}
+
+const refresh = { method: 'POST' };
+
+describe.each(PLATFORMS)('F23: the claims hook on %s', platform => {
+  let apps: TestApps;
+  beforeAll(async () => {
+    apps = await TestApps.on(platform);
+  });
+  afterAll(() => apps?.close());
+
+  describe.each(['function', 'provider'])('as a %s', form => {
+    let test: TestApp;
+    beforeAll(async () => {
+      const claims = form === 'function' ? ask : UsersService;
+      test = await apps.start({ session: { claims }, providers: [UsersService] });
+    });
+    beforeEach(async () => {
+      answer = () => ({ role: 'user' });
+      await test.sessions.logOutAll('ada');
+      asked.length = 0;
+      test.events.length = 0;
+    });
+
+    async function logIn(claims?: SessionClaims): Promise<CookieClient> {
+      const client = new CookieClient(test.url);
+      expect((await client.logIn('ada', claims)).status).toBe(200);
+      return client;
+    }
+    const claimsOf = async (client: CookieClient) => (await client.send('/me')).body.claims;
+
+    it('its answer replaces what login was given', async () => {
+      const client = await logIn({ role: 'admin', theme: 'dark' });
+      expect(await claimsOf(client)).toEqual({ role: 'user' });
+      const { body } = await client.send('/me');
+      expect(asked).toEqual([
+        { userId: 'ada', sessionId: body.sessionId, claims: { role: 'admin', theme: 'dark' } },
+      ]);
+    });
+
+    it('scenario 17: the role is read again at refresh, and kept', async () => {
+      const client = await logIn();
+      answer = () => Promise.resolve({ role: 'admin' });
+      expect(await claimsOf(client)).toEqual({ role: 'user' });
+      expect((await client.refresh()).status).toBe(200);
+      expect(await claimsOf(client)).toEqual({ role: 'admin' });
+      const { sessionId } = (await client.send('/me')).body;
+      expect((await test.sessions.get(sessionId!))!.claims).toEqual({ role: 'admin' });
+      expect(asked.at(-1)).toEqual({ userId: 'ada', sessionId, claims: { role: 'user' } });
+    });
+
+    it('refreshing takes one statement while the claims are the same', async () => {
+      const client = await logIn();
+      answer = () => ({ role: 'user' });
+      expect(await statementsDuring(test, () => client.refresh())).toEqual(['jwt_session_rotate']);
+    });
+
+    it("scenario 17: null at refresh refuses, ends all of the user's sessions and clears the cookies", async () => {
+      const [client, other] = [await logIn(), await logIn()];
+      answer = ({ userId }) => (userId === 'ada' ? null : {});
+      const refused = await client.send('/session/refresh', refresh);
+      expect(refused).toMatchObject({ status: 401, body: { errorCode: 'session_revoked' } });
+      expect(client.jar).toEqual(new Map());
+      for (const path of ['/me']) expect((await other.sendOnly(path)).body.errorCode).toBe('session_revoked');
+      expect((await other.send('/session/refresh', refresh)).body.errorCode).toBe('session_revoked');
+      expect(await test.sessions.list('ada')).toEqual([]);
+      expect(test.events).toContainEqual(
+        expect.objectContaining({ type: 'session.revoked', reason: 'refused-by-claims', origin: 'local' }),
+      );
+    });
+
+    it("null at login refuses and ends all of the user's sessions", async () => {
+      const client = await logIn();
+      answer = () => null;
+      const refused = new CookieClient(test.url);
+      expect(await refused.logIn('ada')).toMatchObject({ status: 401, body: { errorCode: 'session_revoked' } });
+      expect(refused.jar).toEqual(new Map());
+      expect((await client.send('/me')).body.errorCode).toBe('session_revoked');
+      expect(await test.sessions.list('ada')).toEqual([]);
+    });
+
+    it.each<[string, SessionClaims, RegExp]>([
+      ['a registered name', { sub: 'grace' }, /claims\.sub/],
+      ['what is not JSON', { since: new Date() }, /claims\.since.*not JSON/],
+      ['more than a cookie holds', { text: 'x'.repeat(4_000) }, /bytes longer than browsers take/],
+      ['nothing', undefined as unknown as SessionClaims, /plain object/],
+    ])('%s is refused clearly, at login and at refresh, and the session lives on', async (_, claims, message) => {
+      const client = await logIn();
+      answer = () => claims;
+      const refused = { status: 400, body: { errorCode: 'invalid_request', message: expect.stringMatching(message) } };
+      expect(await new CookieClient(test.url).logIn('ada')).toMatchObject(refused);
+      expect(await client.send('/session/refresh', refresh)).toMatchObject({ ...refused, setCookie: [] });
+      answer = () => ({ role: 'user' });
+      await apps.clock.pass('1m');
+      expect((await client.refresh()).status).toBe(200);
+      expect(await claimsOf(client)).toEqual({ role: 'user' });
+    });
+
+    it('a hook that fails is an error of the application; the client tries again and nobody cries theft', async () => {
+      const client = await logIn();
+      answer = () => {
+        throw new Error('the users table is gone');
+      };
+      for (let attempt = 0; attempt < 3; attempt++) {
+        expect(await client.send('/session/refresh', refresh)).toMatchObject({ status: 500, setCookie: [] });
+        await apps.clock.pass('1m');
+      }
+      answer = () => ({ role: 'user' });
+      expect((await client.refresh()).status).toBe(200);
+      expect((await client.send('/me')).status).toBe(200);
+      expect(test.events.filter(({ type }) => type === 'session.theft')).toEqual([]);
+    });
+
+    it('refreshes at once all have the answer of now', async () => {
+      const client = await logIn();
+      await apps.clock.pass('1m');
+      answer = async () => ({ role: await Promise.resolve('admin') });
+      const answers = await Promise.all(Array.from({ length: 10 }, () => client.sendOnly('/session/refresh', refresh)));
+      for (const one of answers) {
+        const tab = client.copy();
+        tab.keep(one);
+        expect(await claimsOf(tab)).toEqual({ role: 'admin' });
+      }
+    });
+  });
+
+  it('a provider that nobody provides is named at the first login', async () => {
+    class Missing implements ClaimsProvider {
+      claimsFor = () => ({});
+    }
+    const plain = await apps.start({ session: { claims: class extends Missing { override claimsFor = () => ({}) } as never } });
+    await expect(plain.sessions.logIn('ada')).rejects.toThrow();
+  });
+});

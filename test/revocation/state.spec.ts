@@ -1,0 +1,139 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { type Announcement, elapsed, RevocationState } from '../../lib/rules/revocation-state.js';
+
+const SPAN = 1_000;
+
+const IDS = ['a', 'b', 'c', 'd'];
+const id = fc.constantFrom(...IDS);
+// A session ends once, for one reason: the database's row says which.
+const ended = id.map(session => ({ id: session, reason: `why ${session} ended` }));
+const raised = fc.record({ id, version: fc.integer({ min: 1, max: 5 }) });
+const announcement: fc.Arbitrary<Announcement> = fc.record(
+  { sessions: fc.array(ended), users: fc.array(raised), claims: fc.array(raised) },
+  { requiredKeys: [] },
+);
+const announcements = fc.array(announcement, { maxLength: 8 });
+
+function merged(...news: readonly Announcement[]): RevocationState {
+  const state = new RevocationState(SPAN);
+  for (const one of news) state.merge(one, 0);
+  return state;
+}
+
+/** Everything that can be asked of it. */
+function knowledge(state: RevocationState): unknown[] {
+  const versions = [0, 1, 2, 3, 4, 5];
+  return IDS.map(one => ({
+    reason: state.reasonOf(one),
+    invalidated: versions.map(accessVersion => state.isInvalidated(token({ userId: one, accessVersion }))),
+    outdated: versions.map(tokenVersion => state.isOutdated(token({ sessionId: one, tokenVersion }))),
+  }));
+}
+
+function token(differences: object) {
+  return { sessionId: 'some session', userId: 'ada', accessVersion: 0, tokenVersion: 0, ...differences };
+}
+
+describe('what ended, in memory', () => {
+  it('does not depend on the order in which news arrives', () => {
+    const shuffled = announcements.chain(news =>
+      fc.tuple(fc.constant(news), fc.shuffledSubarray(news, { minLength: news.length })),
+    );
+    fc.assert(
+      fc.property(shuffled, ([news, other]) => {
+        expect(knowledge(merged(...other))).toEqual(knowledge(merged(...news)));
+      }),
+    );
+  });
+
+  it('does not change when news comes twice, which is no news then', () => {
+    fc.assert(
+      fc.property(announcements, news => {
+        const state = merged(...news);
+        const before = knowledge(state);
+        expect(news.flatMap(one => state.merge(one, 0))).toEqual([]);
+        expect(knowledge(state)).toEqual(before);
+      }),
+    );
+  });
+
+  it('only grows: what was refused stays refused, whatever comes', () => {
+    const refused = (state: RevocationState) => JSON.stringify(knowledge(state)).split('true').length;
+    fc.assert(
+      fc.property(announcements, announcement, (news, more) => {
+        const state = merged(...news);
+        const [before, ended] = [refused(state), IDS.filter(one => state.reasonOf(one) !== undefined)];
+        state.merge(more, 0);
+        expect(refused(state)).toBeGreaterThanOrEqual(before);
+        expect(IDS.filter(one => state.reasonOf(one) !== undefined)).toEqual(expect.arrayContaining(ended));
+      }),
+    );
+  });
+
+  it('refuses what is older than a version, not what was issued with it', () => {
+    const state = merged({ users: [{ id: 'ada', version: 2 }], claims: [{ id: 'a', version: 3 }] });
+    expect(state.isInvalidated(token({ accessVersion: 1 }))).toBe(true);
+    expect(state.isInvalidated(token({ accessVersion: 2 }))).toBe(false);
+    expect(state.isInvalidated(token({ userId: 'grace' }))).toBe(false);
+    expect(state.isOutdated(token({ sessionId: 'a', tokenVersion: 2 }))).toBe(true);
+    expect(state.isOutdated(token({ sessionId: 'a', tokenVersion: 3 }))).toBe(false);
+  });
+
+  it('the first reason counts', () => {
+    const state = merged(
+      { sessions: [{ id: 'a', reason: 'theft/stale' }] },
+      { sessions: [{ id: 'a', reason: 'logout' }] },
+    );
+    expect(state.reasonOf('a')).toBe('theft/stale');
+  });
+
+  it('keeps for a full span whatever it has heard of', () => {
+    fc.assert(
+      fc.property(announcements, fc.array(fc.nat(SPAN - 1)), (news, times) => {
+        const state = merged(...news);
+        const before = knowledge(state);
+        for (const time of times.toSorted((a, b) => a - b)) state.merge({}, time);
+        expect(knowledge(state)).toEqual(before);
+      }),
+    );
+  });
+
+  it('memory is bounded by what ended within one span, whatever the polls repeat', () => {
+    const state = new RevocationState(SPAN);
+    let recent: { readonly at: number; readonly id: string }[] = [];
+    let largest = 0;
+    for (let now = 0; now < 20 * SPAN; now += 10) {
+      recent.push({ at: now, id: `id ${now}` });
+      recent = recent.filter(({ at }) => at > now - SPAN);
+      // A poll tells all of the span again.
+      state.merge({ sessions: recent.map(one => ({ id: one.id, reason: 'logout' })) }, now);
+      state.merge({ users: recent.map(one => ({ id: one.id, version: 1 })) }, now);
+      state.merge({ claims: recent.map(one => ({ id: one.id, version: 1 })) }, now);
+      largest = Math.max(largest, state.size);
+    }
+    expect(largest).toBe((3 * SPAN) / 10);
+    state.merge({}, 21 * SPAN);
+    expect(state.size).toBe(0);
+  });
+
+  it('a version that is raised again is kept from then on, and keeps nothing older in memory', () => {
+    const state = new RevocationState(SPAN);
+    state.merge({ users: [{ id: 'ada', version: 1 }] }, 0);
+    state.merge({ users: [{ id: 'grace', version: 1 }] }, 100);
+    state.merge({ users: [{ id: 'ada', version: 2 }] }, 900);
+    state.merge({}, SPAN + 100);
+    expect(state.isInvalidated(token({ accessVersion: 1 }))).toBe(true);
+    expect(state.size).toBe(1);
+  });
+});
+
+describe('how much time has passed', () => {
+  it.each([
+    ['a machine that slept, whose monotonic clock stood still', { monotonic: 5, wall: 60_000 }, 60_000],
+    ['a wall clock that was set back', { monotonic: 5, wall: -60_000 }, 5],
+    ['neither', { monotonic: 5, wall: 5 }, 5],
+  ])('%s', (_, to, expected) => {
+    expect(elapsed({ monotonic: 0, wall: 0 }, to)).toBe(expected);
+  });
+});
