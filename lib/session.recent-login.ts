@@ -1,6 +1,6 @@
 import { applyDecorators, type ExecutionContext, Injectable, SetMetadata, UseGuards } from '@nestjs/common';
 import { describeDuration, parseDuration } from './options/duration.js';
-import { RECENT_LOGIN } from './session.constants.js';
+import { PUBLIC_ROUTE, RECENT_LOGIN } from './session.constants.js';
 import { SessionMissingError } from './session.errors.js';
 import { SessionGuard } from './session.guard.js';
 import type { UserSession } from './session.types.js';
@@ -30,5 +30,10 @@ export class RecentLoginGuard extends SessionGuard {
 export function RequireRecentLogin(age: string): ClassDecorator & MethodDecorator {
   const maxAge = parseDuration(age);
   if (maxAge === undefined) throw new Error(`@RequireRecentLogin('${age}'): ${describeDuration(age)}`);
-  return applyDecorators(SetMetadata(RECENT_LOGIN, maxAge), UseGuards(RecentLoginGuard));
+  // Nearer than a controller's @Public(), which every guard would otherwise obey.
+  return applyDecorators(
+    SetMetadata(RECENT_LOGIN, maxAge),
+    SetMetadata(PUBLIC_ROUTE, false),
+    UseGuards(RecentLoginGuard),
+  );
 }

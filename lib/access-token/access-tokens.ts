@@ -53,6 +53,7 @@ export class AccessTokens {
     if (!asked) return;
     await asked;
     // The database may have told that the key is distrusted.
+    if (!this.keys.accepts(verified.kid)) throw new AccessTokenInvalidError();
   }
 
   /** The session of a token that we signed, expired or not; undefined for any other. */

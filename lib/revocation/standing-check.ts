@@ -69,14 +69,16 @@ export class StandingCheck {
   }
 
   private shared(sessionId: string): Promise<SessionStanding> {
-    const now = this.clock.monotonic();
     const asking = this.asking.get(sessionId);
     // In strict mode an answer must be read after the request came: nothing is shared then.
-    if (asking && this.mode === 'live' && now - asking.since < SHARED_FOR) return asking.answer;
-    const answer = this.store.standing(sessionId, PATIENCE).finally(() => {
-      if (this.asking.get(sessionId)?.answer === answer) this.asking.delete(sessionId);
-    });
-    this.asking.set(sessionId, { since: now, answer });
+    if (asking && this.mode === 'live' && this.clock.monotonic() - asking.since < SHARED_FOR) return asking.answer;
+    const answer = this.store.standing(sessionId, PATIENCE);
+    const asked = { since: this.clock.monotonic(), answer };
+    this.asking.set(sessionId, asked);
+    const forget = () => {
+      if (this.asking.get(sessionId) === asked) this.asking.delete(sessionId);
+    };
+    answer.then(() => this.timers.after(SHARED_FOR, forget), forget);
     return answer;
   }
 }

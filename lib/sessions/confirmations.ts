@@ -30,11 +30,11 @@ export class Confirmations extends TokenUse {
   }
 
   noteUse(token: VerifiedToken): void {
-    const { sid, generation } = token.registered;
+    const { sid, generation, branch } = token.registered;
     // Generation 0 came with the login's own answer: there is nothing to confirm.
     if (generation === 0 || this.noted.has(token)) return;
     this.noted.add(token);
-    this.batch.set(`${sid} ${generation}`, token);
+    this.batch.set(`${sid} ${generation} ${branch}`, token);
     if (this.batch.size >= LARGEST_BATCH) this.send();
     else this.timer ??= this.timers.after(INTERVAL, () => this.send());
   }

@@ -52,7 +52,9 @@ export class ExchangeSessions {
       const byCookie = !this.credentials.usesAuthorization(exchange);
       if (byCookie) this.csrf.check(exchange);
       const sessionId = await this.presented.sessionId(exchange, this.credentials.refresh(exchange));
-      if (sessionId !== undefined && byCookie) this.csrfTokens.require(exchange, sessionId);
+      // Without a session there is no token either: as at a login, the origin counts.
+      if (byCookie && sessionId === undefined) this.csrf.checkLogIn(exchange);
+      if (byCookie && sessionId !== undefined) this.csrfTokens.require(exchange, sessionId);
       const ended = sessionId === undefined ? 0 : await this.ender.end({ sessionId }, reason);
       this.clearCookies(exchange);
       return ended > 0;

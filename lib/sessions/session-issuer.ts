@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { LONGEST_ACCESS_TOKEN } from '../access-token/access-token.js';
 import { AccessTokenSigner } from '../access-token/access-token-signer.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ServerSecrets } from '../keys/server-secrets.js';
@@ -8,7 +7,7 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { Revocations } from '../revocation/revocations.js';
 import { encodeRefreshToken, hashOf, SECRET_BYTES } from '../rules/refresh-token.js';
 import { isUuid, uuidV7 } from '../rules/uuid.js';
-import { InvalidRequestError, SessionLimitReachedError, SessionRevokedError } from '../session.errors.js';
+import { SessionLimitReachedError, SessionRevokedError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import { SessionClock, SessionRandom } from '../session.runtime.js';
 import type { IssuedTokens, LogInOptions, SessionClaims, TokenTransport, UserSession } from '../session.types.js';
@@ -17,7 +16,6 @@ import { type CreatedSession, type NewSession, SessionStore } from '../store/ses
 import { clientAddress, clientUserAgent } from '../transport/client-address.js';
 import { Credentials } from '../transport/credentials.js';
 import { CsrfProtection } from '../transport/csrf.js';
-import { SessionCookies } from '../transport/session-cookies.js';
 import { ClaimsHook } from './claims-hook.js';
 import { PresentedSession } from './presented-session.js';
 import { SessionEnder } from './session-ender.js';
@@ -34,7 +32,6 @@ export class SessionIssuer {
     private readonly keys: KeyRing,
     private readonly signer: AccessTokenSigner,
     private readonly credentials: Credentials,
-    private readonly cookies: SessionCookies,
     private readonly csrf: CsrfProtection,
     private readonly presented: PresentedSession,
     private readonly delivery: TokenDelivery,
@@ -62,7 +59,7 @@ export class SessionIssuer {
     { id, userId }: Pick<UserSession, 'id' | 'userId'>,
     options: LogInOptions,
   ): Promise<IssuedTokens> {
-    const former = isUuid(id) ? await this.store.get(id) : undefined;
+    const former = isUuid(id) ? await this.store.get(id, options.manager) : undefined;
     if (!former || former.user_id !== userId) throw new SessionRevokedError();
     const { claims, data, label } = former;
     const kept = { claims, data: data ?? undefined, label: label ?? undefined, ...options };
@@ -74,9 +71,9 @@ export class SessionIssuer {
   /** Takes back the access tokens that have the former claims. */
   async setClaims(sessionId: string, claims: SessionClaims, manager?: EntityManager): Promise<void> {
     checkClaims(claims);
-    const former = await this.store.get(sessionId);
+    const former = await this.store.get(sessionId, manager);
     if (!former) throw new SessionRevokedError();
-    this.requireFit(former.user_id, claims, this.options.transport === 'bearer' ? 'bearer' : 'cookie');
+    this.delivery.requireFit(former.user_id, claims, this.options.transport === 'bearer' ? 'bearer' : 'cookie');
     const version = await this.store.setClaims(sessionId, claims, manager);
     if (version === undefined) throw new SessionRevokedError();
     this.afterCommit.run(manager, () => this.revocations.ended({ claims: [{ id: sessionId, version }] }));
@@ -91,7 +88,7 @@ export class SessionIssuer {
     const id = uuidV7(this.clock.now(), this.random.bytes(10));
     const claims = await this.claimsHook.claimsFor({ userId, sessionId: id, claims: given });
     if (claims === null) return this.ender.endRefused(userId, manager);
-    this.requireFit(userId, claims, exchange ? transport : 'bearer');
+    this.delivery.requireFit(userId, claims, exchange ? transport : 'bearer');
     // Asked for before anything is written: a session whose tokens cannot be signed would be nobody's.
     void this.keys.signing;
 
@@ -130,14 +127,5 @@ export class SessionIssuer {
     const created = await this.store.createWithin(limit, session, manager);
     if (!created) throw new SessionLimitReachedError();
     return created;
-  }
-
-  private requireFit(userId: string, claims: SessionClaims, transport: TokenTransport): void {
-    const length = this.signer.lengthWith(userId, claims);
-    if (transport === 'cookie') return this.cookies.requireFit(length);
-    if (length <= LONGEST_ACCESS_TOKEN) return;
-    throw new InvalidRequestError(
-      `The claims make the access token ${length - LONGEST_ACCESS_TOKEN} bytes too long: put fewer or shorter ones into "claims", and the rest into "data"`,
-    );
   }
 }

@@ -82,16 +82,17 @@ export class SessionRefresher {
       const candidate = this.mint(presented);
       const request = this.requestOf(presented, candidate, context);
       const row = (await this.store.rotate(request)) ?? (await this.lookAgain(request));
-      if (row) return this.answer(await this.withClaims(row), presented, candidate.token, context);
+      if (row) return this.answer(await this.withClaims(row, context), presented, candidate.token, context);
     }
     throw new SessionStoreUnavailableError('The session is being refreshed by too many requests at once: try again');
   }
 
   /** The row with the claims that the application gives the user now. */
-  private async withClaims(row: RotatedRow): Promise<RotatedRow> {
+  private async withClaims(row: RotatedRow, { exchange, transport }: RefreshContext): Promise<RotatedRow> {
     const claims = await this.claimsHook.claimsFor({ userId: row.user_id, sessionId: row.id, claims: row.claims });
     if (claims === null) return this.ender.endRefused(row.user_id);
     if (isDeepStrictEqual(claims, row.claims)) return row;
+    this.delivery.requireFit(row.user_id, claims, exchange ? transport : 'bearer');
     await this.sessions.keepClaims(row.id, claims);
     return { ...row, claims };
   }

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import { LONGEST_ACCESS_TOKEN } from '../access-token/access-token.js';
+import { AccessTokenSigner, type SignedAccessToken } from '../access-token/access-token-signer.js';
 import { CsrfTokens } from '../access-token/csrf-tokens.js';
-import type { SignedAccessToken } from '../access-token/access-token-signer.js';
-import type { IssuedTokens, TokenTransport } from '../session.types.js';
+import { InvalidRequestError } from '../session.errors.js';
+import type { IssuedTokens, SessionClaims, TokenTransport } from '../session.types.js';
 import type { SessionExchange } from '../transport/exchange.js';
 import { ResponseHeaders } from '../transport/response-headers.js';
 import { SessionCookies } from '../transport/session-cookies.js';
@@ -22,7 +24,18 @@ export class TokenDelivery {
     private readonly cookies: SessionCookies,
     private readonly headers: ResponseHeaders,
     private readonly csrfTokens: CsrfTokens,
+    private readonly signer: AccessTokenSigner,
   ) {}
+
+  /** @throws InvalidRequestError for claims whose access token would be too long for its way to the client */
+  requireFit(userId: string, claims: SessionClaims, transport: TokenTransport): void {
+    const length = this.signer.lengthWith(userId, claims);
+    if (transport === 'cookie') return this.cookies.requireFit(length);
+    if (length <= LONGEST_ACCESS_TOKEN) return;
+    throw new InvalidRequestError(
+      `The claims make the access token ${length - LONGEST_ACCESS_TOKEN} bytes too long: put fewer or shorter ones into "claims", and the rest into "data"`,
+    );
+  }
 
   deliver({ access, refreshToken, isNew, exchange, transport }: Delivery): IssuedTokens {
     const { session, expiresIn, token } = access;

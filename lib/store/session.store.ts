@@ -106,8 +106,8 @@ export class SessionStore {
     return rows.map(({ id }) => id);
   }
 
-  async get(sessionId: string): Promise<StoredSession | undefined> {
-    const [row] = await this.database.query<StoredSession>(this.sql.get, [sessionId]);
+  async get(sessionId: string, manager?: EntityManager): Promise<StoredSession | undefined> {
+    const [row] = await this.database.query<StoredSession>(this.sql.get, [sessionId], { manager });
     return row;
   }
 

@@ -3,6 +3,14 @@ import { send } from '../support/client.js';
 import { PLATFORMS, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
 
+/** The address that the list of devices shows for a login with that header. */
+async function addressFor(test: TestApp, forwarded: string): Promise<string | null> {
+  const headers = { 'session-transport': 'bearer', 'x-forwarded-for': forwarded };
+  const { body } = await send(`${test.url}/login`, { method: 'POST', headers, body: { userId: 'ada' } });
+  const { id } = body.session as { id: string };
+  return (await test.sessions.list('ada')).find(device => device.id === id)!.ip;
+}
+
 describe.each(PLATFORMS)("scenario 23: the client's address on %s", platform => {
   let apps: TestApps;
   let direct: TestApp;
@@ -15,14 +23,6 @@ describe.each(PLATFORMS)("scenario 23: the client's address on %s", platform => 
     foreign = await apps.start({ trustProxy: '10.0.0.1' });
   });
   afterAll(() => apps?.close());
-
-  /** The address that the list of devices shows for a login with that header. */
-  async function addressFor(test: TestApp, forwarded: string): Promise<string | null> {
-    const headers = { 'session-transport': 'bearer', 'x-forwarded-for': forwarded };
-    const { body } = await send(`${test.url}/login`, { method: 'POST', headers, body: { userId: 'ada' } });
-    const { id } = body.session as { id: string };
-    return (await test.sessions.list('ada')).find(device => device.id === id)!.ip;
-  }
 
   it('a forwarded header counts only when it comes from a proxy that is trusted', async () => {
     expect(await addressFor(direct, '203.0.113.7')).toBe('127.0.0.1');

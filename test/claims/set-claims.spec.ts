@@ -38,10 +38,11 @@ describe.each(PLATFORMS)('F14, S14: setClaims on %s', platform => {
   }
 
   /** The same tokens in another process. */
-  const at = (app: TestApp) => Object.assign(new BearerClient(app.url), {
-    accessToken: client.accessToken,
-    refreshToken: client.refreshToken,
-  });
+  const at = (app: TestApp) =>
+    Object.assign(new BearerClient(app.url), {
+      accessToken: client.accessToken,
+      refreshToken: client.refreshToken,
+    });
   const inTransaction = <T>(run: (manager: EntityManager) => Promise<T>) =>
     here.app.get<DataSource>(getDataSourceToken()).transaction(run);
   const expired = { status: 401, body: { errorCode: 'access_token_expired' } };

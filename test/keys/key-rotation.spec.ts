@@ -25,6 +25,7 @@ describe.each(PLATFORMS)('three periods of signing keys on %s', platform => {
     const foreign = new ForeignVerifier(test.url, () => test.clock.now());
     const seen = new Map<string, { shownAt: number; signedAt?: number; lastExpiry: number; goneAt?: number }>();
 
+    const start = test.clock.now() + 5 * MINUTE;
     for (let step = 0; step < 56; step++) {
       await test.pass('4m');
       const now = test.clock.now();
@@ -51,8 +52,10 @@ describe.each(PLATFORMS)('three periods of signing keys on %s', platform => {
 
     const [first, ...later] = [...seen.values()].filter(({ signedAt }) => signedAt !== undefined);
     expect(later.length).toBeGreaterThanOrEqual(3);
-    // Looked at every four minutes.
-    for (const key of later) expect(key.signedAt! - key.shownAt).toBeGreaterThanOrEqual(12 * MINUTE);
+    // Looked at every four minutes. What was there at the first look may have been made late in a period.
+    const announced = later.filter(({ shownAt }) => shownAt > start);
+    expect(announced.length).toBeGreaterThanOrEqual(2);
+    for (const key of announced) expect(key.signedAt! - key.shownAt).toBeGreaterThanOrEqual(12 * MINUTE);
     for (const key of [first!, ...later]) {
       if (key.goneAt !== undefined) expect(key.goneAt).toBeGreaterThanOrEqual(key.lastExpiry);
     }

@@ -10,8 +10,13 @@ import { until } from '../support/until.js';
 /** Every outcome: `ok`, or the code of the refusal. */
 async function outcomes(logins: Promise<unknown>[]): Promise<string[]> {
   const settled = await Promise.allSettled(logins);
-  return settled.map(one => (one.status === 'fulfilled' ? 'ok' : String((one.reason as Error & { errorCode?: string }).errorCode)));
+  return settled.map(one =>
+    one.status === 'fulfilled' ? 'ok' : String((one.reason as Error & { errorCode?: string }).errorCode),
+  );
 }
+
+const inTransaction = <T>(app: TestApp, run: (joined: TransactionOption) => Promise<T>) =>
+  app.app.get<DataSource>(getDataSourceToken()).transaction(manager => run({ manager }));
 
 describe('F31: logins of one user at once', () => {
   let database: TestDatabase;
@@ -36,8 +41,6 @@ describe('F31: logins of one user at once', () => {
   }
 
   const live = async () => (await apps[0]!.sessions.list('ada')).length;
-  const inTransaction = <T>(app: TestApp, run: (joined: TransactionOption) => Promise<T>) =>
-    app.app.get<DataSource>(getDataSourceToken()).transaction(manager => run({ manager }));
 
   it('scenario 26: 50 in four processes leave exactly as many as are allowed', async () => {
     await start(4, { maxPerUser: 3 });

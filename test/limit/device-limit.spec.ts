@@ -7,6 +7,10 @@ import { TestApps } from '../support/test-apps.js';
 
 const TWO: SessionModuleOptions['session'] = { maxPerUser: 2 };
 
+const idOf = async (client: BearerClient) => (await client.send('/me')).body.sessionId!;
+
+const idsOf = async (test: TestApp, userId: string) => (await test.sessions.list(userId)).map(({ id }) => id).sort();
+
 describe.each(PLATFORMS)('F31: a limit of devices on %s', platform => {
   let apps: TestApps;
   let evicting: TestApp;
@@ -28,9 +32,6 @@ describe.each(PLATFORMS)('F31: a limit of devices on %s', platform => {
     await apps.clock.pass('1s');
     return client;
   }
-
-  const idOf = async (client: BearerClient) => (await client.send('/me')).body.sessionId!;
-  const idsOf = async (test: TestApp, userId: string) => (await test.sessions.list(userId)).map(({ id }) => id).sort();
 
   it('scenario 26: a third login evicts the oldest only, whose tokens are refused at once', async () => {
     const user = newUser();

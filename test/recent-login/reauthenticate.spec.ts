@@ -36,6 +36,8 @@ class ConfirmController {
 const UNKNOWN = '01990000-0000-7000-8000-000000000000';
 const post = { method: 'POST' };
 
+const idOf = (answer: Answer) => (answer.body.session as { id: string }).id;
+
 describe.each(PLATFORMS)('reauthenticate on %s', platform => {
   let apps: TestApps;
   let test: TestApp;
@@ -53,7 +55,6 @@ describe.each(PLATFORMS)('reauthenticate on %s', platform => {
     await client.logIn('ada', { role: 'admin' });
     return client;
   }
-  const idOf = (answer: Answer) => (answer.body.session as { id: string }).id;
 
   it('S13, S02: renews the login, with new tokens, and ends the session that was presented', async () => {
     const client = await logIn();
@@ -86,7 +87,11 @@ describe.each(PLATFORMS)('reauthenticate on %s', platform => {
   });
 
   it('keeps claims, data and label', async () => {
-    const former = await test.sessions.logIn('ada', { claims: { role: 'admin' }, data: { cart: [1] }, label: 'Laptop' });
+    const former = await test.sessions.logIn('ada', {
+      claims: { role: 'admin' },
+      data: { cart: [1] },
+      label: 'Laptop',
+    });
     const { session } = await test.sessions.reauthenticate(former.session);
     expect(session.id).not.toBe(former.session.id);
     expect(session.claims).toEqual({ role: 'admin' });
@@ -97,8 +102,15 @@ describe.each(PLATFORMS)('reauthenticate on %s', platform => {
   });
 
   it('takes other ones where they are given', async () => {
-    const former = await test.sessions.logIn('ada', { claims: { role: 'admin' }, data: { cart: [1] }, label: 'Laptop' });
-    const { session } = await test.sessions.reauthenticate(former.session, { claims: { role: 'user' }, label: 'Phone' });
+    const former = await test.sessions.logIn('ada', {
+      claims: { role: 'admin' },
+      data: { cart: [1] },
+      label: 'Laptop',
+    });
+    const { session } = await test.sessions.reauthenticate(former.session, {
+      claims: { role: 'user' },
+      label: 'Phone',
+    });
     expect(session.claims).toEqual({ role: 'user' });
     expect(await test.sessions.getData(session.id)).toEqual({ cart: [1] });
   });
@@ -120,9 +132,9 @@ describe.each(PLATFORMS)('reauthenticate on %s', platform => {
   });
 
   it("F31: does not count against the user's limit", async () => {
-    const { session } = await limited.sessions.logIn('grace');
+    const { session } = await limited.sessions.logIn('limited');
     const again = await limited.sessions.reauthenticate(session);
-    expect((await limited.sessions.list('grace')).map(({ id }) => id)).toEqual([again.session.id]);
+    expect((await limited.sessions.list('limited')).map(({ id }) => id)).toEqual([again.session.id]);
   });
 
   it("another user's session, one that has ended and one that never was are refused", async () => {

@@ -29,6 +29,8 @@ class ClosingGateway implements OnGatewayInit<Server>, OnGatewayConnection<Serve
   }
 }
 
+const closed = (socket: Socket) => new Promise<void>(resolve => void socket.once('disconnect', () => resolve()));
+
 describe.each(PLATFORMS)('a gateway that closes the sockets of ended sessions, on %s', platform => {
   let apps: TestApps;
   let here: TestApp;
@@ -52,8 +54,6 @@ describe.each(PLATFORMS)('a gateway that closes the sockets of ended sessions, o
     });
     return socket;
   }
-
-  const closed = (socket: Socket) => new Promise<void>(resolve => void socket.once('disconnect', () => resolve()));
 
   it('S14: log-out in one process closes the open sockets of the session in both, and no other', async () => {
     const ended = await here.sessions.logIn('ada');
