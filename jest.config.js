@@ -11,5 +11,7 @@ export default {
   },
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
-  testTimeout: 30_000,
+  // Half of the work is PostgreSQL's; Jest's default would leave one of two cores idle.
+  maxWorkers: '100%',
+  testTimeout: 60_000,
 };

@@ -96,6 +96,10 @@ export interface TransactionOption {
 export interface LogInOptions extends TransactionOption {
   /** Request and response (`@Exchange()`): tokens are set as cookies and the session presented with it is ended. */
   exchange?: SessionExchange;
+  /** The client's address, where there is no exchange to tell it; needed with `binding.ip`. */
+  ip?: string;
+  /** The client's `User-Agent`, where there is no exchange to tell it; needed with `binding.userAgent`. */
+  userAgent?: string;
   /** Goes into the access token, where the client and other services can read it. JSON, no registered names. */
   claims?: SessionClaims;
   /** Stays in the database. JSON. */

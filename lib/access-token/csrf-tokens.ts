@@ -5,6 +5,7 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
 import { CSRF_HEADER } from '../session.constants.js';
 import { CsrfRejectedError } from '../session.errors.js';
+import { isHandshake } from '../transport/csrf.js';
 import type { SessionExchange } from '../transport/exchange.js';
 
 /**
@@ -28,12 +29,13 @@ export class CsrfTokens {
   }
 
   /**
-   * Checks a request that cookies of this session authenticate and that changes something.
+   * Checks a request that cookies of this session authenticate and that changes something. A WebSocket handshake, to which
+   * no page can add a header, is left to its origin.
    *
    * @throws CsrfRejectedError
    */
   require(exchange: SessionExchange, sessionId: string): void {
-    if (!this.areUsed) return;
+    if (!this.areUsed || isHandshake(exchange)) return;
     const presented = Buffer.from(exchange.header(CSRF_HEADER) ?? '', 'base64url');
     const matches = this.secrets.accepted.some(keys => {
       const expected = this.make(sessionId, keys);

@@ -7,7 +7,7 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { Revocations } from '../revocation/revocations.js';
 import { encodeRefreshToken, hashOf, SECRET_BYTES } from '../rules/refresh-token.js';
 import { isUuid, uuidV7 } from '../rules/uuid.js';
-import { SessionLimitReachedError, SessionRevokedError } from '../session.errors.js';
+import { InvalidRequestError, SessionLimitReachedError, SessionRevokedError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import { SessionClock, SessionRandom } from '../session.runtime.js';
 import type { IssuedTokens, LogInOptions, SessionClaims, TokenTransport, UserSession } from '../session.types.js';
@@ -81,10 +81,12 @@ export class SessionIssuer {
 
   private async issue(
     userId: string,
-    { exchange, claims: given = {}, data, label, manager }: LogInOptions,
+    options: LogInOptions,
     transport: TokenTransport,
     replaces: string | undefined,
   ): Promise<IssuedTokens> {
+    const { exchange, claims: given = {}, data, label, manager } = options;
+    const client = this.clientOf(options);
     const id = uuidV7(this.clock.now(), this.random.bytes(10));
     const claims = await this.claimsHook.claimsFor({ userId, sessionId: id, claims: given });
     if (claims === null) return this.ender.endRefused(userId, manager);
@@ -102,8 +104,7 @@ export class SessionIssuer {
         claims,
         data,
         label,
-        userAgent: exchange && clientUserAgent(exchange),
-        ip: exchange && clientAddress(exchange),
+        ...client,
         idleLifetime,
         absoluteLifetime,
         replaces,
@@ -118,6 +119,21 @@ export class SessionIssuer {
     });
     const refreshToken = encodeRefreshToken({ sessionId: id, generation: 0, secret }, this.secrets.newest);
     return this.delivery.deliver({ access, refreshToken, isNew: true, exchange, transport });
+  }
+
+  /** Tokens that are bound to a client nobody knows would be of no use to anybody. */
+  private clientOf({ exchange, ip, userAgent }: LogInOptions): { ip?: string; userAgent?: string } {
+    const { binding } = this.options;
+    const client = exchange ? { ip: clientAddress(exchange), userAgent: clientUserAgent(exchange) } : { ip, userAgent };
+    if (binding.ip !== 'off' && client.ip === undefined) {
+      throw new InvalidRequestError(
+        'With binding.ip the client\'s address must be known: give logIn "exchange" or "ip"',
+      );
+    }
+    if (binding.userAgent !== 'off' && !exchange && userAgent === undefined) {
+      throw new InvalidRequestError('With binding.userAgent give logIn "exchange" or "userAgent"');
+    }
+    return client;
   }
 
   private async create(session: NewSession, manager: EntityManager | undefined): Promise<CreatedSession> {

@@ -101,7 +101,6 @@ function buildStatements({ tables }: Database) {
           (SELECT json_agg(json_build_object('id', s.id, 'version', s.token_version))
             FROM ${tables.session} s WHERE s.claims_changed_at > ${since}) AS claims,
           (SELECT json_agg(k.kid) FROM ${tables.signingKey} k WHERE k.distrusted_at IS NOT NULL) AS keys,
-          $2::text AS nonce,
           ${notify(tables, "json_build_object('echo', $2::text)", '$2::text IS NOT NULL')} AS echoed, $2::text AS echo`,
     },
     standing: {

@@ -8,7 +8,12 @@ const LONGEST_USER_AGENT = 512;
  * (`app.set('trust proxy', …)`, `new FastifyAdapter({ trustProxy })`): they are never read here.
  */
 export function clientAddress({ request }: SessionExchange): string | undefined {
-  const address = (request.ip ?? request.socket?.remoteAddress)?.replace(/^::ffff:(?=\d+\.)/i, '');
+  const given = request.ip ?? request.address ?? request.socket?.remoteAddress;
+  // Some proxies write the port as well.
+  const address = given
+    ?.replace(/^\[(.+)\](:\d+)?$/, '$1')
+    .replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1')
+    .replace(/^::ffff:(?=\d+\.)/i, '');
   return address !== undefined && isIP(address) !== 0 ? address : undefined;
 }
 

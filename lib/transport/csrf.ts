@@ -43,6 +43,11 @@ function isOriginOf(origin: string, host: string): boolean {
   );
 }
 
+/** Whether the request opens a WebSocket. What stands for one of socket.io has no method. */
+export function isHandshake({ request }: SessionExchange): boolean {
+  return request.method === undefined || request.headers.upgrade !== undefined;
+}
+
 /** Refuses requests of other sites' pages where cookies authenticate, or would be set or cleared. */
 @Injectable()
 export class CsrfProtection {
@@ -57,7 +62,8 @@ export class CsrfProtection {
    * @throws CsrfRejectedError
    */
   check(exchange: SessionExchange): void {
-    if (this.options.csrf !== 'token') this.checkLogIn(exchange);
+    // No page can add a header to a handshake, so that its origin counts in every mode.
+    if (this.options.csrf !== 'token' || isHandshake(exchange)) this.checkLogIn(exchange);
   }
 
   /** The same for a login, which has no session yet that a token could be bound to: its origin counts in every mode. */
@@ -83,8 +89,8 @@ export class CsrfProtection {
   }
 
   /** Whether a request can change something. */
-  isUnsafe({ request: { method, headers } }: SessionExchange): boolean {
+  isUnsafe(exchange: SessionExchange): boolean {
     // A WebSocket handshake is a GET, but what follows is not safe, and other sites may open one with cookies.
-    return method === undefined || !SAFE_METHODS.has(method) || headers.upgrade !== undefined;
+    return isHandshake(exchange) || !SAFE_METHODS.has(exchange.request.method!);
   }
 }

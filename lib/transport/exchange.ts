@@ -8,6 +8,8 @@ export interface ExchangeRequest {
   readonly body?: unknown;
   /** The client's address as the platform's trusted-proxy setting tells it. */
   readonly ip?: string;
+  /** The same in a socket.io handshake. */
+  readonly address?: string;
   readonly socket?: { readonly remoteAddress?: string };
 }
 

@@ -11,6 +11,8 @@ const HOME = { 'x-forwarded-for': '203.0.113.7', 'user-agent': 'Browser/1' };
 const OTHER_ADDRESS = { ...HOME, 'x-forwarded-for': '198.51.100.9' };
 const OTHER_AGENT = { ...HOME, 'user-agent': 'Browser/2' };
 
+const from = (address: string) => ({ headers: { ...HOME, 'x-forwarded-for': address } });
+
 describe.each(PLATFORMS)('F30: binding on %s', platform => {
   let apps: TestApps;
   const started = new Map<string, TestApp>();
@@ -111,7 +113,6 @@ describe.each(PLATFORMS)('F30: binding on %s', platform => {
   it('two clients behind ports of different addresses are two clients', async () => {
     const test = await appWith({ ip: 'always' });
     const client = new CookieClient(test.url);
-    const from = (address: string) => ({ headers: { ...HOME, 'x-forwarded-for': address } });
     await client.send('/login', { method: 'POST', body: { userId: 'ada' }, ...from('203.0.113.7:4711') });
     expect((await client.send('/me', from('203.0.113.7:4712'))).status).toBe(200);
     expect((await client.send('/me', from('198.51.100.9:4711'))).body.errorCode).toBe('access_token_invalid');

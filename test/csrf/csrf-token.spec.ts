@@ -121,6 +121,7 @@ describe.each(PLATFORMS)('F9, X06, scenario 3: CSRF tokens on %s', platform => {
     });
 
     it('a login has no token yet: its origin counts', async () => {
+      // oxlint-disable-next-line unicorn/consistent-function-scoping -- it belongs to this test
       const logInFrom = (headers: Record<string, string>) =>
         send(`${app().url}/login`, { method: 'POST', headers, body: { userId: 'ada' } });
       expect(await logInFrom(CROSS_SITE)).toMatchObject(REFUSED);
@@ -171,6 +172,7 @@ describe.each(PLATFORMS)('F9, X06, scenario 3: CSRF tokens on %s', platform => {
   });
 
   it('without Secure, or with a domain, the prefix goes', async () => {
+    // oxlint-disable-next-line unicorn/consistent-function-scoping -- it belongs to this test
     const nameWith = async (cookies: object) => {
       const test = await apps.start({ session: { csrf: 'token', cookies } });
       return issued(await send(`${test.url}/login`, { method: 'POST', body: { userId: 'ada' } }))!.name;
