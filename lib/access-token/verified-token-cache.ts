@@ -27,11 +27,6 @@ export class VerifiedTokenCache<Entry> {
     this.young.set(token, entry);
   }
 
-  delete(token: string): void {
-    this.young.delete(token);
-    this.old.delete(token);
-  }
-
   get size(): number {
     return this.young.size + this.old.size;
   }
