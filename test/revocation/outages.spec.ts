@@ -113,6 +113,8 @@ describe('revocations while something is wrong', () => {
     await proxy.restore();
     expect(await me(there, ended.token)).toBe('session_revoked');
     expect(await me(there, live.token)).toBe('accepted');
+    // It tries to listen again three times within maxStaleness.
+    await clock.pass('11s');
     await until(async () => told(since).at(-1)!.type === 'revocation.recovered');
     await untilListening(there);
     expect(await there.sessions.status()).toMatchObject({ status: 'up' });
