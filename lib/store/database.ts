@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import type { Client, ClientConfig, Pool, PoolClient, QueryConfig } from 'pg';
+import type { ClientConfig, Pool, PoolClient, QueryConfig } from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SESSION_DATA_SOURCE } from '../session.constants.js';
@@ -11,6 +11,15 @@ import { sessionTables, type SessionTables } from './tables.js';
 export interface Statement {
   readonly name: string;
   readonly text: string;
+}
+
+/** What is used of the driver's client; its own types are not everybody's, so that none is published. */
+export interface OwnConnection {
+  connect(): Promise<unknown>;
+  query(text: string): Promise<unknown>;
+  end(): Promise<void>;
+  on(event: 'error' | 'end', listener: () => void): unknown;
+  on(event: 'notification', listener: (message: { payload?: string }) => void): unknown;
 }
 
 export interface QueryContext {
@@ -85,9 +94,9 @@ export class Database {
    *
    * @param patience milliseconds after which connecting and each statement fail
    */
-  openConnection(patience: number): Client {
+  openConnection(patience: number): OwnConnection {
     const { Client, options } = this.pool as unknown as {
-      Client: new (config: ClientConfig) => Client;
+      Client: new (config: ClientConfig) => OwnConnection;
       options: ClientConfig;
     };
     const limits = { connectionTimeoutMillis: patience, query_timeout: patience };

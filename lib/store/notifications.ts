@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Socket } from 'node:net';
-import type { Client } from 'pg';
 import { SessionTimers } from '../session.runtime.js';
-import { Database } from './database.js';
+import { Database, type OwnConnection } from './database.js';
 import { channelOf } from './statements.js';
 
 /** How long to wait for a server that says nothing: a network may swallow everything and end no connection. */
@@ -57,7 +56,7 @@ export class Notifications {
   }
 
   /** A connection that is being given up may be broken already: there is nobody to tell, and nobody who answers. */
-  private async end(client: Client): Promise<void> {
+  private async end(client: OwnConnection): Promise<void> {
     const { connection } = client as unknown as { connection: { stream: Socket } };
     const timer = this.timers.after(PATIENCE, () => connection.stream.destroy());
     await client.end().catch(() => undefined);

@@ -2,6 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { SESSION_ENTITIES } from './entities/index.js';
 import { Database } from './database.js';
 
+/** Milliseconds after which a health check gives up. */
+const PING_TIMEOUT = 5_000;
+
 const COMPATIBLE = ['postgres', 'cockroachdb'];
 
 /** Refuses to start on a database that the module cannot work with, and says what to do. */
@@ -48,7 +51,7 @@ export class SchemaCheck {
   /** Whether the database answers. */
   async ping(): Promise<boolean> {
     try {
-      await this.database.query({ name: 'jwt_session_ping', text: 'SELECT 1' }, []);
+      await this.database.query({ name: 'jwt_session_ping', text: 'SELECT 1' }, [], { timeout: PING_TIMEOUT });
       return true;
     } catch {
       // The failure is logged where it happened.
