@@ -107,11 +107,12 @@ export class TcpProxy {
         losing = this.losing;
         this.losing = undefined;
       }
-      server.write(chunk);
+      if (server.writable) server.write(chunk);
     });
     server.on('data', chunk => {
       if (swallows()) return;
-      if (!losing) return void client.write(chunk);
+      // Either side may have hung up meanwhile.
+      if (!losing) return void (client.writable && client.write(chunk));
       tail = Buffer.concat([tail, chunk]).subarray(-READY.length);
       if (!tail.equals(READY)) return;
       client.destroy();
