@@ -69,8 +69,10 @@ class Installation {
   }
 
   private look(): void {
-    const due = dueKeyPeriod(this.load(this.now), this.now, this.schedule);
-    if (due) this.elect(due);
+    for (let made = 0; made < 2; made++) {
+      const due = dueKeyPeriod(this.load(this.now), this.now, this.schedule);
+      if (due) this.elect(due);
+    }
     this.check(this.now);
   }
 
@@ -152,6 +154,15 @@ describe('the periods of signing keys', () => {
       ),
       40,
     ));
+
+  it('J07: a period that a change has cut short is followed by the next in time', () => {
+    const short = { rotateEvery: 20 * MINUTE, publishAhead: 10 * MINUTE, tokenLifetime: LIFETIME };
+    const installation = new Installation(1_827_283_979_989, short);
+    installation.apply({ schedule: { rotateEvery: HOUR + 7, publishAhead: 1_800_003, tokenLifetime: LIFETIME } });
+    installation.apply({ schedule: short });
+    installation.apply({ run: 12 });
+    expect(() => installation.apply({ run: 2 * HOUR })).not.toThrow();
+  });
 
   it('J08: processes whose clocks differ make the same keys', () => {
     fc.assert(
