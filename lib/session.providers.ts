@@ -23,6 +23,7 @@ import { ExchangeSessions } from './sessions/exchange-sessions.js';
 import { PresentedSession } from './sessions/presented-session.js';
 import { SessionEnder } from './sessions/session-ender.js';
 import { SessionIssuer } from './sessions/session-issuer.js';
+import { SessionWatch } from './sessions/session-watch.js';
 import { SessionRefresher } from './sessions/session-refresher.js';
 import { TokenInvalidator } from './sessions/token-invalidator.js';
 import { TokenDelivery } from './sessions/token-delivery.js';
@@ -80,6 +81,7 @@ const sessions = [
   SessionIssuer,
   SessionRefresher,
   SessionEnder,
+  SessionWatch,
   TokenInvalidator,
   ExchangeSessions,
   CleanUp,

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
+import { SessionStoreUnavailableError } from './session.errors.js';
 
 /** The process's clock. Replace it in tests (`nestjs-jwt-session/testing`) so that they need no sleeping. */
 @Injectable()
@@ -36,5 +37,18 @@ export class SessionTimers {
 
   clear(timer: NodeJS.Timeout | undefined): void {
     clearTimeout(timer);
+  }
+
+  /**
+   * The database's answer, unless it is late: a pool may have no connection to give, which no timeout of a query covers.
+   *
+   * @throws SessionStoreUnavailableError after so many milliseconds
+   */
+  within<T>(milliseconds: number, answer: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = this.after(milliseconds, () => reject(new SessionStoreUnavailableError()));
+    });
+    return Promise.race([answer, late]).finally(() => this.clear(timer));
   }
 }

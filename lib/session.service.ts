@@ -5,7 +5,7 @@ import { KeyRing } from './keys/key-ring.js';
 import { KeyRotation } from './keys/key-rotation.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';
 import { isUuid } from './rules/uuid.js';
-import { RefreshTokenInvalidError, SessionRevokedError } from './session.errors.js';
+import { RefreshTokenInvalidError, type SessionError, SessionRevokedError } from './session.errors.js';
 import { type SessionEvent, SessionEvents } from './session.events.js';
 import {
   type CleanUpResult,
@@ -27,6 +27,7 @@ import { SessionEnder } from './sessions/session-ender.js';
 import { checkJson, checkReason, checkUserId } from './sessions/session-input.js';
 import { SessionIssuer } from './sessions/session-issuer.js';
 import { SessionRefresher } from './sessions/session-refresher.js';
+import { SessionWatch } from './sessions/session-watch.js';
 import { TokenInvalidator } from './sessions/token-invalidator.js';
 import { SchemaCheck } from './store/schema-check.js';
 import { SessionStore } from './store/session.store.js';
@@ -54,6 +55,7 @@ export class SessionService {
     private readonly rotation: KeyRotation,
     private readonly feed: RevocationFeed,
     private readonly invalidator: TokenInvalidator,
+    private readonly watch: SessionWatch,
     private readonly schema: SchemaCheck,
     events: SessionEvents,
   ) {
@@ -158,6 +160,19 @@ export class SessionService {
    */
   async verify(accessToken: string): Promise<UserSession> {
     return (await this.accessTokens.accept(accessToken)).session;
+  }
+
+  /**
+   * For a socket or an event stream, behind which no guard runs again: emits once, and completes, when the session no
+   * longer counts. What ends sessions is told at once; the rest (an invalidation of access tokens, changed claims, a
+   * distrusted key, expiry, a database that cannot be asked) within a third of `revocation.maxStaleness`.
+   *
+   * `events$.pipe(takeUntil(sessions.endOf(session)))`
+   *
+   * @param session as `@CurrentSession()` or `verify` gives it
+   */
+  endOf(session: UserSession): Observable<SessionError> {
+    return this.watch.endOf(session);
   }
 
   /**

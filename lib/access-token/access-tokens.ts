@@ -3,6 +3,7 @@ import { KeyRing } from '../keys/key-ring.js';
 import { StandingCheck } from '../revocation/standing-check.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError, SessionError } from '../session.errors.js';
 import { SessionClock } from '../session.runtime.js';
+import type { UserSession } from '../session.types.js';
 import type { VerifiedToken } from './access-token.js';
 import { AccessTokenVerifier } from './access-token-verifier.js';
 import { VerifiedTokenCache } from './verified-token-cache.js';
@@ -17,6 +18,8 @@ export abstract class TokenUse {
 @Injectable()
 export class AccessTokens {
   private readonly cache = new VerifiedTokenCache<VerifiedToken>();
+  /** The token behind each session that was accepted, for as long as anybody holds the session. */
+  private readonly accepted = new WeakMap<UserSession, VerifiedToken>();
 
   constructor(
     private readonly verifier: AccessTokenVerifier,
@@ -44,6 +47,26 @@ export class AccessTokens {
     return verified;
   }
 
+  /**
+   * Whether what was accepted before still counts, for a socket or a stream that outlives its access token: all that
+   * `accept` asks but the token's own expiry.
+   *
+   * @throws what `accept` throws
+   */
+  async requireStill(session: UserSession): Promise<void> {
+    const verified = this.accepted.get(session);
+    // A session that came from no token, as that of a login: nothing but its own end can be known of it.
+    const { id: sessionId, userId } = session;
+    const standing = verified?.standing ?? { sessionId, userId, accessVersion: Infinity, tokenVersion: Infinity };
+    const require = () => {
+      this.standing.requireByMemory(standing);
+      if (verified && this.keys.isDistrusted(verified.kid)) throw new AccessTokenInvalidError();
+    };
+    require();
+    await this.standing.requireByDatabase(standing);
+    require();
+  }
+
   private async requireStanding(verified: VerifiedToken): Promise<void> {
     // A session that has ended is told so even by an expired token: refreshing would not help.
     this.standing.requireByMemory(verified.standing);
@@ -69,6 +92,7 @@ export class AccessTokens {
   private async verify(token: string): Promise<VerifiedToken> {
     const verified = await this.verifier.verify(token);
     this.cache.set(token, verified);
+    this.accepted.set(verified.session, verified);
     return verified;
   }
 }

@@ -88,6 +88,11 @@ export class KeyRing {
     return key !== undefined && this.clock.now() < key.retireAt;
   }
 
+  /** Whether this process has heard that the key is distrusted; one that has only retired is not. */
+  isDistrusted(kid: string): boolean {
+    return this.distrusted.has(kid);
+  }
+
   /** The key of a token's `kid`; one that is not known may have been made by another process a moment ago. */
   async find(kid: string): Promise<RingKey | undefined> {
     return this.lookUp(kid) ?? (await this.findAfterReload(kid));

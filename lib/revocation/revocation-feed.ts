@@ -8,7 +8,6 @@ import type { RevocationStatus } from '../session.types.js';
 import { type Listening, Notifications } from '../store/notifications.js';
 import { RevocationStore } from '../store/revocation.store.js';
 import { type Message, readMessage } from './announcement.js';
-import { inTime } from './in-time.js';
 import { Revocations } from './revocations.js';
 
 /** How often the feed looks whether something is due; also how often it polls while something is wrong. */
@@ -104,7 +103,7 @@ export class RevocationFeed {
     this.nonce = this.listening && this.random.bytes(12).toString('base64url');
     try {
       const answer = this.store.poll(this.revocations.span, this.nonce ?? null, this.interval);
-      const { now, ...ended } = await inTime(this.timers, this.interval, answer);
+      const { now, ...ended } = await this.timers.within(this.interval, answer);
       this.freshAt = sent;
       this.revocations.learned(ended);
       this.compareClocks(now, sent);

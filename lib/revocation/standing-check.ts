@@ -4,7 +4,6 @@ import type { TokenStanding } from '../rules/revocation-state.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError, SessionExpiredError } from '../session.errors.js';
 import { SessionClock, SessionTimers } from '../session.runtime.js';
 import { RevocationStore, type SessionStanding } from '../store/revocation.store.js';
-import { inTime } from './in-time.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { Revocations } from './revocations.js';
 
@@ -55,8 +54,7 @@ export class StandingCheck {
   }
 
   private async ask(token: TokenStanding): Promise<void> {
-    const { endedBy, accessVersion, tokenVersion, distrustedKeys } = await inTime(
-      this.timers,
+    const { endedBy, accessVersion, tokenVersion, distrustedKeys } = await this.timers.within(
       PATIENCE,
       this.shared(token.sessionId),
     );

@@ -1,16 +1,22 @@
 import { Injectable } from '@nestjs/common';
+import { SessionTimers } from '../session.runtime.js';
 import { SESSION_ENTITIES } from './entities/index.js';
 import { Database } from './database.js';
 
 /** Milliseconds after which a health check gives up. */
 const PING_TIMEOUT = 5_000;
 
+const PING = { name: 'jwt_session_ping', text: 'SELECT 1' };
+
 const COMPATIBLE = ['postgres', 'cockroachdb'];
 
 /** Refuses to start on a database that the module cannot work with, and says what to do. */
 @Injectable()
 export class SchemaCheck {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly timers: SessionTimers,
+  ) {}
 
   /** @throws Error that says what to add to the data source */
   async run(): Promise<void> {
@@ -51,7 +57,8 @@ export class SchemaCheck {
   /** Whether the database answers. */
   async ping(): Promise<boolean> {
     try {
-      await this.database.query({ name: 'jwt_session_ping', text: 'SELECT 1' }, [], { timeout: PING_TIMEOUT });
+      const answer = this.database.query(PING, [], { timeout: PING_TIMEOUT });
+      await this.timers.within(PING_TIMEOUT, answer);
       return true;
     } catch {
       // The failure is logged where it happened.

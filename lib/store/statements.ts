@@ -49,14 +49,21 @@ export function channelOf(tables: Pick<SessionTables, 'session'>): string {
   return `jwt_session_${createHash('sha256').update(tables.session).digest('hex').slice(0, 16)}`;
 }
 
+/** A full notification queue fails the whole transaction at its commit; so much may be waiting in it at most. */
+const MOST_QUEUED = 0.5;
+
 /**
  * An expression that sends a message (json) and is true, or null where nothing is sent. With the polling feed no
  * statement mentions NOTIFY: databases without it, and poolers, refuse or swallow it.
+ *
+ * Where somebody who listens does not read, and the queue fills up, nothing is sent: what ends a session must not fail for
+ * that. The poll tells the others, and every second while echoes do not come back.
  */
 export function notify(tables: SessionTables, message: string, condition = 'true'): string {
   if (tables.origin === null) return '(NULL::boolean)';
   const signed = `jsonb_build_object('origin', '${tables.origin}') || (${message})::jsonb`;
-  return `(CASE WHEN ${condition} THEN pg_notify('${channelOf(tables)}', (${signed})::text) IS NOT NULL END)`;
+  const sends = `(${condition}) AND pg_notification_queue_usage() < ${MOST_QUEUED}`;
+  return `(CASE WHEN ${sends} THEN pg_notify('${channelOf(tables)}', (${signed})::text) IS NOT NULL END)`;
 }
 
 /**

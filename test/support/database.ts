@@ -8,14 +8,16 @@ export class TestDatabase {
   private constructor(
     readonly name: string,
     readonly url: string,
+    private readonly server: string,
   ) {}
 
-  static async create(): Promise<TestDatabase> {
-    const url = new URL(process.env.TEST_DATABASE_URL!);
+  /** @param server the URL of a server of one's own, where its settings matter */
+  static async create(server = process.env.TEST_DATABASE_URL!): Promise<TestDatabase> {
+    const url = new URL(server);
     const name = `test_${randomBytes(6).toString('hex')}`;
     await withClient(url.href, client => client.query(`CREATE DATABASE ${name}`));
     url.pathname = `/${name}`;
-    return new TestDatabase(name, url.href);
+    return new TestDatabase(name, url.href, server);
   }
 
   query<Row extends object = Record<string, unknown>>(text: string, values: unknown[] = []): Promise<Row[]> {
@@ -23,9 +25,7 @@ export class TestDatabase {
   }
 
   async drop(): Promise<void> {
-    await withClient(process.env.TEST_DATABASE_URL!, client =>
-      client.query(`DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`),
-    );
+    await withClient(this.server, client => client.query(`DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`));
   }
 }
 
