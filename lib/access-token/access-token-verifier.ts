@@ -17,6 +17,12 @@ import { isCanonicalBase64url } from './base64url.js';
 
 type TokenHeader = Record<string, unknown> & { readonly kid: string };
 
+/** The last second that a `Date` can tell. */
+const LAST_TIME = 8_640_000_000_000;
+
+/** What `logIn` takes for a user id. */
+const USER_ID = /^[^\0\p{Surrogate}]{1,255}$/u;
+
 /** Checks what about an access token never changes: form, header, signature, issuer, audience, claims (RFC 8725). */
 @Injectable()
 export class AccessTokenVerifier {
@@ -37,7 +43,8 @@ export class AccessTokenVerifier {
     const { kid } = readHeader(token);
     const key = await this.keys.find(kid);
     if (!key) throw new AccessTokenInvalidError();
-    const payload = this.checkSignature(token, key);
+    this.checkSignature(token, key);
+    const payload = parseObject(token.split('.', 2)[1]!) ?? {};
     const registered = this.checkClaims(payload);
     const standing = {
       sessionId: registered.sid,
@@ -48,10 +55,14 @@ export class AccessTokenVerifier {
     return Object.freeze({ session: sessionOfClaims(registered, customClaims(payload)), registered, standing, kid });
   }
 
-  private checkSignature(token: string, key: RingKey): Record<string, unknown> {
+  private checkSignature(token: string, key: RingKey): void {
+    // OpenSSL takes a PSS signature without its leading zeros; RFC 8017, section 8.1.2, does not.
+    const { modulusLength } = key.publicKey.asymmetricKeyDetails ?? {};
+    const signature = Buffer.from(token.slice(token.lastIndexOf('.') + 1), 'base64url');
+    if (modulusLength && signature.length !== Math.ceil(modulusLength / 8)) throw new AccessTokenInvalidError();
     try {
       // The algorithm is the key's own, never the header's word: no `none`, no HMAC with a public key.
-      return this.jwt.verify<Record<string, unknown>>(token, {
+      this.jwt.verify(token, {
         publicKey: key.publicKey as unknown as Buffer,
         algorithms: [key.algorithm],
         ignoreExpiration: true,
@@ -66,10 +77,13 @@ export class AccessTokenVerifier {
   private checkClaims(payload: Record<string, unknown>): RegisteredClaims {
     const { issuer, audience, clockTolerance } = this.options.accessToken;
     const latest = (this.clock.now() + clockTolerance) / 1000;
-    const numbers = ['iat', 'exp', 'auth_time', 'session_exp', 'generation', 'access_version', 'token_version'];
+    const times = ['iat', 'exp', 'auth_time', 'session_exp'];
+    const counters = ['generation', 'access_version', 'token_version'];
     const sound =
-      numbers.every(name => Number.isSafeInteger(payload[name])) &&
+      times.every(name => isWholeNumber(payload[name], LAST_TIME)) &&
+      counters.every(name => isWholeNumber(payload[name], Number.MAX_SAFE_INTEGER)) &&
       ['sub', 'jti', 'branch', 'access_uuid'].every(name => typeof payload[name] === 'string') &&
+      USER_ID.test(payload.sub as string) &&
       typeof payload.sid === 'string' &&
       isUuid(payload.sid) &&
       payload.iss === issuer &&
@@ -99,13 +113,17 @@ function readHeader(token: string): TokenHeader {
 
 function parseObject(segment: string): Record<string, unknown> | undefined {
   try {
-    const text = Buffer.from(segment, 'base64url').toString();
-    const value: unknown = JSON.parse(text);
-    // Spelled as we spell it: of a member that stands twice another parser could take the other value.
-    if (JSON.stringify(value) !== text) return undefined;
+    const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString());
+    // Spelled as we spell it: of a member that stands twice another parser could take the other value, and bytes that are
+    // no UTF-8 are read differently by each.
+    if (Buffer.from(JSON.stringify(value)).toString('base64url') !== segment) return undefined;
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
-    // Not JSON: no header.
+    // Not JSON: neither header nor claims.
     return undefined;
   }
+}
+
+function isWholeNumber(value: unknown, most: number): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
 }

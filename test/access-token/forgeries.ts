@@ -8,8 +8,10 @@ import {
   partsOf,
   rs256,
   type Signature,
+  signatureOf,
   signed,
 } from '../support/forged-token.js';
+import type { AccessTokenAlgorithm } from '../../lib/options/session-options.js';
 import type { TestApp } from '../support/test-app.js';
 
 const STRANGER = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -23,6 +25,8 @@ export interface Workshop {
   readonly genuine: string;
   readonly header: Members;
   readonly payload: Members;
+  readonly algorithm: AccessTokenAlgorithm;
+  readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
   /** Signs with the application's own key: nothing but the check under test can refuse the token. */
   readonly own: Signature;
@@ -32,14 +36,15 @@ export interface Workshop {
 
 export async function openWorkshop(test: TestApp, trap: string): Promise<Workshop> {
   const { accessToken } = await test.sessions.logIn('ada', { transport: 'bearer', claims: { role: 'user' } });
-  const { privateKey } = ownKey(test);
-  const own = es256(privateKey);
-  return { genuine: accessToken!, ...partsOf(accessToken!), publicKey: createPublicKey(privateKey), own, trap };
+  const { privateKey, algorithm } = ownKey(test);
+  const own = signatureOf(algorithm, privateKey);
+  const publicKey = createPublicKey(privateKey);
+  return { genuine: accessToken!, ...partsOf(accessToken!), algorithm, privateKey, publicKey, own, trap };
 }
 
-type Forgery = (workshop: Workshop) => string;
+export type Forgery = (workshop: Workshop) => string;
 
-const withHeader =
+export const withHeader =
   (change: Members): Forgery =>
   ({ header, payload, own }) =>
     jws({ ...header, ...change }, payload, own);

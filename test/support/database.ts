@@ -52,10 +52,13 @@ export class SharedClock extends TestClock {
     return new SharedClock(database);
   }
 
-  /** Moves both clocks. */
+  /** Moves both clocks; also back: `'-1h'`. */
   async pass(duration: string): Promise<void> {
     this.advance(duration);
-    await this.database.query('UPDATE clock.shift SET milliseconds = milliseconds + $1', [parseDuration(duration)]);
+    const milliseconds = parseDuration(duration.replace(/^-/, ''))!;
+    await this.database.query('UPDATE clock.shift SET milliseconds = milliseconds + $1', [
+      duration.startsWith('-') ? -milliseconds : milliseconds,
+    ]);
   }
 }
 

@@ -1,5 +1,6 @@
-import { createHmac, type KeyObject, sign } from 'node:crypto';
+import { constants, createHmac, type KeyObject, sign } from 'node:crypto';
 import { KeyRing } from '../../lib/keys/key-ring.js';
+import type { AccessTokenAlgorithm } from '../../lib/options/session-options.js';
 import type { TestApp } from './test-app.js';
 
 /** Answers a JWS signing input with the signature's bytes. */
@@ -7,8 +8,19 @@ export type Signature = (input: Buffer) => Buffer;
 
 export type Members = Record<string, unknown>;
 
-/** A compact JWS of whatever is given; text stands for itself, so that it need not be JSON. */
-export function jws(header: Members | string, payload: Members | string, signature: Signature): string {
+/** How each algorithm signs (RFC 7518, section 3). */
+export const SIGNATURE_PARAMETERS = {
+  ES256: { digest: 'sha256', dsaEncoding: 'ieee-p1363' },
+  ES384: { digest: 'sha384', dsaEncoding: 'ieee-p1363' },
+  RS256: { digest: 'sha256', padding: constants.RSA_PKCS1_PADDING },
+  PS256: { digest: 'sha256', padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
+} as const;
+
+/** Text and bytes stand for themselves, so that they need not be JSON. */
+export type Content = Members | string | Buffer;
+
+/** A compact JWS of whatever is given. */
+export function jws(header: Content, payload: Content, signature: Signature): string {
   return signed(`${segment(header)}.${segment(payload)}`, signature);
 }
 
@@ -17,7 +29,8 @@ export function signed(input: string, signature: Signature): string {
   return `${input}.${signature(Buffer.from(input)).toString('base64url')}`;
 }
 
-export function segment(content: Members | string): string {
+export function segment(content: Content): string {
+  if (Buffer.isBuffer(content)) return content.toString('base64url');
   return Buffer.from(typeof content === 'string' ? content : JSON.stringify(content)).toString('base64url');
 }
 
@@ -28,6 +41,12 @@ export function partsOf(token: string): { header: Members; payload: Members; seg
     .slice(0, 2)
     .map(part => JSON.parse(Buffer.from(part, 'base64url').toString()) as Members);
   return { header: header!, payload: payload!, segments };
+}
+
+/** Signs as the algorithm says. */
+export function signatureOf(algorithm: AccessTokenAlgorithm, key: KeyObject): Signature {
+  const { digest, ...parameters } = SIGNATURE_PARAMETERS[algorithm];
+  return input => sign(digest, input, { key, ...parameters });
 }
 
 export function es256(key: KeyObject, dsaEncoding: 'ieee-p1363' | 'der' = 'ieee-p1363'): Signature {

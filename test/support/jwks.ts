@@ -1,6 +1,6 @@
-import { constants, createPublicKey, type JsonWebKey, verify } from 'node:crypto';
+import { createPublicKey, type JsonWebKey, verify } from 'node:crypto';
 import { type Answer, send } from './client.js';
-import { type Members, partsOf } from './forged-token.js';
+import { type Members, partsOf, SIGNATURE_PARAMETERS } from './forged-token.js';
 
 export const JWKS_PATH = '/.well-known/jwks.json';
 
@@ -8,13 +8,6 @@ export interface Jwk extends JsonWebKey {
   readonly kid: string;
   readonly alg: string;
 }
-
-const PARAMETERS = {
-  ES256: { digest: 'sha256', dsaEncoding: 'ieee-p1363' },
-  ES384: { digest: 'sha384', dsaEncoding: 'ieee-p1363' },
-  RS256: { digest: 'sha256', padding: constants.RSA_PKCS1_PADDING },
-  PS256: { digest: 'sha256', padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
-} as const;
 
 /** Another service: it knows nothing but the address of the JWK Set, keeps it as long as it may, and verifies with it. */
 export class ForeignVerifier {
@@ -31,7 +24,7 @@ export class ForeignVerifier {
     const jwk = (await this.keys()).find(({ kid }) => kid === header.kid);
     if (!jwk) throw new Error(`the JWK Set that I keep has no key ${String(header.kid)}`);
     if (jwk.alg !== header.alg) throw new Error(`the key is for ${jwk.alg}, the token says ${String(header.alg)}`);
-    const { digest, ...parameters } = PARAMETERS[jwk.alg as keyof typeof PARAMETERS];
+    const { digest, ...parameters } = SIGNATURE_PARAMETERS[jwk.alg as keyof typeof SIGNATURE_PARAMETERS];
     const key = { key: createPublicKey({ key: jwk, format: 'jwk' }), ...parameters };
     const signature = Buffer.from(segments[2], 'base64url');
     if (!verify(digest, Buffer.from(`${segments[0]}.${segments[1]}`), key, signature))
