@@ -1,4 +1,6 @@
 import type { Provider } from '@nestjs/common';
+import { AccessTokenDecryption } from './access-token/access-token-decryption.js';
+import { AccessTokenEncryption } from './access-token/access-token-encryption.js';
 import { AccessTokenSigner } from './access-token/access-token-signer.js';
 import { AccessTokenVerifier } from './access-token/access-token-verifier.js';
 import { AccessTokens, TokenUse } from './access-token/access-tokens.js';
@@ -9,7 +11,12 @@ import { TokenBinding } from './access-token/token-binding.js';
 import { JwksRoute } from './keys/jwks-route.js';
 import { KeyRing } from './keys/key-ring.js';
 import { KeyRotation } from './keys/key-rotation.js';
+import { KeySource } from './keys/key-source.js';
 import { ServerSecrets } from './keys/server-secrets.js';
+import { StoredKeys } from './keys/stored-keys.js';
+import { SuppliedKeys } from './keys/supplied-keys.js';
+import { VerificationKeys } from './keys/verification-keys.js';
+import { ResolvedSessionOptions } from './options/resolve-options.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';
 import { StandingCheck } from './revocation/standing-check.js';
 import { Revocations } from './revocation/revocations.js';
@@ -59,7 +66,21 @@ const store = [
   Notifications,
 ];
 
-const keys = [ServerSecrets, KeyRing, KeyRotation, JwksRoute];
+const keys = [
+  ServerSecrets,
+  StoredKeys,
+  SuppliedKeys,
+  {
+    provide: KeySource,
+    inject: [ResolvedSessionOptions, StoredKeys, SuppliedKeys],
+    useFactory: (options: ResolvedSessionOptions, stored: StoredKeys, supplied: SuppliedKeys) =>
+      options.keys.signingKey === undefined ? stored : supplied,
+  },
+  KeyRing,
+  { provide: VerificationKeys, useExisting: KeyRing },
+  KeyRotation,
+  JwksRoute,
+];
 
 const revocation = [Revocations, RevocationFeed, StandingCheck];
 
@@ -68,6 +89,8 @@ const transport = [ResponseHeaders, MountedPath, SessionCookies, Credentials, Cs
 const accessToken = [
   TokenBinding,
   CsrfTokens,
+  AccessTokenEncryption,
+  { provide: AccessTokenDecryption, useExisting: AccessTokenEncryption },
   AccessTokenSigner,
   AccessTokenVerifier,
   AccessTokens,

@@ -1,14 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
+import { signatureBytes } from '../keys/key-pair.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { branchOf } from '../rules/refresh-token.js';
 import { SessionRandom } from '../session.runtime.js';
-import { type SessionClaims, UserSession } from '../session.types.js';
+import type { SessionClaims, UserSession } from '../session.types.js';
 import { uuidV7 } from '../rules/uuid.js';
 import type { SessionRow } from '../store/statements.js';
 import { TokenBinding } from './token-binding.js';
-import { ACCESS_TOKEN_TYPE, type RegisteredClaims } from './access-token.js';
+import { ACCESS_TOKEN_TYPE, type RegisteredClaims, sessionOfClaims } from './access-token.js';
+import { AccessTokenEncryption } from './access-token-encryption.js';
 
 export interface SignedAccessToken {
   readonly token: string;
@@ -18,9 +20,6 @@ export interface SignedAccessToken {
   /** The database's present, in milliseconds since the epoch. */
   readonly issuedAt: number;
 }
-
-/** Longest signature in base64url characters: RSA with 2,048 bits; the others are shorter. */
-const SIGNATURE_LENGTH = { ES256: 86, ES384: 128, RS256: 342, PS256: 342 } as const;
 
 /** Mints access tokens from what a statement returned. */
 @Injectable()
@@ -32,10 +31,14 @@ export class AccessTokenSigner {
     private readonly keys: KeyRing,
     private readonly random: SessionRandom,
     private readonly binding: TokenBinding,
+    private readonly encryption: AccessTokenEncryption,
   ) {}
 
   /** @param branch the generation and hash of the refresh token that goes with the access token */
-  sign(row: SessionRow, branch: { readonly generation: number; readonly hash: Buffer }): SignedAccessToken {
+  async sign(
+    row: SessionRow,
+    branch: { readonly generation: number; readonly hash: Buffer },
+  ): Promise<SignedAccessToken> {
     const { kid, privateKey, algorithm } = this.keys.signing;
     const { lifetime, issuer, audience } = this.options.accessToken;
     const registered: RegisteredClaims = {
@@ -56,7 +59,7 @@ export class AccessTokenSigner {
       token_version: row.token_version,
       ...this.binding.claimOf(row.id, { ip: row.ip, userAgent: row.user_agent }),
     };
-    const token = this.jwt.sign(
+    const signed = this.jwt.sign(
       { ...row.claims, ...registered },
       {
         privateKey: privateKey as unknown as Buffer,
@@ -66,7 +69,7 @@ export class AccessTokenSigner {
       },
     );
     return {
-      token,
+      token: await this.encryption.seal(signed, kid),
       session: sessionOfClaims(registered, row.claims),
       expiresIn: registered.exp - registered.iat,
       issuedAt: row.now_ms,
@@ -75,7 +78,8 @@ export class AccessTokenSigner {
 
   /** The most characters that a token with these claims can have, at any generation. */
   lengthWith(userId: string, claims: SessionClaims): number {
-    const { algorithm, issuer, audience } = this.options.accessToken;
+    const { issuer, audience } = this.options.accessToken;
+    const { kid, algorithm, publicKey } = this.keys.signing;
     const uuid = '00000000-0000-0000-0000-000000000000';
     const payload: RegisteredClaims = {
       iss: issuer,
@@ -94,42 +98,16 @@ export class AccessTokenSigner {
       token_version: 9_999_999_999,
       binding: '0'.repeat(22),
     };
-    const kid = '0'.repeat(43);
     const header = JSON.stringify({ alg: algorithm, typ: ACCESS_TOKEN_TYPE, kid });
-    return (
-      base64urlLength(header) +
-      base64urlLength(JSON.stringify({ ...claims, ...payload })) +
-      SIGNATURE_LENGTH[algorithm] +
-      2
+    const parts = [header, JSON.stringify({ ...claims, ...payload })].map(part => Buffer.byteLength(part));
+    const lengths = [...parts, signatureBytes(algorithm, publicKey)].map(bytes => Math.ceil((bytes * 4) / 3));
+    return this.encryption.lengthOf(
+      lengths.reduce((sum, length) => sum + length + 1, -1),
+      kid,
     );
   }
 }
 
-/** The session that an access token's claims tell of; deeply frozen. */
-export function sessionOfClaims(registered: RegisteredClaims, claims: SessionClaims): UserSession {
-  return Object.freeze(
-    new UserSession({
-      id: registered.sid,
-      userId: registered.sub,
-      claims: deepFreeze(claims),
-      authenticatedAt: new Date(registered.auth_time * 1000),
-      expiresAt: new Date(registered.session_exp * 1000),
-    }),
-  );
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.values(value).forEach(deepFreeze);
-    Object.freeze(value);
-  }
-  return value;
-}
-
 function seconds(milliseconds: number): number {
   return Math.floor(milliseconds / 1000);
-}
-
-function base64urlLength(text: string): number {
-  return Math.ceil((Buffer.byteLength(text) * 4) / 3);
 }

@@ -1,6 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger, Optional } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
-import { KeyRing, type RingKey } from '../keys/key-ring.js';
+import { VerificationKeys, type VerificationKey } from '../keys/verification-keys.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { isUuid } from '../rules/uuid.js';
 import { AccessTokenInvalidError } from '../session.errors.js';
@@ -10,12 +10,16 @@ import {
   customClaims,
   LONGEST_ACCESS_TOKEN,
   type RegisteredClaims,
+  sessionOfClaims,
   type VerifiedToken,
 } from './access-token.js';
-import { sessionOfClaims } from './access-token-signer.js';
-import { isCanonicalBase64url } from './base64url.js';
+import { AccessTokenDecryption, isEncrypted } from './access-token-decryption.js';
+import { isCanonicalBase64url, parseSegment } from './base64url.js';
 
-type TokenHeader = Record<string, unknown> & { readonly kid: string };
+interface TokenHeader {
+  readonly alg: string;
+  readonly kid: string;
+}
 
 /** The last second that a `Date` can tell. */
 const LAST_TIME = 8_640_000_000_000;
@@ -26,12 +30,15 @@ const USER_ID = /^[^\0\p{Surrogate}]{1,255}$/u;
 /** Checks what about an access token never changes: form, header, signature, issuer, audience, claims (RFC 8725). */
 @Injectable()
 export class AccessTokenVerifier {
+  private readonly logger = new Logger('SessionTokens');
   private readonly jwt = new JwtService();
+  private warned = false;
 
   constructor(
     private readonly options: ResolvedSessionOptions,
-    private readonly keys: KeyRing,
+    private readonly keys: VerificationKeys,
     private readonly clock: SessionClock,
+    @Optional() private readonly decryption?: AccessTokenDecryption,
   ) {}
 
   /**
@@ -40,11 +47,14 @@ export class AccessTokenVerifier {
    * @throws AccessTokenInvalidError
    */
   async verify(token: string): Promise<VerifiedToken> {
-    const { kid } = readHeader(token);
-    const key = await this.keys.find(kid);
+    if (typeof token !== 'string' || token.length > LONGEST_ACCESS_TOKEN) throw new AccessTokenInvalidError();
+    const signed = isEncrypted(token) ? await this.decryption?.open(token) : token;
+    if (signed === undefined) throw new AccessTokenInvalidError();
+    const { kid, alg } = readHeader(signed);
+    const key = await this.keys.find(kid, alg);
     if (!key) throw new AccessTokenInvalidError();
-    this.checkSignature(token, key);
-    const payload = parseObject(token.split('.', 2)[1]!) ?? {};
+    this.checkSignature(signed, key);
+    const payload = parseSegment(signed.split('.', 2)[1]!) ?? {};
     const registered = this.checkClaims(payload);
     const standing = {
       sessionId: registered.sid,
@@ -55,7 +65,7 @@ export class AccessTokenVerifier {
     return Object.freeze({ session: sessionOfClaims(registered, customClaims(payload)), registered, standing, kid });
   }
 
-  private checkSignature(token: string, key: RingKey): void {
+  private checkSignature(token: string, key: VerificationKey): void {
     // OpenSSL takes a PSS signature without its leading zeros; RFC 8017, section 8.1.2, does not.
     const { modulusLength } = key.publicKey.asymmetricKeyDetails ?? {};
     const signature = Buffer.from(token.slice(token.lastIndexOf('.') + 1), 'base64url');
@@ -75,8 +85,7 @@ export class AccessTokenVerifier {
   }
 
   private checkClaims(payload: Record<string, unknown>): RegisteredClaims {
-    const { issuer, audience, clockTolerance } = this.options.accessToken;
-    const latest = (this.clock.now() + clockTolerance) / 1000;
+    const latest = (this.clock.now() + this.options.accessToken.clockTolerance) / 1000;
     const times = ['iat', 'exp', 'auth_time', 'session_exp'];
     const counters = ['generation', 'access_version', 'token_version'];
     const sound =
@@ -86,12 +95,23 @@ export class AccessTokenVerifier {
       USER_ID.test(payload.sub as string) &&
       typeof payload.sid === 'string' &&
       isUuid(payload.sid) &&
-      payload.iss === issuer &&
-      payload.aud === audience &&
       (payload.iat as number) <= latest &&
       (payload.nbf === undefined || (typeof payload.nbf === 'number' && payload.nbf <= latest));
-    if (!sound) throw new AccessTokenInvalidError();
+    if (!sound || !this.isMeantForUs(payload)) throw new AccessTokenInvalidError();
     return Object.freeze(payload as unknown as RegisteredClaims);
+  }
+
+  private isMeantForUs({ iss, aud }: Record<string, unknown>): boolean {
+    const { issuer, audience } = this.options.accessToken;
+    if (iss === issuer && aud === audience) return true;
+    // Its signature is good, so that this is no attack but most likely a setting.
+    if (!this.warned) {
+      this.logger.warn(
+        `a genuine token was refused: its issuer is ${JSON.stringify(iss)} and its audience ${JSON.stringify(aud)}, the options "issuer" and "audience" say ${JSON.stringify(issuer)} and ${JSON.stringify(audience)}`,
+      );
+    }
+    this.warned = true;
+    return false;
   }
 }
 
@@ -100,28 +120,13 @@ export class AccessTokenVerifier {
  * say (`jku`, `jwk`, `x5u`, `crit`, `b64`) has no business in our tokens.
  */
 function readHeader(token: string): TokenHeader {
-  if (typeof token !== 'string' || token.length > LONGEST_ACCESS_TOKEN) throw new AccessTokenInvalidError();
   const segments = token.split('.', 4);
   if (segments.length !== 3 || !segments.every(isCanonicalBase64url)) throw new AccessTokenInvalidError();
-  const header = parseObject(segments[0]!);
-  const members = Object.keys(header ?? {}).sort();
-  if (members.join() !== 'alg,kid,typ' || header!.typ !== ACCESS_TOKEN_TYPE || typeof header!.kid !== 'string') {
-    throw new AccessTokenInvalidError();
-  }
-  return header as TokenHeader;
-}
-
-function parseObject(segment: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString());
-    // Spelled as we spell it: of a member that stands twice another parser could take the other value, and bytes that are
-    // no UTF-8 are read differently by each.
-    if (Buffer.from(JSON.stringify(value)).toString('base64url') !== segment) return undefined;
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    // Not JSON: neither header nor claims.
-    return undefined;
-  }
+  const header = parseSegment(segments[0]!);
+  const { alg, kid, typ, ...others } = header ?? {};
+  if (Object.keys(others).length > 0 || typ !== ACCESS_TOKEN_TYPE) throw new AccessTokenInvalidError();
+  if (typeof alg !== 'string' || typeof kid !== 'string') throw new AccessTokenInvalidError();
+  return { alg, kid };
 }
 
 function isWholeNumber(value: unknown, most: number): boolean {

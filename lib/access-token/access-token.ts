@@ -1,6 +1,5 @@
 import type { TokenStanding } from '../rules/revocation-state.js';
-import type { SessionClaims } from '../session.types.js';
-import type { UserSession } from '../session.types.js';
+import { type SessionClaims, UserSession } from '../session.types.js';
 
 /**
  * The claims that every access token has (RFC 9068, section 2.2, and the library's own). Custom claims lie beside them,
@@ -66,6 +65,27 @@ export interface VerifiedToken {
 /** Splits a verified payload into what the library put there and what the application did. */
 export function customClaims(payload: Record<string, unknown>): SessionClaims {
   return Object.fromEntries(Object.entries(payload).filter(([name]) => !REGISTERED_CLAIMS.has(name)));
+}
+
+/** The session that an access token's claims tell of; deeply frozen. */
+export function sessionOfClaims(registered: RegisteredClaims, claims: SessionClaims): UserSession {
+  return Object.freeze(
+    new UserSession({
+      id: registered.sid,
+      userId: registered.sub,
+      claims: deepFreeze(claims),
+      authenticatedAt: new Date(registered.auth_time * 1000),
+      expiresAt: new Date(registered.session_exp * 1000),
+    }),
+  );
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.values(value).forEach(deepFreeze);
+    Object.freeze(value);
+  }
+  return value;
 }
 
 /** The longest access token that is looked at: the cap comes before any parsing or cryptography. */

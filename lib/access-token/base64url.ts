@@ -13,3 +13,17 @@ export function isCanonicalBase64url(segment: string): boolean {
   if (Number.isNaN(spare) || !SEGMENT.test(segment)) return false;
   return (ALPHABET.indexOf(segment.at(-1)!) & ((1 << spare) - 1)) === 0;
 }
+
+/** The JSON object in a segment that is spelled as we spell it, undefined for any other. */
+export function parseSegment(segment: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString());
+    // Spelled as we spell it: of a member that stands twice another parser could take the other value, and bytes that are
+    // no UTF-8 are read differently by each.
+    if (Buffer.from(JSON.stringify(value)).toString('base64url') !== segment) return undefined;
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    // Not JSON: neither header nor claims.
+    return undefined;
+  }
+}

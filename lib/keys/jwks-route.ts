@@ -36,16 +36,10 @@ export class JwksRoute {
     });
   }
 
-  /** The JWK Set. Only what `publicJwk` has: the private members never leave the key ring. */
+  /** The JWK Set. Only what `publicJwk` has: private members and secrets never leave the key ring. */
   document() {
-    return {
-      keys: this.keys.verifying.map(({ kid, algorithm, publicJwk }) => ({
-        ...publicJwk,
-        kid,
-        alg: algorithm,
-        use: 'sig',
-      })),
-    };
+    const shown = this.keys.verifying.filter(({ publicJwk }) => publicJwk !== undefined);
+    return { keys: shown.map(({ kid, algorithm, publicJwk }) => ({ ...publicJwk, kid, alg: algorithm, use: 'sig' })) };
   }
 
   /** Less than `publishAhead`, so that whoever caches the keys has the next one before it signs. */

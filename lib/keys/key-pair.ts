@@ -6,15 +6,16 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { AccessTokenAlgorithm } from '../options/session-options.js';
+import type { AccessTokenAlgorithm, GeneratedAlgorithm } from '../options/session-options.js';
 
 const generate = promisify(generateKeyPairWithCallback);
 
-const CURVES = { ES256: 'P-256', ES384: 'P-384' } as const;
+/** The curve of each ECDSA algorithm (RFC 7518, section 3.4). */
+export const CURVES = { ES256: 'P-256', ES384: 'P-384' } as const;
 const RSA_BITS = 2048;
 
 /** Generates the private key for an algorithm, off the main thread. */
-export async function generatePrivateKey(algorithm: AccessTokenAlgorithm): Promise<KeyObject> {
+export async function generatePrivateKey(algorithm: GeneratedAlgorithm): Promise<KeyObject> {
   const { privateKey } =
     algorithm === 'ES256' || algorithm === 'ES384'
       ? await generate('ec', { namedCurve: CURVES[algorithm] })
@@ -27,9 +28,25 @@ export function publicJwkOf(privateKey: KeyObject): JsonWebKey {
   return createPublicKey(privateKey).export({ format: 'jwk' });
 }
 
+const REQUIRED_MEMBERS = { EC: ['crv', 'kty', 'x', 'y'], RSA: ['e', 'kty', 'n'], oct: ['k', 'kty'] } as const;
+
 /** The JWK thumbprint (RFC 7638), which serves as `kid`. */
 export function thumbprintOf(jwk: JsonWebKey): string {
-  const required = jwk.kty === 'EC' ? ['crv', 'kty', 'x', 'y'] : ['e', 'kty', 'n'];
+  const required = REQUIRED_MEMBERS[jwk.kty as keyof typeof REQUIRED_MEMBERS];
   const canonical = JSON.stringify(Object.fromEntries(required.map(member => [member, jwk[member]])));
   return createHash('sha256').update(canonical).digest('base64url');
+}
+
+/** The bytes of a signature (RFC 7518, section 3): as many as RSA's modulus has, two numbers of the curve's, or the hash. */
+export function signatureBytes(algorithm: AccessTokenAlgorithm, publicKey: KeyObject): number {
+  switch (algorithm) {
+    case 'HS256':
+      return 32;
+    case 'ES256':
+      return 64;
+    case 'ES384':
+      return 96;
+    default:
+      return Math.ceil(publicKey.asymmetricKeyDetails!.modulusLength! / 8);
+  }
 }

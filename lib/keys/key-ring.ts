@@ -1,63 +1,34 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import type { AccessTokenAlgorithm } from '../options/session-options.js';
-import { type KeyPeriod, signingKey, verifyingKeys } from '../rules/key-periods.js';
+import { signingKey, verifyingKeys } from '../rules/key-periods.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 import { SessionClock } from '../session.runtime.js';
-import { KeyStore, type StoredKey } from '../store/key.store.js';
-import { openPrivateKey } from './sealing.js';
-import { ServerSecrets } from './server-secrets.js';
-
-/** A key whose seal this process has opened. */
-export interface RingKey extends KeyPeriod {
-  readonly kid: string;
-  readonly algorithm: AccessTokenAlgorithm;
-  readonly privateKey: KeyObject;
-  readonly publicKey: KeyObject;
-  readonly publicJwk: JsonWebKey;
-}
+import { KeySource, type RingKey } from './key-source.js';
+import { VerificationKeys } from './verification-keys.js';
 
 /** An unknown `kid` reloads the keys, but not more often than this: made-up ones must not become queries. */
 const RELOAD_INTERVAL = 1_000;
 
-/** The signing keys in memory. A public key is trusted only if its seal opens: writing rows forges nothing. */
+/** The signing keys in memory. */
 @Injectable()
-export class KeyRing {
-  private readonly logger = new Logger('SessionKeys');
+export class KeyRing extends VerificationKeys {
   private keys: readonly RingKey[] = [];
   private readonly distrusted = new Set<string>();
-  private readonly unopened = new Set<string>();
   private reloadedAt = -Infinity;
   private reloading?: Promise<void>;
 
   constructor(
     private readonly options: ResolvedSessionOptions,
-    private readonly store: KeyStore,
-    private readonly secrets: ServerSecrets,
+    private readonly source: KeySource,
     private readonly clock: SessionClock,
-  ) {}
+  ) {
+    super();
+  }
 
-  /** Reads the keys from the database. */
+  /** Reads the keys again. */
   async reload(): Promise<void> {
-    const stored = (await this.store.load()).filter(
-      ({ kid, purpose }) => purpose.startsWith(this.purpose) && !this.distrusted.has(kid),
-    );
-    const known = new Map(this.keys.map(key => [key.kid, key]));
-    this.keys = stored.map(key => known.get(key.kid) ?? this.open(key)).filter(key => key !== undefined);
-  }
-
-  /**
-   * The `purpose` of the rows that count here. Keys sealed under the generated secret stand for elections of their own,
-   * because an application that has its own secret does not trust them.
-   */
-  get purpose(): string {
-    return this.secrets.areOwn ? 'access-token/' : 'access-token-of-database/';
-  }
-
-  /** Whether there are keys, but no secret of this process opens any. */
-  get isLockedOut(): boolean {
-    return this.keys.length === 0 && this.unopened.size > 0;
+    const keys = await this.source.load(new Map(this.keys.map(key => [key.kid, key])));
+    this.keys = keys.filter(({ kid }) => !this.distrusted.has(kid));
   }
 
   /** The keys of the configured algorithm. */
@@ -94,7 +65,7 @@ export class KeyRing {
   }
 
   /** The key of a token's `kid`; one that is not known may have been made by another process a moment ago. */
-  async find(kid: string): Promise<RingKey | undefined> {
+  override async find(kid: string): Promise<RingKey | undefined> {
     return this.lookUp(kid) ?? (await this.findAfterReload(kid));
   }
 
@@ -123,20 +94,5 @@ export class KeyRing {
     }
     await this.reloading;
     return this.lookUp(kid);
-  }
-
-  private open(stored: StoredKey): RingKey | undefined {
-    const privateKey = openPrivateKey(stored.sealedPrivateKey, stored, this.secrets.trusted);
-    if (!privateKey) {
-      if (!this.unopened.has(stored.kid)) {
-        this.unopened.add(stored.kid);
-        this.logger.error(`signing key ${stored.kid} is not used: no "secret" of this process opens its seal`);
-      }
-      return undefined;
-    }
-    const { kid, period, publishAt, signFrom, signUntil, retireAt, publicJwk } = stored;
-    const algorithm = stored.algorithm as AccessTokenAlgorithm;
-    const publicKey = createPublicKey(privateKey);
-    return { kid, algorithm, period, publishAt, signFrom, signUntil, retireAt, publicJwk, privateKey, publicKey };
   }
 }

@@ -1,11 +1,13 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import type { GeneratedAlgorithm } from '../options/session-options.js';
 import {
   dueKeyPeriod,
   earlyKeyPeriod,
   type KeyPeriod,
   replacementKeyPeriod,
   type RotationSchedule,
+  tokenTiming,
 } from '../rules/key-periods.js';
 import { SessionEvents } from '../session.events.js';
 import { SessionClock, SessionRandom } from '../session.runtime.js';
@@ -15,6 +17,7 @@ import { KeyRing } from './key-ring.js';
 import { Schedule } from '../session.schedule.js';
 import { sealPrivateKey } from './sealing.js';
 import { ServerSecrets } from './server-secrets.js';
+import { StoredKeys } from './stored-keys.js';
 
 const IV_BYTES = 12;
 const LONGEST_TICK = 60_000;
@@ -36,6 +39,7 @@ export class KeyRotation {
     private readonly options: ResolvedSessionOptions,
     private readonly store: KeyStore,
     private readonly ring: KeyRing,
+    private readonly stored: StoredKeys,
     private readonly secrets: ServerSecrets,
     private readonly clock: SessionClock,
     private readonly random: SessionRandom,
@@ -46,7 +50,7 @@ export class KeyRotation {
   /** Makes the first key, and more as they come due. */
   async start(): Promise<void> {
     await this.tick();
-    if (this.ring.isLockedOut) {
+    if (this.stored.isLockedOut) {
       throw new Error(
         'SessionModule: option "secret" does not open the signing keys in the database, so it is not the one they were made with. Write the former secret as well, secret: [new, former]; if it is lost, delete the rows of the signing-key table, which logs everybody out',
       );
@@ -62,7 +66,7 @@ export class KeyRotation {
   /** Reads the keys and makes what is due. */
   async tick(): Promise<void> {
     await this.ring.reload();
-    if (this.ring.isLockedOut) return;
+    if (this.areSupplied || this.stored.isLockedOut) return;
     for (let made = 0; made < MOST_AT_ONCE; made++) {
       const due = dueKeyPeriod(this.ring.candidates, this.clock.now(), this.timing);
       if (!due) return;
@@ -76,6 +80,11 @@ export class KeyRotation {
    * @param distrust the keys that sign or have signed are stolen: their tokens are refused at once, clients refresh
    */
   async rotateNow(distrust: boolean): Promise<void> {
+    if (this.areSupplied) {
+      throw new Error(
+        'rotateKeys: the signing key is the application\'s own (option "keys.signingKey"): write another one there, and tokens of the former are refused',
+      );
+    }
     const now = this.clock.now();
     await this.ring.reload();
     if (!distrust) {
@@ -90,11 +99,17 @@ export class KeyRotation {
     this.logger.warn(`distrusted ${kids.length} signing keys: clients refresh now`);
   }
 
+  /** Whether the application brings its own keys, of which none is made here. */
+  private get areSupplied(): boolean {
+    return this.options.keys.signingKey !== undefined;
+  }
+
   private async make(period: KeyPeriod): Promise<void> {
-    const { algorithm } = this.options.accessToken;
+    // HS256 is refused at start without a key of the application's own.
+    const algorithm = this.options.accessToken.algorithm as GeneratedAlgorithm;
     const privateKey = await generatePrivateKey(algorithm);
     const publicJwk = publicJwkOf(privateKey);
-    const purpose = `${this.ring.purpose}${algorithm}`;
+    const purpose = `${this.stored.purpose}${algorithm}`;
     const key = { ...period, kid: thumbprintOf(publicJwk), purpose, algorithm, publicJwk };
     const seal = sealPrivateKey(privateKey, key, this.secrets.newest, this.random.bytes(IV_BYTES));
     const elected = await this.store.elect({ ...key, sealedPrivateKey: seal });
@@ -105,7 +120,6 @@ export class KeyRotation {
   }
 
   private get timing(): RotationSchedule {
-    const { keys, accessToken } = this.options;
-    return { ...keys, tokenLifetime: accessToken.lifetime + accessToken.clockTolerance };
+    return tokenTiming(this.options);
   }
 }

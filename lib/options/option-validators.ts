@@ -102,6 +102,18 @@ export function IsClaimsHook(): PropertyDecorator {
   );
 }
 
+/** A key or a function. Its form is checked when the algorithm is known; not even its kind stands in a message here. */
+export function IsSigningKey(): PropertyDecorator {
+  return both(
+    IsOptional(),
+    define('isSigningKey', value =>
+      (typeof value === 'string' && value !== '') || typeof value === 'function' || typeof value === 'object'
+        ? undefined
+        : 'write a private key as a PEM, a JWK or a KeyObject, or a function that returns one',
+    ) as PropertyDecorator,
+  );
+}
+
 /** A nested object of options, whose own options are checked by its class. */
 export function IsOptionsObject(type: () => new () => object): PropertyDecorator {
   return both(

@@ -1,7 +1,13 @@
 import { DEFAULT_EXTRAS, DEFAULTS } from './session-options.defaults.js';
 import { parseDuration } from './duration.js';
 import { findOptionMistakes } from './option-validators.js';
-import { type AccessTokenAlgorithm, type BindingScope, SessionModuleOptions } from './session-options.js';
+import {
+  type AccessTokenAlgorithm,
+  type BindingScope,
+  SessionModuleOptions,
+  type SigningKey,
+  type SigningKeyFunction,
+} from './session-options.js';
 
 /** The options with every default filled in. Durations are milliseconds. */
 export class ResolvedSessionOptions {
@@ -13,6 +19,7 @@ export class ResolvedSessionOptions {
     readonly issuer?: string;
     readonly audience?: string;
     readonly clockTolerance: number;
+    readonly encryption: 'off' | 'A256GCM';
   };
   readonly session!: {
     readonly idleLifetime: number;
@@ -22,7 +29,11 @@ export class ResolvedSessionOptions {
     readonly maxPerUser?: number;
     readonly onLimit: 'evict-oldest' | 'reject';
   };
-  readonly keys!: { readonly rotateEvery: number; readonly publishAhead: number };
+  readonly keys!: {
+    readonly rotateEvery: number;
+    readonly publishAhead: number;
+    readonly signingKey?: SigningKey | SigningKeyFunction;
+  };
   readonly revocation!: {
     readonly mode: 'live' | 'stateless' | 'strict';
     readonly maxStaleness: number;
@@ -117,7 +128,11 @@ function fillIn(given: SessionModuleOptions): ResolvedSessionOptions {
       maxPerUser: session.maxPerUser,
       onLimit: session.onLimit,
     },
-    keys: { rotateEvery: parseDuration(keys.rotateEvery)!, publishAhead: parseDuration(keys.publishAhead)! },
+    keys: {
+      rotateEvery: parseDuration(keys.rotateEvery)!,
+      publishAhead: parseDuration(keys.publishAhead)!,
+      signingKey: keys.signingKey,
+    },
     revocation: { ...revocation, maxStaleness: parseDuration(revocation.maxStaleness)! },
     transport: given.transport ?? DEFAULTS.transport,
     cookies: { ...DEFAULTS.cookies, ...defined(given.cookies) },
@@ -151,6 +166,10 @@ function findContradictions({ accessToken, session, keys, cookies }: ResolvedSes
     [
       keys.publishAhead >= keys.rotateEvery,
       'option "keys.publishAhead" must be shorter than "keys.rotateEvery": a key is published within the period before its own',
+    ],
+    [
+      accessToken.algorithm === 'HS256' && keys.signingKey === undefined,
+      'option "accessToken.algorithm": HS256 is for a secret that applications share: write keys: { signingKey: process.env.SHARED_SECRET }, or take an algorithm with generated keys, such as ES256',
     ],
     [
       cookies.sameSite === 'none' && !cookies.secure,

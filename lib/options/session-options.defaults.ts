@@ -2,7 +2,7 @@ import type { SessionModuleExtras } from './session-options.js';
 
 /** Each default is written here, once; the README's table is tested against it. */
 export const DEFAULTS = {
-  accessToken: { lifetime: '10m', algorithm: 'ES256', clockTolerance: '5s' },
+  accessToken: { lifetime: '10m', algorithm: 'ES256', clockTolerance: '5s', encryption: 'off' },
   session: { idleLifetime: '30d', absoluteLifetime: '180d', leeway: '30s', onLimit: 'evict-oldest' },
   keys: { rotateEvery: '7d', publishAhead: '1h' },
   revocation: { mode: 'live', maxStaleness: '30s', feed: 'notify' },

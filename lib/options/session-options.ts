@@ -1,20 +1,48 @@
 import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Min } from 'class-validator';
-import type { Type } from '@nestjs/common';
+import type { CanActivate, Type } from '@nestjs/common';
+import type { JsonWebKey, KeyObject } from 'node:crypto';
 import type { SessionClaims } from '../session.types.js';
-import { IsClaimsHook, IsCookieName, IsDuration, IsOptionsObject, IsOrigin, IsSecret } from './option-validators.js';
+import {
+  IsClaimsHook,
+  IsCookieName,
+  IsDuration,
+  IsOptionsObject,
+  IsOrigin,
+  IsSecret,
+  IsSigningKey,
+} from './option-validators.js';
 
 // `accessToken`, `session`, … below: each option's default stands in `session-options.defaults.ts`, and only there.
 
 /** The signature algorithms that generated keys can have (RFC 7518, section 3.1). */
-export const ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256'] as const;
+export const GENERATED_ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256'] as const;
+export type GeneratedAlgorithm = (typeof GENERATED_ALGORITHMS)[number];
+
+/** HS256 is for a secret that applications share, and that none of them can be told from another by. */
+export const ALGORITHMS = [...GENERATED_ALGORITHMS, 'HS256'] as const;
 export type AccessTokenAlgorithm = (typeof ALGORITHMS)[number];
+
+/** The time in which a key signs. */
+export interface SigningPeriod {
+  readonly from: Date;
+  readonly until: Date;
+}
+
+/**
+ * A private key as PEM, JWK or `KeyObject`; for HS256 the shared secret, also as a string or `Buffer`. A JWK's `kid` is
+ * kept, else it is the thumbprint.
+ */
+export type SigningKey = string | Buffer | JsonWebKey | KeyObject;
+
+/** Answers with the key of a period: the same in every process, and from `keys.publishAhead` before the period. */
+export type SigningKeyFunction = (period: SigningPeriod) => SigningKey | Promise<SigningKey>;
 
 export class AccessTokenOptions {
   /** How long an access token lives. At least `1s`. */
   @IsDuration({ least: '1s' })
   lifetime?: string;
 
-  /** The signature algorithm of access tokens: `ES256`, `ES384`, `RS256` or `PS256`. */
+  /** The signature algorithm of access tokens: `ES256`, `ES384`, `RS256`, `PS256`, or `HS256` with `keys.signingKey`. */
   @IsOptional()
   @IsIn(ALGORITHMS)
   algorithm?: AccessTokenAlgorithm;
@@ -34,6 +62,14 @@ export class AccessTokenOptions {
   /** How far in the future `iat` may lie because clocks differ. `exp` is exact. */
   @IsDuration({ most: '60s' })
   clockTolerance?: string;
+
+  /**
+   * `A256GCM` encrypts access tokens (JWE, RFC 7516, around the signed token) with a key derived from `secret`: nobody but
+   * processes with that secret can read them, other services included.
+   */
+  @IsOptional()
+  @IsIn(['off', 'A256GCM'])
+  encryption?: 'off' | 'A256GCM';
 }
 
 export class SessionLifetimeOptions {
@@ -72,6 +108,13 @@ export class KeyOptions {
   /** How long the next key stands in the JWKS before it signs. Shorter than `rotateEvery`. */
   @IsDuration({ least: '1s' })
   publishAhead?: string;
+
+  /**
+   * The application's own key in place of generated ones: one for good, or a function that is asked for the key of each
+   * period of `rotateEvery`. Another key at the next start logs nobody out: clients refresh.
+   */
+  @IsSigningKey()
+  signingKey?: SigningKey | SigningKeyFunction;
 }
 
 export class CookieOptions {
@@ -224,6 +267,11 @@ export interface SessionModuleExtras {
   controller?: { path: string } | false;
   /** Where the public keys are served; `false` mounts nothing. */
   jwks?: { path: string } | false;
+  /**
+   * Lets other services ask whether an access token counts (`POST`, RFC 7662): mounted only if a guard says who may ask.
+   * The path is `verify` under the controller's if left out.
+   */
+  verify?: { guard: Type<CanActivate>; path?: string };
   /** Whether the module's providers are visible everywhere. */
   isGlobal?: boolean;
 }

@@ -19,6 +19,15 @@ export interface RotationSchedule {
   readonly tokenLifetime: number;
 }
 
+/** For a key that is not rotated. */
+export const EVER: KeyPeriod = {
+  period: 0,
+  publishAt: -Infinity,
+  signFrom: -Infinity,
+  signUntil: Infinity,
+  retireAt: Infinity,
+};
+
 /** A key that was not rotated in time still signs until the next one is there; its tokens must be verifiable so long. */
 const GRACE = 60_000;
 
@@ -68,6 +77,32 @@ export function earlyKeyPeriod(
 export function replacementKeyPeriod(now: number, schedule: RotationSchedule): KeyPeriod {
   const periodStart = Math.floor(now / schedule.rotateEvery) * schedule.rotateEvery;
   return { ...periodFrom(periodStart, now, schedule), period: now };
+}
+
+/**
+ * The periods whose keys count now, for keys that need no election because every process has the same: from the first that
+ * has living tokens to the next, once that is to be published.
+ */
+export function coveringPeriods(now: number, schedule: RotationSchedule): KeyPeriod[] {
+  const periods: KeyPeriod[] = [];
+  const latest = Math.floor((now + schedule.publishAhead) / schedule.rotateEvery) * schedule.rotateEvery;
+  for (let from = latest; ; from -= schedule.rotateEvery) {
+    const period = periodFrom(from, from - schedule.publishAhead, schedule);
+    if (period.retireAt <= now) return periods;
+    periods.unshift(period);
+  }
+}
+
+/** What of the options decides when keys rotate. */
+export function tokenTiming({
+  keys,
+  accessToken,
+}: {
+  readonly keys: { readonly rotateEvery: number; readonly publishAhead: number };
+  readonly accessToken: { readonly lifetime: number; readonly clockTolerance: number };
+}): RotationSchedule {
+  const { rotateEvery, publishAhead } = keys;
+  return { rotateEvery, publishAhead, tokenLifetime: accessToken.lifetime + accessToken.clockTolerance };
 }
 
 /** When the last of the keys ceases to sign. */

@@ -10,6 +10,8 @@ export interface ServerKeys {
   readonly tag: Buffer;
   /** Ties access tokens to a client's address and user agent. */
   readonly binding: Buffer;
+  /** Encrypts access tokens. */
+  readonly encryption: Buffer;
   /** Makes CSRF tokens. */
   readonly csrf: Buffer;
   /** Seals private signing keys. */
@@ -28,6 +30,7 @@ export function deriveServerKeys(secret: string): ServerKeys {
     chain: derive('refresh-token/chain', 32),
     tag: derive('refresh-token/tag', 32),
     binding: derive('access-token/binding', 32),
+    encryption: derive('access-token/encryption', 32),
     csrf: derive('csrf-token', 32),
     seal: derive('signing-key/seal', 32),
   };

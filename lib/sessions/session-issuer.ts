@@ -111,7 +111,7 @@ export class SessionIssuer {
       },
       manager,
     );
-    const access = this.signer.sign(row, { generation: 0, hash: row.token_hash });
+    const access = await this.signer.sign(row, { generation: 0, hash: row.token_hash });
     this.afterCommit.run(manager, () => {
       this.revocations.ended({ sessions: ended });
       if (replaces !== undefined) this.revocations.notLive(replaces, 'replaced');

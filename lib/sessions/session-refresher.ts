@@ -143,16 +143,16 @@ export class SessionRefresher {
     throw new TokenTheftDetectedError(theftClass);
   }
 
-  private answer(
+  private async answer(
     row: RotatedRow,
     presented: RefreshToken,
     candidate: RefreshToken,
     { exchange, transport }: RefreshContext,
-  ): IssuedTokens {
+  ): Promise<IssuedTokens> {
     const name = row.last_case;
     this.logger.debug(`session ${row.id}: ${name}, generation ${presented.generation}`);
     const token = this.tokenFor(row, presented, candidate);
-    const access = this.signer.sign(row, { generation: token.generation, hash: hashOf(token.secret) });
+    const access = await this.signer.sign(row, { generation: token.generation, hash: hashOf(token.secret) });
     this.events.emit({
       type: REPLAYS.has(name) ? 'session.replayed' : 'session.refreshed',
       sessionId: row.id,

@@ -1,3 +1,4 @@
+import { createSecretKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { InvalidRequestError } from 'nestjs-jwt-session';
@@ -5,10 +6,17 @@ import { TokenBinding } from '../../lib/access-token/token-binding.js';
 import type { ServerSecrets } from '../../lib/keys/server-secrets.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import { AccessTokenSigner } from '../../lib/access-token/access-token-signer.js';
-import { generatePrivateKey, publicJwkOf, thumbprintOf } from '../../lib/keys/key-pair.js';
+import { AccessTokenEncryption } from '../../lib/access-token/access-token-encryption.js';
+import { generatePrivateKey } from '../../lib/keys/key-pair.js';
+import { importSigningKey } from '../../lib/keys/signing-key-import.js';
 import type { KeyRing } from '../../lib/keys/key-ring.js';
 import { resolveOptions } from '../../lib/options/resolve-options.js';
-import { ALGORITHMS, type SessionModuleOptions } from '../../lib/options/session-options.js';
+import {
+  type AccessTokenAlgorithm,
+  ALGORITHMS,
+  type GeneratedAlgorithm,
+  type SessionModuleOptions,
+} from '../../lib/options/session-options.js';
 import { SessionRandom } from '../../lib/session.runtime.js';
 import { REGISTERED_CLAIMS } from '../../lib/access-token/access-token.js';
 import { LAST_GENERATION } from '../../lib/rules/refresh-token.js';
@@ -89,28 +97,36 @@ const row: fc.Arbitrary<SessionRow> = fc.record({
 async function signerWith(given: SessionModuleOptions): Promise<AccessTokenSigner> {
   const options = resolveOptions({ secret: SECRET, ...given }, {});
   const { algorithm } = options.accessToken;
-  const privateKey = await generatePrivateKey(algorithm);
-  const kid = thumbprintOf(publicJwkOf(privateKey));
-  const keys = { signing: { kid, algorithm, privateKey } } as unknown as KeyRing;
+  const signingKey = options.keys.signingKey ?? (await generatePrivateKey(algorithm as GeneratedAlgorithm));
+  const keys = { signing: importSigningKey(signingKey, algorithm) } as unknown as KeyRing;
   const secrets = { newest: deriveServerKeys(SECRET) } as ServerSecrets;
-  return new AccessTokenSigner(options, keys, new SessionRandom(), new TokenBinding(options, secrets));
+  const random = new SessionRandom();
+  const encryption = new AccessTokenEncryption(options, secrets, random);
+  return new AccessTokenSigner(options, keys, random, new TokenBinding(options, secrets), encryption);
 }
+
+/** Keys of the application's own, longer than generated ones; the others are generated. */
+const KEYS: Partial<Record<AccessTokenAlgorithm, KeyObject>> = {
+  HS256: createSecretKey(Buffer.alloc(32, 1)),
+  PS256: generateKeyPairSync('rsa', { modulusLength: 3072 }).privateKey,
+};
 
 describe.each(ALGORITHMS)('the length of %s access tokens', algorithm => {
   it.each<[string, SessionModuleOptions]>([
-    ['nothing optional', { accessToken: { algorithm } }],
+    ['nothing optional', { accessToken: { algorithm }, keys: { signingKey: KEYS[algorithm] } }],
     [
       'everything optional',
       {
-        accessToken: { algorithm, issuer: 'https://ünïcode.example', audience: '"quoted\\"' },
+        accessToken: { algorithm, issuer: 'https://ünïcode.example', audience: '"quoted\\"', encryption: 'A256GCM' },
+        keys: { signingKey: KEYS[algorithm] },
         binding: { ip: 'always', userAgent: 'always' },
       },
     ],
   ])('C04: is never more than what was reckoned at login, and little less, with %s', async (_name, options) => {
     const signer = await signerWith(options);
-    fc.assert(
-      fc.property(row, session => {
-        const { token } = signer.sign(session, { generation: session.generation, hash: session.token_hash });
+    await fc.assert(
+      fc.asyncProperty(row, async session => {
+        const { token } = await signer.sign(session, { generation: session.generation, hash: session.token_hash });
         const reckoned = signer.lengthWith(session.user_id, session.claims);
         expect(token.length).toBeLessThanOrEqual(reckoned);
         // Numbers that are shorter today: more slack would refuse claims that fit.

@@ -11,7 +11,7 @@ import {
   signatureOf,
   signed,
 } from '../support/forged-token.js';
-import type { AccessTokenAlgorithm } from '../../lib/options/session-options.js';
+import type { GeneratedAlgorithm } from '../../lib/options/session-options.js';
 import type { TestApp } from '../support/test-app.js';
 
 const STRANGER = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -25,7 +25,7 @@ export interface Workshop {
   readonly genuine: string;
   readonly header: Members;
   readonly payload: Members;
-  readonly algorithm: AccessTokenAlgorithm;
+  readonly algorithm: GeneratedAlgorithm;
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
   /** Signs with the application's own key: nothing but the check under test can refuse the token. */
@@ -36,10 +36,18 @@ export interface Workshop {
 
 export async function openWorkshop(test: TestApp, trap: string): Promise<Workshop> {
   const { accessToken } = await test.sessions.logIn('ada', { transport: 'bearer', claims: { role: 'user' } });
-  const { privateKey, algorithm } = ownKey(test);
-  const own = signatureOf(algorithm, privateKey);
+  const { privateKey, algorithm: ownAlgorithm } = ownKey(test);
+  const algorithm = ownAlgorithm as GeneratedAlgorithm;
   const publicKey = createPublicKey(privateKey);
-  return { genuine: accessToken!, ...partsOf(accessToken!), algorithm, privateKey, publicKey, own, trap };
+  return {
+    genuine: accessToken!,
+    ...partsOf(accessToken!),
+    algorithm,
+    privateKey,
+    publicKey,
+    own: signatureOf(algorithm, privateKey),
+    trap,
+  };
 }
 
 export type Forgery = (workshop: Workshop) => string;

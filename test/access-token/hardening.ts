@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import { AccessTokenInvalidError, type IssuedTokens } from 'nestjs-jwt-session';
-import type { AccessTokenAlgorithm } from '../../lib/options/session-options.js';
+import type { GeneratedAlgorithm } from '../../lib/options/session-options.js';
 import { SessionClock } from '../../lib/testing/index.js';
 import { send } from '../support/client.js';
 import { FixedClock } from '../support/fixed-clock.js';
@@ -17,7 +17,7 @@ export interface Target {
   logInAsGrace(): Promise<IssuedTokens>;
 }
 
-export async function openTarget(algorithm: AccessTokenAlgorithm): Promise<Target> {
+export async function openTarget(algorithm: GeneratedAlgorithm): Promise<Target> {
   const clock = new FixedClock();
   const test = await startTestApp({
     session: { accessToken: { algorithm } },

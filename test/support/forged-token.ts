@@ -1,6 +1,6 @@
 import { constants, createHmac, type KeyObject, sign } from 'node:crypto';
 import { KeyRing } from '../../lib/keys/key-ring.js';
-import type { AccessTokenAlgorithm } from '../../lib/options/session-options.js';
+import type { GeneratedAlgorithm } from '../../lib/options/session-options.js';
 import type { TestApp } from './test-app.js';
 
 /** Answers a JWS signing input with the signature's bytes. */
@@ -44,7 +44,7 @@ export function partsOf(token: string): { header: Members; payload: Members; seg
 }
 
 /** Signs as the algorithm says. */
-export function signatureOf(algorithm: AccessTokenAlgorithm, key: KeyObject): Signature {
+export function signatureOf(algorithm: GeneratedAlgorithm, key: KeyObject): Signature {
   const { digest, ...parameters } = SIGNATURE_PARAMETERS[algorithm];
   return input => sign(digest, input, { key, ...parameters });
 }

@@ -1,0 +1,57 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { createPublicKey } from 'node:crypto';
+import type { AccessTokenAlgorithm } from '../options/session-options.js';
+import { KeyStore, type StoredKey } from '../store/key.store.js';
+import { KeySource, type RingKey } from './key-source.js';
+import { openPrivateKey } from './sealing.js';
+import { ServerSecrets } from './server-secrets.js';
+
+/** The generated keys, in the database. One is trusted only if its seal opens: writing rows forges nothing. */
+@Injectable()
+export class StoredKeys extends KeySource {
+  private readonly logger = new Logger('SessionKeys');
+  private readonly unopened = new Set<string>();
+  private opened = 0;
+
+  constructor(
+    private readonly store: KeyStore,
+    private readonly secrets: ServerSecrets,
+  ) {
+    super();
+  }
+
+  /**
+   * The `purpose` of the rows that count here. Keys sealed under the generated secret stand for elections of their own,
+   * because an application that has its own secret does not trust them.
+   */
+  get purpose(): string {
+    return this.secrets.areOwn ? 'access-token/' : 'access-token-of-database/';
+  }
+
+  /** Whether there are keys, but no secret of this process opens any. */
+  get isLockedOut(): boolean {
+    return this.opened === 0 && this.unopened.size > 0;
+  }
+
+  async load(known: ReadonlyMap<string, RingKey>): Promise<RingKey[]> {
+    const stored = (await this.store.load()).filter(({ purpose }) => purpose.startsWith(this.purpose));
+    const keys = stored.map(key => known.get(key.kid) ?? this.open(key)).filter(key => key !== undefined);
+    this.opened = keys.length;
+    return keys;
+  }
+
+  private open(stored: StoredKey): RingKey | undefined {
+    const privateKey = openPrivateKey(stored.sealedPrivateKey, stored, this.secrets.trusted);
+    if (!privateKey) {
+      if (!this.unopened.has(stored.kid)) {
+        this.unopened.add(stored.kid);
+        this.logger.error(`signing key ${stored.kid} is not used: no "secret" of this process opens its seal`);
+      }
+      return undefined;
+    }
+    const { kid, period, publishAt, signFrom, signUntil, retireAt, publicJwk } = stored;
+    const algorithm = stored.algorithm as AccessTokenAlgorithm;
+    const publicKey = createPublicKey(privateKey);
+    return { kid, algorithm, period, publishAt, signFrom, signUntil, retireAt, publicJwk, privateKey, publicKey };
+  }
+}
