@@ -74,8 +74,8 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
     return opened;
   }
 
-  async function logIn(who = client): Promise<void> {
-    const answer = await who('/login', { method: 'POST', body: new URLSearchParams({ userId: 'ada' }) });
+  async function logIn(who = client, userId = 'ada'): Promise<void> {
+    const answer = await who('/login', { method: 'POST', body: new URLSearchParams({ userId }) });
     await who.saveTokens(await answer.json());
   }
 
@@ -178,19 +178,13 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
     const held = wire.hold('/refresh');
     const answer = client('/me');
     await until(async () => wire.sent.includes(REFRESH));
-    const other = open(new SlowStorage());
-    await logIn(other);
-    storage.tokens = await (clients.at(-1) === other ? tokensOf(other) : undefined);
-    const saved = storage.tokens;
+    const other = new SlowStorage();
+    await logIn(open(other), 'grace');
+    storage.tokens = other.tokens;
     held.release();
-    expect((await answer).status).toBe(200);
-    expect(storage.tokens).toBe(saved);
+    expect(await (await answer).json()).toMatchObject({ userId: 'grace' });
+    expect(storage.tokens).toBe(other.tokens);
   });
-
-  async function tokensOf(who: SessionFetch): Promise<SessionTokens> {
-    const answer = await who('/login', { method: 'POST', body: new URLSearchParams({ userId: 'grace' }) });
-    return (await answer.json()) as SessionTokens;
-  }
 
   it('do not save what a refresh brings after they have logged out', async () => {
     await test.pass('11m');
@@ -226,6 +220,20 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
   });
 
   const session = async () => (await (await client('/me')).json()) as { sessionId: string };
+
+  it('keep the tokens of a new login when a request of the former session is refused', async () => {
+    await test.sessions.logOut((await session()).sessionId);
+    const held = wire.hold('/me');
+    const answer = client('/me');
+    await until(async () => wire.sent.length === 2);
+    const other = new SlowStorage();
+    await logIn(open(other));
+    storage.tokens = other.tokens;
+    held.release();
+    expect((await answer).status).toBe(401);
+    expect(storage.tokens).toBe(other.tokens);
+    expect(ends).toEqual([]);
+  });
 
   it('are told of an answer without tokens, and of what is no storage', async () => {
     for (const body of [{}, null, undefined, 'text', { accessToken: 'a' }]) {
