@@ -48,7 +48,7 @@ export interface SessionEnd {
 export interface SessionLocks {
   request<T>(
     name: string,
-    options: { readonly mode?: 'exclusive' | 'shared'; readonly ifAvailable?: boolean; readonly signal?: object },
+    options: { readonly ifAvailable?: boolean; readonly signal?: object },
     run: (lock: object | null) => T,
   ): Promise<Awaited<T>>;
 }

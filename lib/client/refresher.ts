@@ -25,7 +25,7 @@ export function refresher(
     const outcome = await locks.request(name, { ifAvailable: true }, lock => lock && exchange(mark));
     if (outcome) return outcome;
     try {
-      await withinTimeLimit(after, signal => locks.request(name, { mode: 'shared', signal }, () => undefined));
+      await withinTimeLimit(after, signal => locks.request(name, { signal }, () => undefined));
     } catch {
       // A sleeping tab holds the lock. Two refreshes at once do no harm, so that nobody waits for longer.
       return exchange(mark);

@@ -17,6 +17,7 @@ import type { Mark } from './transport.js';
  *   caller gets the 401.
  * - Requests to other origins than that of `baseUrl`, or with an `Authorization` header of their own, are sent by the plain
  *   `fetch`, without tokens.
+ * - Answers to `HEAD` have no body that could ask for a refresh: they are passed on.
  * - A refresh is given up after 10 s. Without a network the caller's promise is rejected, as that of any `fetch`; where the
  *   server refuses to refresh, now (503) or for good, the caller gets the 401.
  *

@@ -104,6 +104,12 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
     expect(test.events.at(-1)).toMatchObject({ type: 'session.revoked' });
   });
 
+  it('log out with an access token whose key nobody knows any more: the refresh token tells the session', async () => {
+    await test.sessions.rotateKeys({ distrust: true });
+    await client.logOut();
+    expect(test.events.at(-1)).toMatchObject({ type: 'session.revoked' });
+  });
+
   it('send no cookies, and the refresh token in the body only', async () => {
     await test.pass('11m');
     await client('/me');

@@ -92,6 +92,28 @@ describe('tabs of one jar', () => {
     expect(second.wire.sent).toEqual(['GET /me', 'GET /me', REFRESH, 'GET /me']);
   });
 
+  it('do not refresh again for a late answer after another has refreshed', async () => {
+    const locks = new FakeLocks();
+    const { wire, tab } = open({ locks });
+    let letThrough!: () => void;
+    const late = new Promise<void>(resolve => (letThrough = resolve));
+    wire.between = async (request, pass) => {
+      const response = await pass(request);
+      if (request.headers.has('x-late') && response.status === 401) await late;
+      return response;
+    };
+    const slow = tab('/me', { headers: { 'x-late': 'yes' } });
+    const release = hold(locks);
+    const answer = tab('/me');
+    while (locks.waiting === 0) await aMoment();
+    await browser.post('/session/refresh');
+    release();
+    expect((await answer).status).toBe(200);
+    letThrough();
+    expect((await slow).status).toBe(200);
+    expect(wire.sent).not.toContain(REFRESH);
+  });
+
   it('never loop, not even where refreshes of other tabs alternate with refusals', async () => {
     const locks = new FakeLocks();
     const { wire, tab } = open({ locks });

@@ -1,30 +1,25 @@
 import type { SessionEnvironment, SessionLocks } from 'nestjs-jwt-session/client';
 
-interface Waiting {
-  readonly shared: boolean;
-  readonly grant: () => void;
-}
-
-/** Locks as `navigator.locks` has them, as far as they are used: exclusive or shared, tried or waited for. */
+/** One lock as `navigator.locks` has them, as far as they are used: tried, or waited for. */
 export class FakeLocks implements SessionLocks {
-  private readonly held: boolean[] = [];
-  private readonly queue: Waiting[] = [];
+  private isHeld = false;
+  private readonly queue: (() => void)[] = [];
 
   async request<T>(
     _name: string,
-    { mode, ifAvailable, signal }: Parameters<SessionLocks['request']>[1],
+    { ifAvailable, signal }: Parameters<SessionLocks['request']>[1],
     run: (lock: object | null) => T,
   ): Promise<Awaited<T>> {
-    const shared = mode === 'shared';
-    const isFree = this.queue.length === 0 && this.isFree(shared);
-    if (ifAvailable && !isFree) return await run(null);
-    if (!isFree) await this.wait(shared, signal as AbortSignal | undefined);
-    this.held.push(shared);
+    if (ifAvailable && this.isHeld) return await run(null);
+    if (this.isHeld) await this.wait(signal as AbortSignal | undefined);
+    this.isHeld = true;
     try {
       return await run({});
     } finally {
-      this.held.splice(this.held.indexOf(shared), 1);
-      while (this.queue[0] && this.isFree(this.queue[0].shared)) this.queue.shift()!.grant();
+      const next = this.queue.shift();
+      // Handed on, so that nobody can take it in between.
+      if (next) next();
+      else this.isHeld = false;
     }
   }
 
@@ -32,16 +27,11 @@ export class FakeLocks implements SessionLocks {
     return this.queue.length;
   }
 
-  private isFree(shared: boolean): boolean {
-    return this.held.length === 0 || (shared && this.held.every(Boolean));
-  }
-
-  private wait(shared: boolean, signal: AbortSignal | undefined): Promise<void> {
+  private wait(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((grant, reject) => {
-      const waiting = { shared, grant };
-      this.queue.push(waiting);
+      this.queue.push(grant);
       signal?.addEventListener('abort', () => {
-        this.queue.splice(this.queue.indexOf(waiting), 1);
+        this.queue.splice(this.queue.indexOf(grant), 1);
         reject(signal.reason);
       });
     });
