@@ -8,6 +8,7 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^nestjs-jwt-session$': '<rootDir>/lib/index.ts',
     '^nestjs-jwt-session/testing$': '<rootDir>/lib/testing/index.ts',
+    '^nestjs-jwt-session/client$': '<rootDir>/lib/client/index.ts',
   },
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',

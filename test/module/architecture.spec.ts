@@ -38,6 +38,8 @@ function isTypeOnly(statement: ts.ImportDeclaration | ts.ExportDeclaration): boo
 
 /** From the top: what a file may import stands on a line below its own. */
 const LAYERS = [
+  // Runs in browsers: it stands apart.
+  ['client'],
   ['index.ts', 'testing'],
   ['session.module.ts'],
   ['session.lifecycle.ts', 'session.providers.ts'],
@@ -108,6 +110,12 @@ describe('the house', () => {
       ({ from, to }) => layerOf(from) === 'rules' && layerOf(to) !== 'rules' && to !== 'node:crypto',
     );
     expect(others).toEqual([]);
+  });
+
+  it('the browser client imports nothing but itself, and nothing imports it', () => {
+    const crossing = imports.filter(({ from, to }) => (layerOf(from) === 'client') !== (layerOf(to) === 'client'));
+    expect(crossing).toEqual([]);
+    expect(imports.some(({ from }) => layerOf(from) === 'client')).toBe(true);
   });
 
   it('transport knows nothing of the store, nor of the database', () => {

@@ -62,7 +62,7 @@ export class Browser {
     return this.cookies.find(cookie => cookie.name.endsWith(name))!.value;
   }
 
-  private keep({ setCookie }: Answer): void {
+  keep({ setCookie }: Pick<Answer, 'setCookie'>): void {
     for (const cookie of setCookie.map(parseCookie)) {
       requirePrefixRules(cookie);
       this.cookies = this.cookies.filter(

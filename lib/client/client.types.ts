@@ -1,0 +1,120 @@
+/**
+ * `fetch` as the application's own types declare it: those of browsers or of Node. Named by structure, so that these
+ * declarations compile with either, and with neither.
+ */
+export type PlatformFetch = typeof globalThis extends { fetch: infer Fetch }
+  ? Fetch
+  : (input: string, init?: object) => Promise<unknown>;
+
+/** A value, or a promise of it. */
+export type Awaitable<T> = T | PromiseLike<T>;
+
+/** The tokens of a bearer client. */
+export interface SessionTokens {
+  readonly accessToken: string;
+  readonly refreshToken: string;
+}
+
+/** Where a bearer client keeps its tokens: a keychain, a file, memory. Whoever shares a session shares the storage. */
+export interface SessionTokenStorage {
+  /** The tokens saved last, or nothing. Asked for every request, so that it should be quick. */
+  load(): Awaitable<SessionTokens | null | undefined>;
+  /**
+   * Replaces both tokens at once. Must be done only when they are stored for good: the new access token is used after
+   * that, and to use it tells the server that the new refresh token has arrived.
+   */
+  save(tokens: SessionTokens): Awaitable<void>;
+  /** Forgets the tokens. */
+  clear(): Awaitable<void>;
+}
+
+/** Why a session has ended: a code of the server, or `logged_out` where a page of this client ended it itself. */
+export type SessionEndReason =
+  | 'session_missing'
+  | 'session_expired'
+  | 'session_revoked'
+  | 'refresh_token_invalid'
+  | 'token_theft_detected'
+  | 'logged_out';
+
+/** What a page is told when the session has ended. */
+export interface SessionEnd {
+  readonly reason: SessionEndReason;
+  /** With `token_theft_detected`: `recent`, `fork`, `stale` or `binding`. */
+  readonly class?: string;
+}
+
+/** The part of `navigator.locks` that is used. */
+export interface SessionLocks {
+  request<T>(
+    name: string,
+    options: { readonly ifAvailable?: boolean; readonly signal?: object },
+    run: (lock: object | null) => T,
+  ): Promise<Awaited<T>>;
+}
+
+/** A channel to the other tabs. */
+export interface SessionChannel {
+  send(end: SessionEnd): void;
+  close(): void;
+}
+
+/** What a page or worker offers. Tests and platforms of another kind give their own. */
+export interface SessionEnvironment {
+  /** Where the page is: `baseUrl` may be relative to it. */
+  readonly location?: { readonly href: string };
+  /** Where the CSRF cookie is read. */
+  readonly document?: { readonly cookie: string };
+  /** Makes tabs refresh one at a time; without it each one refreshes for itself, which does no harm. */
+  readonly locks?: SessionLocks;
+  /** Opens a channel to the other tabs, a `BroadcastChannel` in pages; without it only this page is told. */
+  readonly openChannel?: (name: string, receive: (end: SessionEnd) => Promise<void>) => SessionChannel;
+  /** Runs something later, `setTimeout` by default. Returns what calls it off. */
+  readonly after: (milliseconds: number, run: () => void) => () => void;
+}
+
+/** What `createSessionFetch` takes. */
+export interface SessionFetchOptions {
+  /**
+   * The root of the application, such as `https://api.example.com/v1`, or in a page `/`. Relative addresses are resolved
+   * against it, as if it ended with a slash. Its origin alone is ever sent credentials.
+   */
+  readonly baseUrl: string;
+  /** Where the session controller is mounted below `baseUrl`; `session` by default. */
+  readonly sessionPath?: string;
+  /** Keeps bearer tokens. Without it the session lives in cookies, as is right for pages. */
+  readonly storage?: SessionTokenStorage;
+  /**
+   * Called once when the session has ended, in every tab: show the login form. A 401 alone does not mean that; no network
+   * and a 503 end nothing. Pages that never had a session hear `session_missing`.
+   */
+  readonly onSessionEnd?: (end: SessionEnd) => void;
+  /** The `fetch` to send with, such as one with a cookie jar; the platform's by default. */
+  readonly fetch?: PlatformFetch;
+  /**
+   * Replaces parts of the platform. Outside pages and workers nothing is shared by default: one process may serve many
+   * users.
+   */
+  readonly environment?: Partial<SessionEnvironment>;
+}
+
+/** What a session's `fetch` can do beside fetching. */
+export interface SessionMethods {
+  /**
+   * Saves the tokens of a login's answer (its parsed body), for clients with a `storage`.
+   *
+   * @throws TypeError for an answer without tokens, or without a `storage`
+   */
+  saveTokens(body: unknown): Promise<void>;
+  /**
+   * Ends the session at the server, forgets its tokens and tells all tabs.
+   *
+   * @throws Error when the server cannot be reached or refuses: the session has not ended then
+   */
+  logOut(): Promise<void>;
+  /** Stops listening to the other tabs. */
+  close(): void;
+}
+
+/** A function with the type of `fetch`, and what else the session needs. */
+export type SessionFetch = PlatformFetch & SessionMethods;

@@ -1,0 +1,41 @@
+import type { SessionEnd, SessionEnvironment, SessionLocks } from './client.types.js';
+
+/** What the types of Node do not know. Written here, because those of browsers would hold for the whole library. */
+interface Page {
+  readonly location?: { readonly href: string };
+  readonly document?: { readonly cookie: string };
+  readonly navigator?: { readonly locks?: SessionLocks };
+  readonly BroadcastChannel?: new (name: string) => {
+    addEventListener(type: 'message', listener: (event: { readonly data: SessionEnd }) => void): void;
+    postMessage(message: unknown): void;
+    close(): void;
+  };
+}
+
+const after: SessionEnvironment['after'] = (milliseconds, run) => {
+  const timer = setTimeout(run, milliseconds);
+  return () => clearTimeout(timer);
+};
+
+export function platformEnvironment(): SessionEnvironment {
+  const { location, document, navigator, BroadcastChannel } = globalThis as unknown as Page;
+  // A process that is no browser may serve many users, who must not hear of each other.
+  if (!location) return { after };
+  return {
+    after,
+    location,
+    document,
+    locks: navigator?.locks,
+    openChannel:
+      BroadcastChannel &&
+      ((name, receive) => {
+        const channel = new BroadcastChannel(name);
+        channel.addEventListener('message', ({ data }) => void receive(data));
+        return {
+          // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel is of one origin
+          send: end => channel.postMessage(end),
+          close: () => channel.close(),
+        };
+      }),
+  };
+}

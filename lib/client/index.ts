@@ -1,0 +1,15 @@
+export { createSessionFetch } from './session-fetch.js';
+export type {
+  Awaitable,
+  PlatformFetch,
+  SessionChannel,
+  SessionEnd,
+  SessionEndReason,
+  SessionEnvironment,
+  SessionFetch,
+  SessionFetchOptions,
+  SessionLocks,
+  SessionMethods,
+  SessionTokens,
+  SessionTokenStorage,
+} from './client.types.js';

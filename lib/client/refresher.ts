@@ -1,0 +1,42 @@
+import type { SessionEnvironment } from './client.types.js';
+import { withinTimeLimit } from './time-limit.js';
+import type { Mark, Transport } from './transport.js';
+
+/**
+ * | outcome | the caller |
+ * |---|---|
+ * | `refreshed` | repeats its request once |
+ * | `changed` | repeats it, too: others have refreshed meanwhile, or have tried to |
+ * | `refused` | passes the 401 on |
+ */
+export type RefreshOutcome = 'refreshed' | 'changed' | 'refused';
+
+/** Shares one refresh among the requests of a page, and among tabs where there are locks. */
+export function refresher(
+  name: string,
+  { locks, after }: SessionEnvironment,
+  transport: Transport,
+  exchange: (mark: Mark) => Promise<RefreshOutcome>,
+): (mark: Mark) => Promise<RefreshOutcome> {
+  let running: Promise<RefreshOutcome> | undefined;
+
+  const refresh = async (mark: Mark): Promise<RefreshOutcome> => {
+    if (!locks) return exchange(mark);
+    const outcome = await locks.request(name, { ifAvailable: true }, lock => lock && exchange(mark));
+    if (outcome) return outcome;
+    try {
+      await withinTimeLimit(after, signal => locks.request(name, { signal }, () => undefined));
+    } catch {
+      // A sleeping tab holds the lock. Two refreshes at once do no harm, so that nobody waits for longer.
+      return exchange(mark);
+    }
+    // Nothing tells a tab reliably how another one's refresh went: the repeated request will.
+    transport.suspectChange();
+    return 'changed';
+  };
+
+  return mark =>
+    (running ??= refresh(mark).finally(() => {
+      running = undefined;
+    }));
+}

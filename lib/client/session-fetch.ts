@@ -1,0 +1,121 @@
+import { bearerTransport } from './bearer-transport.js';
+import type { SessionFetch, SessionFetchOptions } from './client.types.js';
+import { cookieTransport } from './cookie-transport.js';
+import { platformEnvironment } from './environment.js';
+import { outgoingRequest } from './outgoing-request.js';
+import { type RefreshOutcome, refresher } from './refresher.js';
+import { asksForRefresh, endOf, type Refusal, refusalOf } from './refusal.js';
+import { sessionEnds } from './session-ends.js';
+import { unlessAborted, withinTimeLimit } from './time-limit.js';
+import type { Mark } from './transport.js';
+
+/**
+ * A `fetch` that keeps a session alive: where the server answers `access_token_expired` or `access_token_invalid` it refreshes
+ * once, for all requests and tabs, and repeats the request once.
+ *
+ * - A request whose body is a stream or that of a `Request` object is never repeated: the session is refreshed, and the
+ *   caller gets the 401.
+ * - Requests to other origins than that of `baseUrl`, or with an `Authorization` header of their own, are sent by the plain
+ *   `fetch`, without tokens.
+ * - Answers to `HEAD` have no body that could ask for a refresh: they are passed on.
+ * - A refresh is given up after 10 s. Without a network the caller's promise is rejected, as that of any `fetch`; where the
+ *   server refuses to refresh, now (503) or for good, the caller gets the 401.
+ *
+ * @throws TypeError for a `baseUrl` that is none
+ */
+export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
+  const environment = { ...platformEnvironment(), ...options.environment };
+  const send = options.fetch ?? ((...request: Parameters<typeof fetch>) => fetch(...request));
+  const base = baseOf(options.baseUrl, environment.location?.href);
+  const name = `nestjs-jwt-session ${base}`;
+  const transport = options.storage ? bearerTransport(options.storage) : cookieTransport(environment, base);
+  const { credentials } = transport;
+  const ends = sessionEnds(name, environment, transport, options.onSessionEnd);
+  const refresh = refresher(name, environment, transport, exchange);
+
+  /** A request to the session controller. Nothing may take a token elsewhere, not even a redirect. */
+  function post(path: string, init: { headers: Headers; body?: string; signal?: AbortSignal }): Promise<Response> {
+    const url = new URL(`${options.sessionPath ?? 'session'}/${path}`, base);
+    return send(url.href, { ...init, method: 'POST', credentials, redirect: 'error' });
+  }
+
+  async function exchange(mark: Mark): Promise<RefreshOutcome> {
+    const presented = await transport.present(mark);
+    if (!presented) return 'changed';
+    const { headers, body } = presented;
+    const { answer, refusal } = await withinTimeLimit(environment.after, async signal => {
+      const response = await post('refresh', { headers, body, signal });
+      return response.ok ? { answer: (await response.json()) as object } : { refusal: await refusalOf(response) };
+    });
+    if (answer) return (await transport.accept(answer, presented)) ? 'refreshed' : 'changed';
+    await endWith(refusal, mark);
+    return 'refused';
+  }
+
+  async function endWith(refusal: Refusal | undefined, mark: Mark): Promise<void> {
+    const end = endOf(refusal);
+    if (end && (await transport.forget(mark))) ends.end(end);
+  }
+
+  async function sessionFetch(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
+    const request = outgoingRequest(input, init, base);
+    if (request.url.origin !== base.origin || request.headers.has('authorization')) return send(request.input, init);
+
+    for (let round = 1, isLast = false; ; round++) {
+      const wasOver = ends.isOver();
+      const headers = new Headers(request.headers);
+      const mark = await transport.authorize(headers, request.method);
+      const response = await send(request.input, {
+        ...request.init,
+        headers,
+        credentials: request.credentials ?? credentials,
+      });
+      // A redirect may have led to another server, whose answers say nothing about this session.
+      const refusal = isOwn(response.url) ? await refusalOf(response) : undefined;
+
+      if (isLast || !asksForRefresh(refusal)) {
+        if (wasOver && response.ok) ends.begin();
+        // What was sent without a session cannot end the one that has begun meanwhile.
+        if (!wasOver) await endWith(refusal, mark);
+        return response;
+      }
+      const outcome = await unlessAborted(refresh(mark), request.signal);
+      if (outcome === 'refused' || !request.isRepeatable) return response;
+      // Where another tab's refresh has failed, one of our own may follow; after that nothing is tried again.
+      isLast = outcome === 'refreshed' || round === 2;
+    }
+  }
+
+  function isOwn(url: string): boolean {
+    return !url || new URL(url).origin === base.origin;
+  }
+
+  return Object.assign(sessionFetch, {
+    async saveTokens(body: unknown): Promise<void> {
+      await transport.save(body);
+      ends.begin();
+    },
+    async logOut(): Promise<void> {
+      const headers = new Headers();
+      const mark = await transport.authorize(headers, 'POST');
+      const presented = await transport.present(mark);
+      presented?.headers.forEach((value, header) => headers.set(header, value));
+      const { ok, status } = await post('logout', { headers, body: presented?.body });
+      if (!ok) throw new Error(`The server refused to log out: ${status}`);
+      // Those of a refresh that was under way belong to the session that has ended, too.
+      await transport.clear();
+      ends.end({ reason: 'logged_out' });
+    },
+    close: ends.close,
+  });
+}
+
+function baseOf(baseUrl: string, page: string | undefined): URL {
+  // Other schemes have no origin that could be told from another.
+  if (!URL.canParse(baseUrl, page) || !/^https?:/.test(new URL(baseUrl, page).protocol)) {
+    throw new TypeError(`baseUrl must be a URL such as "https://api.example.com/", not "${baseUrl}"`);
+  }
+  const url = new URL(baseUrl, page);
+  url.pathname = url.pathname.replace(/\/?$/, '/');
+  return url;
+}

@@ -1,0 +1,31 @@
+import type { SessionEnvironment } from './client.types.js';
+
+/** How long an exchange may last, in milliseconds: less than half the server's leeway, which is 30 s by default. */
+const LIMIT = 10_000;
+
+/** Gives up after ten seconds, even if `run` does not heed the signal: what comes later is dropped. */
+export function withinTimeLimit<T>(
+  after: SessionEnvironment['after'],
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  return new Promise((resolve, reject) => {
+    const cancel = after(LIMIT, () => {
+      const error = Object.assign(new Error('The session was not refreshed within 10 s'), { name: 'TimeoutError' });
+      reject(error);
+      controller.abort(error);
+    });
+    void run(controller.signal).then(resolve, reject).finally(cancel);
+  });
+}
+
+/** Waits for what goes on for others, too, even if this caller has had enough. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort);
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -1,0 +1,160 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createSessionFetch, type SessionEnvironment, type SessionFetch } from 'nestjs-jwt-session/client';
+import { Browser } from '../support/browser.js';
+import { FakeLocks, ManualTimers } from '../support/tabs.js';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+import { Wire } from '../support/wire.js';
+
+const REFRESH = 'POST /session/refresh';
+const refused = () => Response.json({ errorCode: 'access_token_expired' }, { status: 401 });
+const aMoment = () => new Promise(resolve => setImmediate(resolve));
+
+describe('tabs of one jar', () => {
+  let test: TestApp;
+  let browser: Browser;
+  let tabs: SessionFetch[] = [];
+  beforeAll(async () => {
+    test = await startTestApp();
+  });
+  afterAll(() => test?.close());
+
+  beforeEach(async () => {
+    browser = new Browser(test.url);
+    await browser.logIn('ada');
+    await test.pass('11m');
+    test.events.length = 0;
+  });
+  afterEach(() => tabs.splice(0).forEach(tab => tab.close()));
+
+  function open(environment: Partial<SessionEnvironment>): { wire: Wire; tab: SessionFetch } {
+    const wire = new Wire(browser);
+    const tab = createSessionFetch({ baseUrl: test.url, fetch: wire.fetch, environment });
+    tabs.push(tab);
+    return { wire, tab };
+  }
+
+  const refreshes = () => test.events.filter(({ type }) => /refreshed|replayed/.test(type)).length;
+
+  const all = (opened: { tab: SessionFetch }[]) =>
+    Promise.all(opened.flatMap(({ tab }) => [tab('/me'), tab('/me')]).map(async answer => (await answer).status));
+
+  it('share one refresh where there are locks', async () => {
+    const locks = new FakeLocks();
+    const opened = Array.from({ length: 8 }, () => open({ locks }));
+    opened.forEach(({ wire }) => slowRefresh(wire));
+    expect(await all(opened)).toEqual(Array.from({ length: 16 }, () => 200));
+    expect(refreshes()).toBe(1);
+  });
+
+  it('refresh each for itself where there are none, and do no harm', async () => {
+    const opened = Array.from({ length: 8 }, () => open({ locks: undefined }));
+    expect(await all(opened)).toEqual(Array.from({ length: 16 }, () => 200));
+    expect(refreshes()).toBeGreaterThan(1);
+    expect(refreshes()).toBeLessThanOrEqual(8);
+    expect(test.events.filter(({ type }) => type === 'session.theft')).toEqual([]);
+    await test.pass('31m');
+    expect(await all(opened)).toEqual(Array.from({ length: 16 }, () => 200));
+  });
+
+  it('use the lock of the browser by default, one for each application', async () => {
+    const locks = new FakeLocks();
+    const names: string[] = [];
+    const request: FakeLocks['request'] = (name, options, run) => {
+      names.push(name);
+      return locks.request(name, options, run);
+    };
+    const navigator = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+    Object.defineProperty(globalThis, 'location', { value: { href: `${test.url}/home` }, configurable: true });
+    Object.defineProperty(globalThis, 'navigator', { value: { locks: { request } }, configurable: true });
+    try {
+      const tab = createSessionFetch({ baseUrl: '/', fetch: new Wire(browser).fetch });
+      tabs.push(tab);
+      expect((await tab('/me')).status).toBe(200);
+      expect(names).toEqual([`nestjs-jwt-session ${test.url}/`]);
+    } finally {
+      Reflect.deleteProperty(globalThis, 'location');
+      if (navigator) Object.defineProperty(globalThis, 'navigator', navigator);
+      else Reflect.deleteProperty(globalThis, 'navigator');
+    }
+  });
+
+  it('do not rely on another that has failed: the waiting one refreshes then', async () => {
+    const locks = new FakeLocks();
+    const [first, second] = [open({ locks }), open({ locks })];
+    first.wire.between = async (request, pass) => {
+      if (!request.url.endsWith('/refresh')) return pass(request);
+      while (locks.waiting === 0) await aMoment();
+      throw new TypeError('no network');
+    };
+    const [failed, answer] = await Promise.allSettled([first.tab('/me'), second.tab('/me')]);
+    expect(failed.status).toBe('rejected');
+    expect(answer).toMatchObject({ status: 'fulfilled', value: { status: 200 } });
+    expect(second.wire.sent).toEqual(['GET /me', 'GET /me', REFRESH, 'GET /me']);
+  });
+
+  it('do not refresh again for a late answer after another has refreshed', async () => {
+    const locks = new FakeLocks();
+    const { wire, tab } = open({ locks });
+    let letThrough!: () => void;
+    const late = new Promise<void>(resolve => (letThrough = resolve));
+    wire.between = async (request, pass) => {
+      const response = await pass(request);
+      if (request.headers.has('x-late') && response.status === 401) await late;
+      return response;
+    };
+    const slow = tab('/me', { headers: { 'x-late': 'yes' } });
+    const release = hold(locks);
+    const answer = tab('/me');
+    while (locks.waiting === 0) await aMoment();
+    await browser.post('/session/refresh');
+    release();
+    expect((await answer).status).toBe(200);
+    letThrough();
+    expect((await slow).status).toBe(200);
+    expect(wire.sent).not.toContain(REFRESH);
+  });
+
+  it('never loop, not even where refreshes of other tabs alternate with refusals', async () => {
+    const locks = new FakeLocks();
+    const { wire, tab } = open({ locks });
+    wire.between = async (request, pass) => (request.url.endsWith('/me') ? refused() : pass(request));
+    const others = [hold(locks), hold(locks)];
+    const answer = tab('/me');
+    while (locks.waiting < others.length) await aMoment();
+    others.forEach(release => release());
+    expect((await answer).status).toBe(401);
+    expect(wire.sent).toEqual(['GET /me', 'GET /me', REFRESH, 'GET /me']);
+  });
+
+  it('wait at most ten seconds for one that sleeps with the lock in its hand', async () => {
+    const locks = new FakeLocks();
+    const timers = new ManualTimers();
+    hold(locks);
+    const { wire, tab } = open({ locks, after: timers.after });
+    const answer = tab('/me');
+    while (locks.waiting === 0) await aMoment();
+    timers.pass(9_999);
+    await aMoment();
+    expect(wire.sent).toEqual(['GET /me']);
+    timers.pass(1);
+    expect((await answer).status).toBe(200);
+    expect(wire.sent).toEqual(['GET /me', REFRESH, 'GET /me']);
+    expect(timers.size).toBe(0);
+  });
+});
+
+/** Another tab takes the lock. */
+function hold(locks: FakeLocks): () => void {
+  let release!: () => void;
+  const held = new Promise<void>(resolve => (release = resolve));
+  void locks.request('', {}, () => held);
+  return release;
+}
+
+/** The refresh takes longer than it takes the other tabs to hear that their tokens have expired. */
+function slowRefresh(wire: Wire): void {
+  wire.between = async (request, pass) => {
+    if (request.url.endsWith('/refresh')) await new Promise(resolve => setTimeout(resolve, 300));
+    return pass(request);
+  };
+}
