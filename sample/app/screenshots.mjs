@@ -110,6 +110,7 @@ async function take(suffix, options) {
   await page.getByRole('button', { name: 'Steal it' }).click();
   await page.getByText('A theft was detected').waitFor({ timeout: 60_000 });
   await page.getByText('tries again, and is refused').waitFor();
+  await page.getByText('session.theft').waitFor();
   await page.waitForTimeout(500);
   await keep('inside-theft');
   await page.getByRole('link', { name: 'What it means' }).click();

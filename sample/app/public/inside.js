@@ -10,15 +10,20 @@ const ALARMS = new Set(['session.theft', 'session.refused']);
 
 const events = byId('events');
 let stream;
+let over = false;
 
 function listen() {
   stream?.close();
   stream = new EventSource('/inside/events');
-  stream.addEventListener('standing', ({ data }) => drawStanding(JSON.parse(data)));
+  stream.addEventListener('standing', ({ data }) => over || drawStanding(JSON.parse(data)));
   stream.addEventListener('happened', ({ data }) => show(JSON.parse(data)));
-  // The session's end is told by the next request like any other, with the reason.
-  stream.addEventListener('ended', () => void load());
+  stream.addEventListener('ended', () => {
+    stream.close();
+    // The session's end is told by the next request like any other, with the reason.
+    if (!over) void load();
+  });
   stream.addEventListener('error', () => {
+    if (over) return stream.close();
     // Refused, as when the access token has expired: a request refreshes it. Anything else the browser repeats by itself.
     if (stream.readyState === EventSource.CLOSED) void load();
   });
@@ -50,6 +55,7 @@ async function load() {
   }
   if (offer.status === 401) return;
   if (!offer.ok) return say(refusalText(offer), { alarm: true });
+  over = false;
   for (const trial of document.querySelectorAll('[data-demonstration]')) trial.hidden = !offer.body.demonstration;
   for (const id of ['rotate', 'distrust']) byId(id).disabled = !offer.body.rotateKeys;
   byId('admins-only').hidden = offer.body.rotateKeys;
@@ -59,11 +65,12 @@ async function load() {
 }
 
 function signedOut(text) {
-  say(text, { link: { href: '/', text: 'Sign in' } });
+  say(text, { link: { href: '/', text: 'To the sign-in' } });
 }
 
 onSessionEnd(reason => {
-  stream?.close();
+  // The stream has its last words still to say; the server ends it.
+  over = true;
   drawEnd();
   for (const button of document.querySelectorAll('#live button')) button.hidden = true;
   if (reason === 'token_theft_detected') {
@@ -72,7 +79,7 @@ onSessionEnd(reason => {
       link: { href: '/theft', text: 'What it means, and what to do' },
     });
   } else {
-    signedOut(endingText(reason) ?? 'You are signed out. Sign in to watch your session.');
+    signedOut(endingText(reason) ?? 'You are not signed in.');
   }
 });
 

@@ -15,7 +15,7 @@ let longest = 0;
 /** Milliseconds until the leeway window ends. */
 export const windowLeft = () => Math.max(0, windowEnd - performance.now());
 
-/** Draws how the session stands. */
+/** Draws how the session stands while it lives. */
 export function drawStanding({ generation, minted, lastCase, windowLeft: remaining }) {
   windowEnd = performance.now() + remaining;
   // Nobody tells how long the window is; the longest remainder seen is as good.
