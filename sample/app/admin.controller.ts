@@ -10,8 +10,9 @@ import {
 } from '@nestjs/common';
 import { SessionGuard, sessionOf, SessionService } from 'nestjs-jwt-session';
 
+/** Lets in administrators, after `SessionGuard`. */
 @Injectable()
-class AdminGuard implements CanActivate {
+export class AdminGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     return sessionOf(context)?.claims.role === 'admin';
   }

@@ -1,7 +1,7 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { type DynamicModule, type MiddlewareConsumer, Module, type NestModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { SessionModule } from 'nestjs-jwt-session';
+import { SessionEntity, SessionModule } from 'nestjs-jwt-session';
 import { AccountController } from './account.controller.js';
 import { AdminController } from './admin.controller.js';
 import { AuthController } from './auth.controller.js';
@@ -9,12 +9,18 @@ import { openDataSource, typeOrmOptions } from './database.js';
 import { HealthController } from './health.controller.js';
 import { Note } from './note.entity.js';
 import { NotesController } from './notes.controller.js';
-import { sessionOptions } from './settings.js';
+import { DemonstrationController } from './pages/demonstration.controller.js';
+import { InsideController } from './pages/inside.controller.js';
+import { LiveView } from './pages/live-view.service.js';
+import { PageHeaders } from './pages/page-headers.middleware.js';
+import { PagesController } from './pages/pages.controller.js';
+import { SecondClients } from './pages/second-clients.service.js';
+import { isDevelopment, sessionOptions } from './settings.js';
 import { User } from './user.entity.js';
 import { UsersService } from './users.service.js';
 
 @Module({})
-export class AppModule {
+export class AppModule implements NestModule {
   static on(databaseUrl: string): DynamicModule {
     return {
       module: AppModule,
@@ -23,12 +29,25 @@ export class AppModule {
           useFactory: () => typeOrmOptions(databaseUrl),
           dataSourceFactory: openDataSource,
         }),
-        TypeOrmModule.forFeature([User, Note]),
+        TypeOrmModule.forFeature([User, Note, SessionEntity]),
         ScheduleModule.forRoot(),
         SessionModule.forRoot(sessionOptions()),
       ],
-      controllers: [AuthController, NotesController, AccountController, AdminController, HealthController],
-      providers: [UsersService],
+      controllers: [
+        AuthController,
+        NotesController,
+        AccountController,
+        AdminController,
+        HealthController,
+        PagesController,
+        InsideController,
+        ...(isDevelopment ? [DemonstrationController] : []),
+      ],
+      providers: [UsersService, LiveView, ...(isDevelopment ? [SecondClients] : [])],
     };
+  }
+
+  configure(consumer: MiddlewareConsumer): void {
+    consumer.apply(PageHeaders).forRoutes('{*path}');
   }
 }

@@ -7,6 +7,8 @@ const environment = process.env;
 
 export const port = Number(environment.PORT ?? 3000);
 export const platform = environment.HTTP_PLATFORM ?? 'express';
+/** Whether the live view may offer its demonstrations. */
+export const isDevelopment = environment.NODE_ENV !== 'production';
 
 /** One variable per duration and mode, so that the sample can be tried at any speed. Unset ones keep their defaults. */
 export function sessionOptions(): SessionModuleOptions {

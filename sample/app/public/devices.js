@@ -1,0 +1,76 @@
+import { ago, attempt, byId, element, onPress, refusalText, say } from './dom.js';
+import { api, signOut } from './session.js';
+
+const list = byId('devices');
+
+export async function loadDevices() {
+  const answer = await api('GET', '/session/devices');
+  if (!answer.ok) return;
+  list.replaceChildren(...answer.body.map(row));
+  byId('end-others').hidden = answer.body.length < 2;
+}
+
+export function clearDevices() {
+  list.replaceChildren();
+}
+
+let signedOut;
+
+/** @param actions.signedOut called with a text when this device was signed out as well */
+export function watchDevices(actions) {
+  ({ signedOut } = actions);
+  onPress(byId('end-others'), async () => {
+    const answer = await api('POST', '/session/logout-others');
+    if (!answer.ok) return refused(answer);
+    const { ended } = answer.body;
+    await changed(ended === 1 ? 'One other device was signed out.' : `${ended} other devices were signed out.`);
+  });
+  onPress(byId('end-all'), async () => {
+    const answer = await api('POST', '/session/logout-all');
+    if (!answer.ok) return refused(answer);
+    await tellTabs('You are signed out on all devices.');
+  });
+}
+
+function row({ id, label, ip, lastSeenAt, current }) {
+  const name = label ?? 'Unknown device';
+  const button = element('button', { type: 'button', ariaLabel: `Sign out ${name}${current ? ', this device' : ''}` });
+  button.append('Sign out');
+  button.addEventListener('click', () => void attempt(button, () => end({ id, name, current })));
+  return element(
+    'li',
+    {},
+    element(
+      'p',
+      {},
+      element('strong', {}, name),
+      ...(current ? [' ', element('span', { className: 'badge' }, 'this one')] : []),
+    ),
+    element('p', { className: 'fine' }, `${ip ?? 'unknown address'} · last seen `, ago(lastSeenAt)),
+    button,
+  );
+}
+
+async function end({ id, name, current }) {
+  const answer = await api('DELETE', `/session/devices/${id}`);
+  // Somebody was faster: it has ended, which is what was asked for.
+  if (!answer.ok && answer.status !== 404) return refused(answer);
+  if (current) return tellTabs('You are signed out.');
+  await changed(`${name} was signed out.`);
+}
+
+async function changed(text) {
+  await loadDevices();
+  say(text);
+  byId('devices-title').focus();
+}
+
+/** The session has ended; to log out once more does no harm, and the other tabs hear of it. */
+async function tellTabs(text) {
+  await signOut();
+  signedOut(text);
+}
+
+function refused(answer) {
+  if (answer.status !== 401) say(refusalText(answer), { alarm: true });
+}

@@ -1,0 +1,104 @@
+import { clearDevices, loadDevices, watchDevices } from './devices.js';
+import { byId, onPress, onSubmit, refusalText, say } from './dom.js';
+import { endingText } from './endings.js';
+import { clearNotes, loadNotes, watchNotes } from './notes.js';
+import { watchPassword } from './password.js';
+import { api, onSessionEnd, signOut } from './session.js';
+
+const signIn = byId('sign-in');
+
+function showSignedOut(text) {
+  clearPrivate();
+  byId('signed-out').hidden = false;
+  if (text !== undefined) {
+    say(text);
+    byId('message').focus();
+  }
+}
+
+/** Takes everything that belongs to a user off the page. */
+function clearPrivate() {
+  byId('signed-in').hidden = true;
+  byId('welcome').textContent = '';
+  byId('role').textContent = '';
+  document.querySelectorAll('form').forEach(form => form.reset());
+  clearNotes();
+  clearDevices();
+}
+
+function showSignedIn({ username, role }) {
+  byId('signed-out').hidden = true;
+  byId('signed-in').hidden = false;
+  byId('welcome').textContent = `Hello, ${username}`;
+  byId('role').textContent = role === 'admin' ? 'You are an administrator.' : '';
+  byId('change-password').elements.username.value = username;
+}
+
+/** Shows what the server says of whoever sits here now. */
+async function load() {
+  const me = await api('GET', '/me');
+  // Why a session has ended is told by `onSessionEnd`.
+  if (me.code === 'session_missing') {
+    // What somebody is typing stays.
+    if (byId('signed-out').hidden) showSignedOut();
+    return;
+  }
+  if (me.status === 401) return;
+  if (!me.ok) return say(refusalText(me), { alarm: true });
+  await Promise.all([loadNotes(), loadDevices()]);
+  showSignedIn(me.body);
+}
+
+function loadOrSay() {
+  return load().catch(error => {
+    console.error(error);
+    say('The server cannot be reached. Check the connection, then load the page again.', { alarm: true });
+  });
+}
+
+onSessionEnd(reason => {
+  if (reason === 'token_theft_detected') {
+    clearPrivate();
+    // What the page held is gone from the history, too.
+    return location.replace('/theft');
+  }
+  const wasHere = !byId('signed-in').hidden;
+  showSignedOut(endingText(reason) ?? (wasHere ? 'You are signed out.' : undefined));
+});
+
+onSubmit(signIn, async fields => {
+  const answer = await api('POST', '/login', fields);
+  if (!answer.ok) return say(refusalText(answer), { alarm: true });
+  signIn.reset();
+  say('');
+  await load();
+  byId('welcome').focus();
+});
+
+for (const button of document.querySelectorAll('[data-username]')) {
+  button.addEventListener('click', () => {
+    signIn.elements.username.value = button.dataset.username;
+    signIn.elements.password.value = button.dataset.password;
+    signIn.querySelector('button').focus();
+  });
+}
+
+onPress(byId('sign-out'), async () => {
+  await signOut();
+});
+
+watchNotes();
+watchDevices({ signedOut: showSignedOut });
+watchPassword({ changed: loadDevices });
+
+// A page that comes back from the browser's memory must not show what it showed before.
+addEventListener('pagehide', clearPrivate);
+addEventListener('pageshow', ({ persisted }) => {
+  if (persisted) void loadOrSay();
+});
+// Not by the clock: asking on and on would keep a session alive that nobody uses.
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') void loadOrSay();
+});
+
+void loadOrSay();

@@ -1,0 +1,61 @@
+import { byId, element } from './dom.js';
+import { api } from './session.js';
+import { windowLeft } from './track.js';
+
+const MOST_ROUNDS = 3;
+// Longer than the live view needs to tell of a window that has just opened.
+const NEWS = 1_500;
+
+const story = byId('story');
+
+const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
+
+function tell(text) {
+  story.hidden = false;
+  story.append(element('li', {}, text));
+}
+
+async function windowOver() {
+  await pause(NEWS);
+  if (windowLeft() > 0) tell(`Both wait until the leeway window is over: ${Math.ceil(windowLeft() / 1000)} seconds.`);
+  while (windowLeft() > 0) await pause(100);
+  await pause(100);
+}
+
+/**
+ * A second client, kept by the server, gets a copy of this browser's refresh token. Then the two use their copies in turn,
+ * as two parties would who know nothing of each other. Whoever comes with a token that is out of date gives the theft away.
+ */
+export async function stealCopy() {
+  story.replaceChildren();
+  const { ok, body } = await api('POST', '/session/demonstration/second-client');
+  if (!ok) return;
+  tell('A second client has a copy of your refresh token.');
+  const secondClientActs = async () =>
+    (await api('POST', '/session/demonstration/second-client/act', body)).body.outcome;
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    await windowOver();
+    if ((await secondClientActs()) !== 'accepted') {
+      tell(
+        'The second client refreshes, with a token that is out of date by now. That gives it away: its copy is dead.',
+      );
+      // What the user's own page is told next.
+      await api('GET', '/me');
+      return;
+    }
+    tell(
+      'The second client refreshes, says that it is at 203.0.113.7, and uses what it gets. Nobody can see anything wrong yet.',
+    );
+    await windowOver();
+    const { ok: fine } = await api('POST', '/session/refresh');
+    if (!fine) {
+      tell(
+        'Your browser refreshes, with a token that the other one has exchanged already. Two parties hold copies: the session ends for both.',
+      );
+      const outcome = await secondClientActs();
+      tell(`The second client tries again, and is refused: ${outcome}.`);
+      return;
+    }
+    tell('Your browser refreshes, and is answered.');
+  }
+}
