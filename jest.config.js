@@ -7,6 +7,7 @@ export default {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^nestjs-jwt-session$': '<rootDir>/lib/index.ts',
+    '^nestjs-jwt-session/verifier$': '<rootDir>/lib/verifier/index.ts',
     '^nestjs-jwt-session/testing$': '<rootDir>/lib/testing/index.ts',
     '^nestjs-jwt-session/client$': '<rootDir>/lib/client/index.ts',
   },

@@ -16,6 +16,7 @@ export { SessionAuthenticator } from './access-token/session-authenticator.js';
 
 // By star, because TypeScript merges an application's `declare module` only into names exported so.
 export * from './session.types.js';
+export * from './session.inputs.js';
 export {
   AccessTokenExpiredError,
   AccessTokenInvalidError,
@@ -49,6 +50,9 @@ export type {
   SessionModuleExtras,
   SessionModuleOptions,
   SessionOptionsFactory,
+  SigningKey,
+  SigningKeyFunction,
+  SigningPeriod,
 } from './options/session-options.js';
 export { SessionOptionsError } from './options/resolve-options.js';
 

@@ -1,16 +1,8 @@
-import {
-  type DynamicModule,
-  type InjectionToken,
-  Module,
-  type ModuleMetadata,
-  type NestModule,
-  type OptionalFactoryDependency,
-  type Provider,
-  type Type,
-} from '@nestjs/common';
+import { type DynamicModule, Module, type ModuleMetadata, type NestModule, type Provider } from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { SessionAuthenticator } from './access-token/session-authenticator.js';
 import { JwksRoute } from './keys/jwks-route.js';
+import { type AsyncOptions, asyncOptionsProviders } from './options/async-options.js';
 import { checkExtras } from './options/check-extras.js';
 import { resolveOptions, ResolvedSessionOptions } from './options/resolve-options.js';
 import { DEFAULT_EXTRAS } from './options/session-options.defaults.js';
@@ -29,14 +21,8 @@ import { SessionService } from './session.service.js';
 import { SESSION_ENTITIES } from './store/entities/index.js';
 
 /** The options of `forRootAsync`: one of the three ways to get them, and the static ones beside it. */
-export interface SessionModuleAsyncOptions extends SessionModuleExtras {
-  imports?: ModuleMetadata['imports'];
-  inject?: (InjectionToken | OptionalFactoryDependency)[];
-  // `never[]` takes factories with parameters of any type, as Nest resolves them by `inject`.
-  useFactory?: (...dependencies: never[]) => SessionModuleOptions | Promise<SessionModuleOptions>;
-  useClass?: Type<SessionOptionsFactory>;
-  useExisting?: InjectionToken<SessionOptionsFactory>;
-}
+export interface SessionModuleAsyncOptions
+  extends SessionModuleExtras, AsyncOptions<SessionModuleOptions, SessionOptionsFactory> {}
 
 /** Logs users in and out. Import it once, with `forRoot` or `forRootAsync`. */
 @Module({})
@@ -54,7 +40,10 @@ export class SessionModule implements NestModule {
 
   /** `useFactory`, `useClass` or `useExisting`; static options (`dataSource`, `controller`, `jwks`, `isGlobal`) beside it. */
   static forRootAsync(options: SessionModuleAsyncOptions): DynamicModule {
-    return declare(options, asyncProviders(options), options.imports);
+    const providers = asyncOptionsProviders('SessionModule', SESSION_MODULE_OPTIONS, options, factory =>
+      factory.createSessionOptions(),
+    );
+    return declare(options, providers, options.imports);
   }
 
   // Before any route of the application is registered, so that a wildcard route does not take the keys' place.
@@ -98,20 +87,4 @@ function declare(
     ],
     exports: [SessionService, SessionGuard, SessionAuthenticator],
   };
-}
-
-function asyncProviders({ useFactory, useClass, useExisting, inject = [] }: SessionModuleAsyncOptions): Provider[] {
-  if (useFactory) return [{ provide: SESSION_MODULE_OPTIONS, useFactory, inject }];
-  const factory = useExisting ?? useClass;
-  if (!factory) {
-    throw new Error('SessionModule.forRootAsync needs one of useFactory, useClass and useExisting');
-  }
-  return [
-    ...(useClass ? [useClass] : []),
-    {
-      provide: SESSION_MODULE_OPTIONS,
-      inject: [factory],
-      useFactory: (options: SessionOptionsFactory) => options.createSessionOptions(),
-    },
-  ];
 }

@@ -7,17 +7,14 @@ import { RevocationFeed } from './revocation/revocation-feed.js';
 import { isUuid } from './rules/uuid.js';
 import { RefreshTokenInvalidError, type SessionError, SessionRevokedError } from './session.errors.js';
 import { type SessionEvent, SessionEvents } from './session.events.js';
+import type { LogInOptions, LogOutOptions, RefreshRequest, TransactionOption } from './session.inputs.js';
 import {
   type CleanUpResult,
   type Device,
   type IssuedTokens,
-  type LogInOptions,
-  type LogOutOptions,
-  type RefreshRequest,
   type SessionClaims,
   type SessionData,
   type SessionStatus,
-  type TransactionOption,
   UserSession,
 } from './session.types.js';
 import { CleanUp } from './sessions/clean-up.js';

@@ -62,7 +62,8 @@ export class AccessTokenVerifier {
       accessVersion: registered.access_version,
       tokenVersion: registered.token_version,
     };
-    return Object.freeze({ session: sessionOfClaims(registered, customClaims(payload)), registered, standing, kid });
+    const session = sessionOfClaims(registered, customClaims(payload));
+    return Object.freeze({ session, registered, standing, kid, algorithm: key.algorithm });
   }
 
   private checkSignature(token: string, key: VerificationKey): void {

@@ -1,3 +1,4 @@
+import type { AccessTokenAlgorithm } from '../options/session-options.js';
 import type { TokenStanding } from '../rules/revocation-state.js';
 import { type SessionClaims, UserSession } from '../session.types.js';
 
@@ -60,6 +61,7 @@ export interface VerifiedToken {
   readonly registered: RegisteredClaims;
   readonly standing: TokenStanding;
   readonly kid: string;
+  readonly algorithm: AccessTokenAlgorithm;
 }
 
 /** Splits a verified payload into what the library put there and what the application did. */

@@ -102,6 +102,17 @@ export function IsClaimsHook(): PropertyDecorator {
   );
 }
 
+/** The address of a JWK Set. Plain http is for machines of one's own: whoever can change the answer can sign. */
+export function IsJwksUri(): PropertyDecorator {
+  return both(
+    IsOptional(),
+    define('isJwksUri', value => {
+      const isUrl = typeof value === 'string' && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
+      return isUrl ? undefined : "write the whole address, such as 'https://auth.example.com/.well-known/jwks.json'";
+    }) as PropertyDecorator,
+  );
+}
+
 /** A key or a function. Its form is checked when the algorithm is known; not even its kind stands in a message here. */
 export function IsSigningKey(): PropertyDecorator {
   return both(

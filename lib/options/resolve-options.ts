@@ -59,8 +59,8 @@ export class ResolvedSessionOptions {
 export class SessionOptionsError extends Error {
   override readonly name = 'SessionOptionsError';
 
-  constructor(mistakes: readonly string[]) {
-    super(`SessionModule cannot start:\n${mistakes.map(mistake => `  - ${mistake}`).join('\n')}`);
+  constructor(mistakes: readonly string[], module = 'SessionModule') {
+    super(`${module} cannot start:\n${mistakes.map(mistake => `  - ${mistake}`).join('\n')}`);
   }
 }
 
@@ -108,7 +108,8 @@ function findMissingSecret(given: SessionModuleOptions, environment: Record<stri
   return [];
 }
 
-function fillIn(given: SessionModuleOptions): ResolvedSessionOptions {
+/** The options with their defaults, unchecked. */
+export function fillIn(given: SessionModuleOptions): ResolvedSessionOptions {
   const accessToken = { ...DEFAULTS.accessToken, ...defined(given.accessToken) };
   const session = { ...DEFAULTS.session, ...defined(given.session) };
   const keys = { ...DEFAULTS.keys, ...defined(given.keys) };

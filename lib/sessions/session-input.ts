@@ -1,6 +1,6 @@
 import { REGISTERED_CLAIMS } from '../access-token/access-token.js';
 import { InvalidRequestError } from '../session.errors.js';
-import type { LogInOptions } from '../session.types.js';
+import type { LogInOptions } from '../session.inputs.js';
 
 const LONGEST_USER_ID = 255;
 const LONGEST_LABEL = 255;

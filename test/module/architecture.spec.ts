@@ -40,7 +40,7 @@ function isTypeOnly(statement: ts.ImportDeclaration | ts.ExportDeclaration): boo
 const LAYERS = [
   // Runs in browsers: it stands apart.
   ['client'],
-  ['index.ts', 'testing'],
+  ['index.ts', 'testing', 'verifier'],
   ['session.module.ts'],
   ['session.lifecycle.ts', 'session.providers.ts'],
   ['session.controller.ts', 'session.recent-login.ts'],
@@ -52,13 +52,24 @@ const LAYERS = [
   ['store'],
   // What every layer but the rules may use.
   ['session.schedule.ts', 'session.events.ts', 'options'],
-  ['session.runtime.ts'],
+  ['session.runtime.ts', 'session.inputs.ts'],
   ['session.errors.ts', 'session.types.ts', 'session.constants.ts'],
   ['rules'],
 ];
 
 /** Types alone may point at the exchange from everywhere above the rules: it is part of the signatures users see. */
 const EXCHANGE = 'transport/exchange.ts';
+
+/** All that a service with the verifier alone needs. */
+const VERIFIER_PACKAGES = [
+  '@nestjs/common',
+  '@nestjs/core',
+  '@nestjs/jwt',
+  'class-validator',
+  'jose',
+  'reflect-metadata',
+  'rxjs',
+];
 
 function layerOf(file: string): string {
   const [top] = file.split('/');
@@ -123,6 +134,16 @@ describe('the house', () => {
       ({ from, to }) => layerOf(from) === 'transport' && /^(store|typeorm|pg$|@nestjs\/typeorm)/.test(to),
     );
     expect(seen).toEqual([]);
+  });
+
+  it('the verifier needs neither the store nor a database, not even for its types', () => {
+    const reached = new Set(['verifier/index.ts']);
+    for (const file of reached) {
+      for (const { from, to } of imports) if (from === file) reached.add(to);
+    }
+    const packages = [...reached].filter(name => !sources.has(name) && !name.startsWith('node:'));
+    expect(packages.sort()).toEqual(VERIFIER_PACKAGES);
+    expect([...reached].filter(file => file.startsWith('store/'))).toEqual([]);
   });
 
   it('only the store speaks to pg, and SQL stands only there', () => {

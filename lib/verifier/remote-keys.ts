@@ -1,0 +1,69 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { createRemoteJWKSet, errors } from 'jose';
+import { KeyObject } from 'node:crypto';
+import { VerificationKeys, type VerificationKey } from '../keys/verification-keys.js';
+import { GENERATED_ALGORITHMS } from '../options/session-options.js';
+import { SessionStoreUnavailableError } from '../session.errors.js';
+
+/** As long as the issuing application lets anybody keep its keys: so long a distrusted one is trusted here. */
+const KEPT_FOR = 300_000;
+
+/** An unknown `kid` fetches the keys again, but not more often than this: made-up ones must not become requests. */
+const COOL_DOWN = 1_000;
+
+type PublicKey = Awaited<ReturnType<ReturnType<typeof createRemoteJWKSet>>>;
+
+/** The public keys of the issuing application, by its JWK Set. */
+@Injectable()
+export class RemoteKeys extends VerificationKeys implements OnModuleInit {
+  private readonly logger = new Logger('SessionVerifier');
+  private readonly keySet: ReturnType<typeof createRemoteJWKSet>;
+  private readonly keyObjects = new WeakMap<PublicKey, KeyObject>();
+  private isReachable = true;
+
+  constructor(private readonly jwksUri: string) {
+    super();
+    this.keySet = createRemoteJWKSet(new URL(jwksUri), { cacheMaxAge: KEPT_FOR, cooldownDuration: COOL_DOWN });
+  }
+
+  /** The first request finds the keys here. The issuing application may start later than this one. */
+  async onModuleInit(): Promise<void> {
+    await this.keySet.reload().catch((error: unknown) => this.report(error));
+  }
+
+  /** @throws SessionStoreUnavailableError when the keys are older than five minutes and cannot be fetched */
+  async find(kid: string, algorithm: string): Promise<VerificationKey | undefined> {
+    // Never a symmetric one: what everybody can read must not sign.
+    const known = GENERATED_ALGORITHMS.find(name => name === algorithm);
+    if (!known) return undefined;
+    try {
+      const key = await this.keySet({ kid, alg: known });
+      this.isReachable = true;
+      return { kid, algorithm: known, publicKey: this.keyObjectOf(key) };
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
+        return undefined;
+      this.report(error);
+      throw new SessionStoreUnavailableError(
+        'The public keys of the issuing application cannot be fetched: try again; repeating is safe',
+      );
+    }
+  }
+
+  private keyObjectOf(key: PublicKey): KeyObject {
+    const known = this.keyObjects.get(key);
+    if (known) return known;
+    const made = KeyObject.from(key);
+    this.keyObjects.set(key, made);
+    return made;
+  }
+
+  /** Once, until they can be fetched again. */
+  private report(error: unknown): void {
+    if (!this.isReachable) return;
+    this.isReachable = false;
+    this.logger.error(
+      `the public keys at ${this.jwksUri} cannot be fetched: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}

@@ -1,0 +1,46 @@
+import { Injectable } from '@nestjs/common';
+import type { VerifiedToken } from '../access-token/access-token.js';
+import { AccessTokenVerifier } from '../access-token/access-token-verifier.js';
+import { HttpSessionAuthenticator } from '../access-token/http-session-authenticator.js';
+import { VerifiedTokenCache } from '../access-token/verified-token-cache.js';
+import { VerificationKeys } from '../keys/verification-keys.js';
+import { AccessTokenExpiredError, AccessTokenInvalidError } from '../session.errors.js';
+import { SessionEvents } from '../session.events.js';
+import { SessionClock } from '../session.runtime.js';
+import type { UserSession } from '../session.types.js';
+import { Credentials } from '../transport/credentials.js';
+import { CsrfProtection } from '../transport/csrf.js';
+import { RefusalHeaders } from '../transport/refusal-headers.js';
+import { ResponseHeaders } from '../transport/response-headers.js';
+
+/**
+ * Authenticates requests with another application's keys. A session that was ended is known here when its last access
+ * token has expired; a distrusted key when the issuing application no longer shows it.
+ */
+@Injectable()
+export class RemoteSessionAuthenticator extends HttpSessionAuthenticator {
+  private readonly cache = new VerifiedTokenCache<VerifiedToken>();
+
+  constructor(
+    credentials: Credentials,
+    csrf: CsrfProtection,
+    headers: ResponseHeaders,
+    refusals: RefusalHeaders,
+    events: SessionEvents,
+    clock: SessionClock,
+    private readonly verifier: AccessTokenVerifier,
+    private readonly keys: VerificationKeys,
+  ) {
+    super(credentials, csrf, headers, refusals, events, clock);
+  }
+
+  protected async accept(token: string): Promise<UserSession> {
+    const known = this.cache.get(token);
+    const verified = known ?? (await this.verifier.verify(token));
+    if (!known) this.cache.set(token, verified);
+    if (this.clock.now() >= verified.registered.exp * 1000) throw new AccessTokenExpiredError();
+    const key = await this.keys.find(verified.kid, verified.algorithm);
+    if (!key) throw new AccessTokenInvalidError();
+    return verified.session;
+  }
+}
