@@ -15,6 +15,7 @@ import {
 } from './session.constants.js';
 import { mountedAt } from './session.controller.js';
 import { SessionGuard } from './session.guard.js';
+import { introspectionAt } from './session.introspection.js';
 import { SessionLifecycle } from './session.lifecycle.js';
 import { SESSION_PROVIDERS } from './session.providers.js';
 import { SessionService } from './session.service.js';
@@ -34,11 +35,13 @@ export class SessionModule implements NestModule {
 
   /** All options have defaults; outside production `forRoot()` is enough. */
   static forRoot(options: SessionModuleOptions & SessionModuleExtras = {}): DynamicModule {
-    const { dataSource, controller, jwks, isGlobal, ...rest } = options;
-    return declare({ dataSource, controller, jwks, isGlobal }, [{ provide: SESSION_MODULE_OPTIONS, useValue: rest }]);
+    const { dataSource, controller, jwks, verify, isGlobal, ...rest } = options;
+    return declare({ dataSource, controller, jwks, verify, isGlobal }, [
+      { provide: SESSION_MODULE_OPTIONS, useValue: rest },
+    ]);
   }
 
-  /** `useFactory`, `useClass` or `useExisting`; static options (`dataSource`, `controller`, `jwks`, `isGlobal`) beside it. */
+  /** `useFactory`, `useClass` or `useExisting`; static options (`dataSource`, `controller`, `jwks`, `verify`, `isGlobal`) beside it. */
   static forRootAsync(options: SessionModuleAsyncOptions): DynamicModule {
     const providers = asyncOptionsProviders('SessionModule', SESSION_MODULE_OPTIONS, options, factory =>
       factory.createSessionOptions(),
@@ -63,13 +66,14 @@ function declare(
     dataSource: given.dataSource,
     controller: given.controller ?? DEFAULT_EXTRAS.controller,
     jwks: given.jwks ?? DEFAULT_EXTRAS.jwks,
+    verify: given.verify,
     isGlobal: given.isGlobal ?? DEFAULT_EXTRAS.isGlobal,
   };
   return {
     module: SessionModule,
     global: extras.isGlobal,
     imports: [TypeOrmModule.forFeature(SESSION_ENTITIES, extras.dataSource), ...imports],
-    controllers: extras.controller ? [mountedAt(extras.controller.path)] : [],
+    controllers: [...(extras.controller ? [mountedAt(extras.controller.path)] : []), ...introspectionAt(extras)],
     providers: [
       ...options,
       { provide: SESSION_MODULE_EXTRAS, useValue: extras },

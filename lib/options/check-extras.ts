@@ -1,3 +1,4 @@
+import type { CanActivate } from '@nestjs/common';
 import { SessionOptionsError } from './resolve-options.js';
 import type { SessionModuleExtras } from './session-options.js';
 
@@ -6,7 +7,7 @@ import type { SessionModuleExtras } from './session-options.js';
  *
  * @throws SessionOptionsError
  */
-export function checkExtras({ dataSource, controller, jwks, isGlobal }: SessionModuleExtras): void {
+export function checkExtras({ dataSource, controller, jwks, verify, isGlobal }: SessionModuleExtras): void {
   const rules: [wrong: boolean, mistake: string][] = [
     [
       dataSource !== undefined && (typeof dataSource !== 'string' || dataSource === ''),
@@ -14,6 +15,10 @@ export function checkExtras({ dataSource, controller, jwks, isGlobal }: SessionM
     ],
     [!isMount(controller), 'option "controller": write { path: \'session\' } with a path of yours, or false'],
     [!isMount(jwks), 'option "jwks": write { path: \'/.well-known/jwks.json\' } with a path of yours, or false'],
+    [
+      !isVerify(verify),
+      'option "verify": write { guard: ServiceGuard } with a guard class of yours that lets in those who may ask about tokens, and a path if you like',
+    ],
     [isGlobal !== undefined && typeof isGlobal !== 'boolean', 'option "isGlobal": write true or false'],
   ];
   const mistakes = rules.filter(([wrong]) => wrong).map(([, mistake]) => mistake);
@@ -23,6 +28,18 @@ export function checkExtras({ dataSource, controller, jwks, isGlobal }: SessionM
 function isMount(value: unknown): boolean {
   if (value === undefined || value === false) return true;
   if (typeof value !== 'object' || value === null || Object.keys(value).join() !== 'path') return false;
-  const { path } = value as { path: unknown };
-  return typeof path === 'string' && path !== '';
+  return isPath((value as { path: unknown }).path);
+}
+
+function isVerify(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (typeof value !== 'object' || value === null) return false;
+  const { guard, path, ...unknown } = value as { guard?: unknown; path?: unknown };
+  const isGuard =
+    typeof guard === 'function' && typeof (guard.prototype as Partial<CanActivate>)?.canActivate === 'function';
+  return isGuard && (path === undefined || isPath(path)) && Object.keys(unknown).length === 0;
+}
+
+function isPath(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
 }

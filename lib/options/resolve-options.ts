@@ -64,7 +64,7 @@ export class SessionOptionsError extends Error {
   }
 }
 
-const STATIC_OPTIONS = ['dataSource', ...Object.keys(DEFAULT_EXTRAS)];
+const STATIC_OPTIONS = ['dataSource', 'verify', ...Object.keys(DEFAULT_EXTRAS)];
 
 /**
  * Checks the options and fills in the defaults.

@@ -43,7 +43,7 @@ const LAYERS = [
   ['index.ts', 'testing', 'verifier'],
   ['session.module.ts'],
   ['session.lifecycle.ts', 'session.providers.ts'],
-  ['session.controller.ts', 'session.recent-login.ts'],
+  ['session.controller.ts', 'session.introspection.ts', 'session.recent-login.ts'],
   ['session.service.ts', 'session.guard.ts'],
   ['sessions', 'decorators'],
   ['access-token'],

@@ -25,6 +25,7 @@ export function compileAsConsumer(source: string): string[] {
   compilerOptions.paths = {
     'nestjs-jwt-session': [join(ROOT, 'dist', 'index.d.ts')],
     'nestjs-jwt-session/testing': [join(ROOT, 'dist', 'testing', 'index.d.ts')],
+    'nestjs-jwt-session/verifier': [join(ROOT, 'dist', 'verifier', 'index.d.ts')],
     'nestjs-jwt-session/client': [join(ROOT, 'dist', 'client', 'index.d.ts')],
   };
   const program = ts.createProgram([file], compilerOptions, host);
