@@ -7,7 +7,7 @@ import type { RingKey } from './key-source.js';
 
 type ImportedKey = Pick<RingKey, 'kid' | 'algorithm' | 'privateKey' | 'publicKey' | 'publicJwk'>;
 
-const SIGNING_KEY = 'keys.signingKey';
+const HERE = { module: 'SessionModule', option: 'keys.signingKey' };
 const RSA_BITS = 2048;
 
 /** OpenSSL's names of the curves. */
@@ -31,20 +31,20 @@ export function importSigningKey(given: unknown, algorithm: AccessTokenAlgorithm
 /**
  * Reads a secret that applications share.
  *
- * @param option where it was written, for the message
+ * @param where it was written, for the message
  * @throws SessionOptionsError
  */
-export function importSecret(given: unknown, option = SIGNING_KEY): ImportedKey {
+export function importSecret(given: unknown, where = HERE): ImportedKey {
   const secret = readSecret(given);
   if (!secret) {
     throw wrong(
       'for HS256 write the secret that the applications share: a string, a Buffer, an "oct" JWK or a KeyObject',
-      option,
+      where,
     );
   }
   // RFC 7518, section 3.2: a key of at least the size of the hash.
   if (secret.symmetricKeySize! < SERVER_SECRET_BYTES) {
-    throw wrong(`for HS256 write a random secret of at least ${SERVER_SECRET_BYTES} bytes`, option);
+    throw wrong(`for HS256 write a random secret of at least ${SERVER_SECRET_BYTES} bytes`, where);
   }
   const kid = kidOf(given) ?? thumbprintOf(secret.export({ format: 'jwk' }));
   return { kid, algorithm: 'HS256', privateKey: secret, publicKey: secret };
@@ -92,6 +92,6 @@ function isJwk(given: unknown): given is JsonWebKey {
   return typeof given === 'object' && given !== null && 'kty' in given && !(given instanceof KeyObject);
 }
 
-function wrong(mistake: string, option = SIGNING_KEY): SessionOptionsError {
-  return new SessionOptionsError([`option "${option}": ${mistake}`]);
+function wrong(mistake: string, { module, option } = HERE): SessionOptionsError {
+  return new SessionOptionsError([`option "${option}": ${mistake}`], module);
 }

@@ -10,7 +10,7 @@ export class SharedSecretKeys extends VerificationKeys {
 
   constructor(secret: SigningKey) {
     super();
-    this.key = importSecret(secret, 'sharedSecret');
+    this.key = importSecret(secret, { module: 'SessionVerifierModule', option: 'sharedSecret' });
   }
 
   async find(kid: string): Promise<VerificationKey | undefined> {

@@ -17,6 +17,8 @@ export function sessionOptions(): SessionModuleOptions {
     accessToken: {
       lifetime: environment.ACCESS_TOKEN_LIFETIME,
       algorithm: environment.ACCESS_TOKEN_ALGORITHM as never,
+      issuer: environment.ACCESS_TOKEN_ISSUER,
+      audience: environment.ACCESS_TOKEN_AUDIENCE,
     },
     session: {
       idleLifetime: environment.SESSION_IDLE_LIFETIME,

@@ -16,17 +16,26 @@ export class SampleProcess {
     return this.lines();
   }
 
-  static async start(database: TestDatabase, environment: Record<string, string> = {}): Promise<SampleProcess> {
+  static start(database: TestDatabase, environment: Record<string, string> = {}): Promise<SampleProcess> {
+    return this.run('sample/app', { DATABASE_URL: database.url, ...environment });
+  }
+
+  /** The service that verifies the tokens of another sample. */
+  static startVerifier({ url }: SampleProcess, environment: Record<string, string> = {}): Promise<SampleProcess> {
+    return this.run('sample/verifier', { JWKS_URI: `${url}/.well-known/jwks.json`, ...environment });
+  }
+
+  private static async run(sample: string, environment: Record<string, string>): Promise<SampleProcess> {
     const port = await freePort();
-    const child = spawn(process.execPath, ['sample/app/dist/main.js'], {
-      env: { PATH: process.env.PATH, DATABASE_URL: database.url, PORT: String(port), ...environment },
+    const child = spawn(process.execPath, [`${sample}/dist/main.js`], {
+      env: { PATH: process.env.PATH, PORT: String(port), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
     const listening = new Promise<void>((resolve, reject) => {
       const read = (chunk: Buffer) => {
         output += chunk.toString();
-        if (output.includes('The sample listens on')) resolve();
+        if (/The (sample|service) listens on/.test(output)) resolve();
       };
       child.stdout.on('data', read);
       child.stderr.on('data', read);
