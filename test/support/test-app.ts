@@ -31,6 +31,7 @@ import { RevocationFeed } from '../../lib/revocation/revocation-feed.js';
 import { KeyRotation } from '../../lib/keys/key-rotation.js';
 import { Confirmations } from '../../lib/sessions/confirmations.js';
 import { SharedClock, TestDatabase } from './database.js';
+import { PgBouncer } from './pgbouncer.js';
 
 export const PLATFORMS = ['express', 'fastify'] as const;
 export type Platform = (typeof PLATFORMS)[number];
@@ -101,19 +102,25 @@ export interface TestApp {
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const database = options.database ?? (await TestDatabase.create());
   const clock = options.clock ?? (await SharedClock.install(database));
+  // `TEST_POOLER=pgbouncer npm test`: the whole suite through a pooler in transaction mode.
+  const pooler = process.env.TEST_POOLER === 'pgbouncer' ? await PgBouncer.inFrontOf(database) : undefined;
 
   @Module({
     imports: [
       TypeOrmModule.forRoot({
         type: 'postgres',
-        url: database.url,
+        url: pooler?.url ?? database.url,
         autoLoadEntities: true,
         migrations: [...SESSION_MIGRATIONS],
         migrationsRun: true,
         retryAttempts: 0,
         ...options.typeorm,
       }),
-      SessionModule.forRoot({ secret: SECRET, ...options.session }),
+      SessionModule.forRoot({
+        secret: SECRET,
+        ...options.session,
+        ...(pooler && { revocation: { feed: 'poll', ...options.session?.revocation } }),
+      }),
       ...(options.imports ?? []),
     ],
     controllers: [TestController, ...(options.controllers ?? [])],
@@ -152,6 +159,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     confirmUses: () => app.get(Confirmations).flush(),
     async close() {
       await app.close();
+      await pooler?.stop();
       if (!options.database) await database.drop();
     },
   };
