@@ -58,6 +58,7 @@ describe('README', () => {
       ...optionNames(options.SessionModuleOptions).filter(name => !(name in nested)),
       ...Object.entries(nested).flatMap(([name, type]) => optionNames(type, `${name}.`)),
       'dataSource',
+      'verify',
       ...Object.keys(DEFAULT_EXTRAS),
     ];
     const rows = table('option');
