@@ -162,7 +162,8 @@ export class SessionService {
   /**
    * For a socket or an event stream, behind which no guard runs again: emits once, and completes, when the session no
    * longer counts. What ends sessions is told at once; the rest (an invalidation of access tokens, changed claims, a
-   * distrusted key, expiry, a database that cannot be asked) within a third of `revocation.maxStaleness`.
+   * distrusted key, expiry, a database that cannot be asked) within a third of `revocation.maxStaleness`. Also when the
+   * application shuts down, which open streams would keep from it.
    *
    * `events$.pipe(takeUntil(sessions.endOf(session)))`
    *

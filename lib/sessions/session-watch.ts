@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Observable, type Subscriber } from 'rxjs';
 import { AccessTokens } from '../access-token/access-tokens.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { revokedError, SessionError, SessionExpiredError } from '../session.errors.js';
+import { revokedError, SessionError, SessionExpiredError, SessionStoreUnavailableError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import { SessionClock, SessionTimers } from '../session.runtime.js';
 import type { UserSession } from '../session.types.js';
@@ -28,8 +28,13 @@ export class SessionWatch {
         subscriber.complete();
       };
       // What ends a session is told at once; the rest, and what a process that hears nothing misses, is looked for.
-      const told = this.events.observable.subscribe(event => {
-        if (event.type === 'session.revoked' && event.sessionIds.includes(session.id)) end(revokedError(event.reason));
+      const told = this.events.observable.subscribe({
+        next: event => {
+          if (event.type === 'session.revoked' && event.sessionIds.includes(session.id))
+            end(revokedError(event.reason));
+        },
+        // Open streams would keep the application from closing.
+        complete: () => end(new SessionStoreUnavailableError('This process shuts down: connect again')),
       });
       const look = this.looking(session, subscriber, end);
       const timer = this.timers.every(this.options.revocation.maxStaleness / 3, look);

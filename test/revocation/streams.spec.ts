@@ -137,6 +137,13 @@ describe.each(PLATFORMS)('an event stream, on %s', platform => {
     expect(await stream.end).toBe('session_expired');
   });
 
+  it('ends when its process shuts down, and does not keep it from that', async () => {
+    const closing = await apps.start({ controllers: [StreamController] });
+    const { stream } = await open('ada', closing);
+    await closing.app.close();
+    expect(await stream.end).toBe('session_store_unavailable');
+  });
+
   it('ends when its process can no longer know', async () => {
     const cut = await apps.start({
       controllers: [StreamController],

@@ -6,16 +6,14 @@ import {
   concatMap,
   debounceTime,
   distinctUntilChanged,
+  delay,
   EMPTY,
-  endWith,
   exhaustMap,
   filter,
   from,
-  ignoreElements,
   map,
   merge,
   type Observable,
-  takeUntil,
   takeWhile,
   timer,
 } from 'rxjs';
@@ -33,8 +31,6 @@ interface Standing {
   readonly lastCase: string | null;
   /** Milliseconds until the leeway window ends. */
   readonly windowLeft: number;
-  readonly revokedReason: string | null;
-  readonly expired: boolean;
 }
 
 /** What a user may see of their own session while it lives: how it stands, and what happens to it. No token, no hash. */
@@ -57,13 +53,17 @@ export class LiveView {
     );
     const standing = merge(timer(0, PULSE), events.pipe(debounceTime(SETTLED))).pipe(
       exhaustMap(() => this.standingOf(session.id)),
-      map(messageOf),
+      filter(row => row !== undefined),
+      map(row => ({ type: 'standing', data: row })),
       distinctUntilChanged((before, now) => JSON.stringify(before) === JSON.stringify(now)),
     );
-    return merge(told, standing).pipe(
+    const ended = this.sessions.endOf(session).pipe(
+      // Others tell the end of a session before its last events are seen.
+      delay(SETTLED),
+      map(({ errorCode }) => ({ type: 'ended', data: { code: errorCode } })),
+    );
+    return merge(told, standing, ended).pipe(
       takeWhile(({ type }) => type !== 'ended', true),
-      // The application closes: an open stream must not keep it.
-      takeUntil(events.pipe(ignoreElements(), endWith(undefined))),
       catchError((error: unknown) => {
         this.logger.error(error instanceof Error ? error.message : String(error));
         // The browser connects again.
@@ -106,8 +106,6 @@ export class LiveView {
       .select('session.generation', 'generation')
       .addSelect('session.successorHash IS NOT NULL', 'minted')
       .addSelect('session.lastCase', 'lastCase')
-      .addSelect('session.revokedReason', 'revokedReason')
-      .addSelect('session.expiresAt <= clock_timestamp()', 'expired')
       .addSelect(
         'greatest(0, ceil(extract(epoch FROM session.leewayUntil - clock_timestamp()) * 1000))::integer',
         'windowLeft',
@@ -115,12 +113,4 @@ export class LiveView {
       .where('session.id = :id', { id })
       .getRawOne<Standing>();
   }
-}
-
-function messageOf(standing: Standing | undefined): { type: string; data: object } {
-  if (!standing || standing.expired) return { type: 'ended', data: { code: 'session_expired' } };
-  const { revokedReason, expired: _expired, ...shown } = standing;
-  if (revokedReason === null) return { type: 'standing', data: shown };
-  const code = revokedReason.startsWith('theft:') ? 'token_theft_detected' : 'session_revoked';
-  return { type: 'ended', data: { code } };
 }
