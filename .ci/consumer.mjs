@@ -14,7 +14,7 @@ const run = (command, parameters, options = {}) =>
 
 let server;
 try {
-  run('npm', ['pack', '--silent', '--pack-destination', scratch], { cwd: root });
+  run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', scratch], { cwd: root });
   cpSync(join(root, 'test', 'consumer'), scratch, { recursive: true });
   const [tarball] = readdirSync(scratch).filter(name => name.endsWith('.tgz'));
   run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', `./${tarball}`]);
