@@ -80,7 +80,7 @@ describe.each(PLATFORMS)('F23: the claims hook on %s', platform => {
       expect(await statementsDuring(test, () => client.refresh())).toEqual(['jwt_session_rotate']);
     });
 
-    it("scenario 17: null at refresh refuses, ends all of the user's sessions and clears the cookies", async () => {
+    it("S09, scenario 17: null at refresh refuses, ends all of the user's sessions and clears the cookies", async () => {
       const [client, other] = [await logIn(), await logIn()];
       answer = ({ userId }) => (userId === 'ada' ? null : {});
       const refused = await client.send('/session/refresh', refresh);

@@ -34,7 +34,7 @@ describe.each(PLATFORMS)('modes and feeds of revocation on %s', platform => {
   }
 
   describe('live', () => {
-    it('F12: guarded requests make no query, also in a pool of one connection beside which it listens', async () => {
+    it('F12, F29: guarded requests make no query, also in a pool of one connection beside which it listens', async () => {
       const app = await start({ mode: 'live' }, { typeorm: { extra: { max: 1, application_name: 'single' } } });
       const { token } = await logIn(app);
       await untilListening(app);

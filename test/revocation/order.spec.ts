@@ -81,7 +81,7 @@ describe('the order of revocations', () => {
     await database.query(`UPDATE jwt_session_user_auth SET version = 2 WHERE user_id = 'grace'`);
   });
 
-  it('logOutAll of 1,000 sessions reaches the other process by notification', async () => {
+  it('S09, S11: logOutAll of 1,000 sessions reaches the other process by notification', async () => {
     const sessions = [];
     for (let batch = 0; batch < 20; batch++) {
       sessions.push(...(await Promise.all(Array.from({ length: 50 }, () => here.sessions.logIn('lovelace')))));
