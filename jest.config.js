@@ -8,6 +8,8 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^nestjs-jwt-session$': '<rootDir>/lib/index.ts',
     '^nestjs-jwt-session/testing$': '<rootDir>/lib/testing/index.ts',
+    '^nestjs-jwt-session/accounts$': '<rootDir>/lib/accounts/index.ts',
+    '^nestjs-jwt-session/accounts/testing$': '<rootDir>/lib/accounts/testing/index.ts',
   },
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
