@@ -41,3 +41,13 @@ export interface MailRequest {
  */
 export type MailKind =
   'registration' | 'verification' | 'recovery' | 'email-change' | 'email-changed' | 'password-changed' | 'deleted';
+
+/** An account as its owner sees it. */
+export interface AccountView {
+  readonly id: string;
+  readonly email: string;
+  readonly role: string;
+  readonly verified: boolean;
+  readonly disabled: boolean;
+  readonly createdAt: Date;
+}

@@ -58,6 +58,7 @@ const LAYERS = [
 
 /** Helpers that know nothing of sessions, which the accounts use beside the session module's public names. */
 const SHARED = [
+  'options/defined.ts',
   'options/duration.ts',
   'options/option-validators.ts',
   'rules/uuid.ts',

@@ -23,6 +23,15 @@ export class AccountDatabase {
     return Array.isArray(result[0]) ? result[0] : (result as Row[]);
   }
 
+  async missingTables(): Promise<string[]> {
+    const tables = Object.values(this.tables).filter(table => table !== undefined);
+    const rows = await this.query<{ name: string }>(
+      'SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL',
+      [tables],
+    );
+    return rows.map(({ name }) => name);
+  }
+
   transaction<T>(run: (transaction: AccountTransaction) => Promise<T>): Promise<T> {
     return this.dataSource.transaction('READ COMMITTED', manager => run({ manager }));
   }
