@@ -16,9 +16,14 @@ export class SampleProcess {
     return this.lines();
   }
 
-  static async start(database: TestDatabase, environment: Record<string, string> = {}): Promise<SampleProcess> {
+  /** @param entry the built file; the sample of the session module if left out */
+  static async start(
+    database: TestDatabase,
+    environment: Record<string, string> = {},
+    entry = 'sample/app/dist/main.js',
+  ): Promise<SampleProcess> {
     const port = await freePort();
-    const child = spawn(process.execPath, ['sample/app/dist/main.js'], {
+    const child = spawn(process.execPath, [entry], {
       env: { PATH: process.env.PATH, DATABASE_URL: database.url, PORT: String(port), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
