@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { PasswordHasher } from 'nestjs-jwt-session/accounts';
 import { PLATFORMS } from '../support/test-app.js';
 import { AccountApp, OTHER_PASSWORD, PASSWORD } from './account-app.js';
 import { tokenOf } from './inbox.js';
@@ -26,6 +27,22 @@ describe.each(PLATFORMS)('F24: passwords on %s', platform => {
     expect(wrong).toMatchObject({ status: 401, body: { error: 'Unauthorized', errorCode: 'invalid_credentials' } });
     expect([unknown.status, unknown.body]).toEqual([wrong.status, wrong.body]);
     expect(unknown.setCookie).toEqual([]);
+  });
+
+  it('known and unknown addresses cost the same hashes', async () => {
+    await app.member('cost@example.com');
+    const hasher = app.test.app.get(PasswordHasher);
+    const calls = [jest.spyOn(hasher, 'hash'), jest.spyOn(hasher, 'verify')];
+    const costOf = async (request: () => Promise<unknown>) => {
+      calls.forEach(call => call.mockClear());
+      await request();
+      return calls.map(call => call.mock.calls.length);
+    };
+    expect(await costOf(() => login('cost@example.com', OTHER_PASSWORD))).toEqual([0, 1]);
+    expect(await costOf(() => login('no-cost@example.com', OTHER_PASSWORD))).toEqual([0, 1]);
+    expect(await costOf(() => app.register('cost@example.com'))).toEqual([1, 0]);
+    expect(await costOf(() => app.register('no-cost@example.com'))).toEqual([1, 0]);
+    calls.forEach(call => call.mockRestore());
   });
 
   it('scenario 15: two logins differ, cookies or bearer as the client asks', async () => {

@@ -25,6 +25,8 @@ export function compileAsConsumer(source: string): string[] {
   compilerOptions.paths = {
     'nestjs-jwt-session': [join(ROOT, 'dist', 'index.d.ts')],
     'nestjs-jwt-session/testing': [join(ROOT, 'dist', 'testing', 'index.d.ts')],
+    'nestjs-jwt-session/accounts': [join(ROOT, 'dist', 'accounts', 'index.d.ts')],
+    'nestjs-jwt-session/accounts/testing': [join(ROOT, 'dist', 'accounts', 'testing', 'index.d.ts')],
   };
   const program = ts.createProgram([file], compilerOptions, host);
   return ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));

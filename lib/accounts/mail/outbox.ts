@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { uuidV7 } from '../../rules/uuid.js';
-import { SessionClock, SessionRandom } from '../../session.runtime.js';
+import { SessionClock, SessionRandom, SessionTimers } from '../../session.runtime.js';
 import { AccountEvents } from '../account.events.js';
 import type { AccountTransaction, MailRequest } from '../account.types.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
@@ -13,6 +13,8 @@ const LEASE = 120_000;
 const FIRST_DELAY = 10_000;
 const LONGEST_DELAY = 21_600_000;
 const AT_ONCE = 4;
+// So that the answer is gone before work begins that only a known address makes.
+const KICK_DELAY = 50;
 
 /**
  * Sends mails behind the answer. A request for one is written with what it is about, and carried out by whichever process
@@ -24,6 +26,7 @@ export class Outbox {
   private running?: Promise<void>;
   private again = false;
   private stopped = false;
+  private kicked?: NodeJS.Timeout;
 
   constructor(
     private readonly store: MailStore,
@@ -33,6 +36,7 @@ export class Outbox {
     private readonly events: AccountEvents,
     private readonly clock: SessionClock,
     private readonly random: SessionRandom,
+    private readonly timers: SessionTimers,
   ) {}
 
   /** Writes a request, in the caller's transaction where there is one; `kick` it after the commit. */
@@ -42,10 +46,13 @@ export class Outbox {
 
   /** Sends what waits, soon. Never fails and never blocks. */
   kick(): void {
-    this.drain().catch((error: unknown) =>
-      // The next turn of the timer tries again.
-      this.logger.error(`the queue of mails cannot be read: ${describe(error)}`),
-    );
+    this.kicked ??= this.timers.after(KICK_DELAY, () => {
+      this.kicked = undefined;
+      this.drain().catch((error: unknown) =>
+        // The next turn of the timer tries again.
+        this.logger.error(`the queue of mails cannot be read: ${describe(error)}`),
+      );
+    });
   }
 
   /** Sends all that is due now, once. */
@@ -57,6 +64,7 @@ export class Outbox {
   /** Waits for what is being sent; the rest is left to the other processes, or to the next start. */
   async stop(): Promise<void> {
     this.stopped = true;
+    this.timers.clear(this.kicked);
     await this.running?.catch(() => undefined);
   }
 
