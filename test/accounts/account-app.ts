@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { TestingModuleBuilder } from '@nestjs/testing';
 import { SESSION_MIGRATIONS } from 'nestjs-jwt-session';
 import {
@@ -8,10 +9,13 @@ import {
   type AccountModuleImports,
   type AccountModuleOptions,
   AccountService,
+  AccountStore,
   Argon2Hasher,
   PasswordHasher,
 } from 'nestjs-jwt-session/accounts';
+import { emailKey } from '../../lib/accounts/account.email.js';
 import { Outbox } from '../../lib/accounts/mail/outbox.js';
+import { uuidV7 } from '../../lib/rules/uuid.js';
 import { type Answer, CookieClient, send } from '../support/client.js';
 import { startTestApp, type TestApp, type TestAppOptions } from '../support/test-app.js';
 import { Inbox, type ReceivedMail, tokenOf } from './inbox.js';
@@ -72,6 +76,10 @@ export class AccountApp {
     return this.test.app.get(AccountService);
   }
 
+  private get store(): AccountStore {
+    return this.test.app.get(AccountStore);
+  }
+
   get outbox(): Outbox {
     return this.test.app.get(Outbox);
   }
@@ -93,13 +101,20 @@ export class AccountApp {
   }
 
   /** Registers and follows the link of the mail. */
-  async member(email: string, password = PASSWORD): Promise<string> {
+  async verified(email: string, password = PASSWORD): Promise<string> {
     await this.register(email, password);
     await this.post('verify-email', { token: tokenOf(await this.verificationMail(email)) });
-    const [row] = await this.test.database.query<{ id: string }>('SELECT id FROM jwt_account WHERE email = $1', [
-      email,
-    ]);
-    return row!.id;
+    return (await this.store.findByEmail(emailKey(email)))!.id;
+  }
+
+  /** An account that is there, by no mail. */
+  async member(email: string, password = PASSWORD): Promise<string> {
+    const now = this.test.clock.now();
+    const id = uuidV7(now, randomBytes(16));
+    const passwordHash = await this.test.app.get(PasswordHasher).hash(password);
+    const dates = { verifiedAt: new Date(now), disabledAt: null, createdAt: new Date(now) };
+    await this.store.insert({ id, email, emailKey: emailKey(email), passwordHash, role: 'user', ...dates });
+    return id;
   }
 
   /** A browser in which somebody has logged in. */

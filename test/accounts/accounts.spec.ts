@@ -26,9 +26,7 @@ describe.each(PLATFORMS)('F24: an account on %s', platform => {
     expect((await login('disable@example.com', OTHER_PASSWORD)).body.errorCode).toBe('invalid_credentials');
     await app.post('forgot-password', { email: 'disable@example.com' });
     await app.outbox.drain();
-    expect(app.inbox.to('disable@example.com').map(({ subject }) => subject)).toEqual([
-      'Verify your e-mail address for The Garden',
-    ]);
+    expect(app.inbox.to('disable@example.com')).toEqual([]);
 
     expect(await app.accounts.enable(id)).toBe(true);
     expect((await login('disable@example.com')).status).toBe(200);

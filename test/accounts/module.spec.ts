@@ -261,7 +261,7 @@ describe('what is told of accounts', () => {
     const line = (...parts: unknown[]) => void lines.push(parts.map(String).join(' '));
     const logger = { log: line, error: line, warn: line, debug: line, verbose: line, fatal: line };
     const app = await AccountApp.start({ configure: nest => nest.useLogger(logger as unknown as ConsoleLogger) });
-    const id = await app.member('ada@example.com');
+    const id = await app.verified('ada@example.com');
     const client = await app.loggedIn('ada@example.com');
     await app.post('login', { email: 'ada@example.com', password: OTHER_PASSWORD });
     await app.post('login', { email: 'nobody@example.com', password: OTHER_PASSWORD });
