@@ -10,6 +10,8 @@ export default {
     '^nestjs-jwt-session/verifier$': '<rootDir>/lib/verifier/index.ts',
     '^nestjs-jwt-session/testing$': '<rootDir>/lib/testing/index.ts',
     '^nestjs-jwt-session/client$': '<rootDir>/lib/client/index.ts',
+    '^nestjs-jwt-session/accounts$': '<rootDir>/lib/accounts/index.ts',
+    '^nestjs-jwt-session/accounts/testing$': '<rootDir>/lib/accounts/testing/index.ts',
   },
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',

@@ -1,4 +1,5 @@
 import { DEFAULT_EXTRAS, DEFAULTS } from './session-options.defaults.js';
+import { defined } from './defined.js';
 import { parseDuration } from './duration.js';
 import { findOptionMistakes } from './option-validators.js';
 import {
@@ -143,11 +144,6 @@ export function fillIn(given: SessionModuleOptions): ResolvedSessionOptions {
     binding: { ...DEFAULTS.binding, ...defined(given.binding) },
     claims: given.claims,
   };
-}
-
-function defined<T extends object>(options: T | undefined): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
 }
 
 function findContradictions({ accessToken, session, keys, cookies }: ResolvedSessionOptions): string[] {

@@ -175,7 +175,7 @@ describe('the published types', () => {
 
   it('need no optional dependency', () => {
     const optional =
-      /['"](@nestjs\/(schedule|graphql|apollo|websockets|platform-[\w.-]+|swagger)|express|fastify|graphql)/;
+      /['"](@nestjs\/(schedule|throttler|graphql|apollo|websockets|platform-[\w.-]+|swagger)|express|fastify|graphql|nodemailer|@node-rs)/;
     const found = declarations();
     expect(found.length).toBeGreaterThan(30);
     expect(found.filter(({ text }) => optional.test(text)).map(({ file }) => file)).toEqual([]);

@@ -27,6 +27,8 @@ export function compileAsConsumer(source: string): string[] {
     'nestjs-jwt-session/testing': [join(ROOT, 'dist', 'testing', 'index.d.ts')],
     'nestjs-jwt-session/verifier': [join(ROOT, 'dist', 'verifier', 'index.d.ts')],
     'nestjs-jwt-session/client': [join(ROOT, 'dist', 'client', 'index.d.ts')],
+    'nestjs-jwt-session/accounts': [join(ROOT, 'dist', 'accounts', 'index.d.ts')],
+    'nestjs-jwt-session/accounts/testing': [join(ROOT, 'dist', 'accounts', 'testing', 'index.d.ts')],
   };
   const program = ts.createProgram([file], compilerOptions, host);
   return ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));

@@ -17,17 +17,18 @@ export class SampleProcess {
   }
 
   static start(database: TestDatabase, environment: Record<string, string> = {}): Promise<SampleProcess> {
-    return this.run('sample/app', { DATABASE_URL: database.url, ...environment });
+    return this.run('sample/app/dist/main.js', { DATABASE_URL: database.url, ...environment });
   }
 
   /** The service that verifies the tokens of another sample. */
   static startVerifier({ url }: SampleProcess, environment: Record<string, string> = {}): Promise<SampleProcess> {
-    return this.run('sample/verifier', { JWKS_URI: `${url}/.well-known/jwks.json`, ...environment });
+    return this.run('sample/verifier/dist/main.js', { JWKS_URI: `${url}/.well-known/jwks.json`, ...environment });
   }
 
-  private static async run(sample: string, environment: Record<string, string>): Promise<SampleProcess> {
+  /** @param entry the built file of any sample */
+  static async run(entry: string, environment: Record<string, string>): Promise<SampleProcess> {
     const port = await freePort();
-    const child = spawn(process.execPath, [`${sample}/dist/main.js`], {
+    const child = spawn(process.execPath, [entry], {
       env: { PATH: process.env.PATH, PORT: String(port), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

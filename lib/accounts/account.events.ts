@@ -1,0 +1,68 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { type Observable, Subject } from 'rxjs';
+import { GuardedObservable } from '../session.observable.js';
+import type { AccountErrorCode } from './account.errors.js';
+import type { MailKind } from './account.types.js';
+
+/** What happened to accounts and their mails. No event carries a password, a token, a hash or an address. */
+export type AccountEvent =
+  | { readonly type: 'account.registered'; readonly accountId: string }
+  | { readonly type: 'account.verified'; readonly accountId: string }
+  | { readonly type: 'account.logged-in'; readonly accountId: string; readonly sessionId: string }
+  | {
+      /** A login, or another proof of a password, was refused. Without an account where the address is unknown. */
+      readonly type: 'account.refused';
+      readonly code: AccountErrorCode;
+      readonly accountId?: string;
+    }
+  | {
+      readonly type: 'account.password-changed';
+      readonly accountId: string;
+      readonly cause: 'change' | 'reset';
+      /** How many sessions were ended. */
+      readonly ended: number;
+    }
+  | { readonly type: 'account.email-changed'; readonly accountId: string }
+  | { readonly type: 'account.disabled'; readonly accountId: string; readonly ended: number }
+  | { readonly type: 'account.enabled'; readonly accountId: string }
+  | { readonly type: 'account.role-changed'; readonly accountId: string; readonly role: string }
+  | { readonly type: 'account.deleted'; readonly accountId: string; readonly ended: number }
+  | { readonly type: 'attempts.limited'; readonly operation: 'logIn' | 'mail'; readonly by: 'account' | 'address' }
+  | { readonly type: 'mail.sent'; readonly mailId: string; readonly kind: MailKind }
+  | {
+      /** It did not go out, and will be tried again. */
+      readonly type: 'mail.delayed';
+      readonly mailId: string;
+      readonly kind: MailKind;
+      readonly attempts: number;
+      readonly error: string;
+    }
+  | {
+      /** It was given up: its row in `jwt_account_mail` stays for a week. */
+      readonly type: 'mail.failed';
+      readonly mailId: string;
+      readonly kind: MailKind;
+      readonly attempts: number;
+      readonly error: string;
+    };
+
+/** Where the parts of the module announce what happened. */
+@Injectable()
+export class AccountEvents {
+  private readonly logger = new Logger('AccountEvents');
+  private readonly subject = new Subject<AccountEvent>();
+
+  readonly observable: Observable<AccountEvent> = new GuardedObservable<AccountEvent>(
+    'AccountService.events',
+    subscriber => this.subject.subscribe(subscriber),
+  );
+
+  emit(event: AccountEvent): void {
+    this.logger.debug(JSON.stringify(event));
+    this.subject.next(event);
+  }
+
+  complete(): void {
+    this.subject.complete();
+  }
+}

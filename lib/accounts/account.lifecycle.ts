@@ -1,0 +1,81 @@
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { Schedule } from '../session.schedule.js';
+import { ACCOUNT_MODULE_EXTRAS } from './account.constants.js';
+import { AccountEvents } from './account.events.js';
+import { Outbox } from './mail/outbox.js';
+import type { AccountModuleExtras } from './options/account-options.js';
+import { AccountDatabase } from './store/account.database.js';
+import { AttemptStore } from './store/attempt.store.js';
+import { ACCOUNT_SERVICE_ENTITIES } from './store/entities.js';
+import { MailStore } from './store/mail.store.js';
+import { TokenStore } from './store/token.store.js';
+
+// Milliseconds.
+const MAIL_INTERVAL = 10_000;
+const CLEAN_UP_INTERVAL = 3_600_000;
+const WEEK = 604_800_000;
+
+/** What happens at start and at the end, and in between by itself. */
+@Injectable()
+export class AccountLifecycle implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger('AccountModule');
+  private readonly timers: (() => void)[] = [];
+
+  constructor(
+    @Inject(ACCOUNT_MODULE_EXTRAS) private readonly extras: AccountModuleExtras,
+    private readonly database: AccountDatabase,
+    private readonly tokens: TokenStore,
+    private readonly mails: MailStore,
+    private readonly attempts: AttemptStore,
+    private readonly outbox: Outbox,
+    private readonly schedule: Schedule,
+    private readonly events: AccountEvents,
+  ) {}
+
+  /** @throws Error that says what to add to the data source */
+  async onModuleInit(): Promise<void> {
+    const { dataSource } = this.database;
+    if (ACCOUNT_SERVICE_ENTITIES.some(entity => !dataSource.hasMetadata(entity))) {
+      throw new Error(
+        'AccountModule: the data source does not know the module\'s entities: add ...ACCOUNT_ENTITIES to its "entities", or set autoLoadEntities: true',
+      );
+    }
+    const missing = await this.database.missingTables();
+    if (missing.length > 0) {
+      throw new Error(
+        `AccountModule: table ${missing.join(', ')} is missing: add ...ACCOUNT_MIGRATIONS to the data source's "migrations" and run them, for example with migrationsRun: true`,
+      );
+    }
+    const { controller } = this.extras;
+    this.logger.log(`accounts at ${controller ? `/${controller.path.replace(/^\//, '')}` : 'not mounted'}`);
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    this.timers.push(
+      await this.schedule.every('jwt-account-mail', MAIL_INTERVAL, () => this.outbox.drain()),
+      await this.schedule.every('jwt-account-clean-up', CLEAN_UP_INTERVAL, () => this.cleanUp()),
+    );
+    this.outbox.kick();
+  }
+
+  /** What is being sent is finished while TypeORM's connections are still open. */
+  async beforeApplicationShutdown(): Promise<void> {
+    for (const stop of this.timers.splice(0)) stop();
+    await this.outbox.stop();
+    this.events.complete();
+  }
+
+  /** Removes tokens and counters that are over, and mails that were given up a week ago. */
+  async cleanUp(): Promise<void> {
+    await this.tokens.removeExpired();
+    await this.attempts.removeExpired();
+    await this.mails.removeFailed(WEEK);
+  }
+}

@@ -1,0 +1,115 @@
+import { Injectable } from '@nestjs/common';
+import { emailKey } from '../account.email.js';
+import type { Account, MailRequest, TokenPurpose } from '../account.types.js';
+import { MailTokens } from '../operations/mail-tokens.js';
+import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
+import { AccountStore } from '../store/account.store.js';
+import type { Mail } from './mailer.js';
+import { MAIL_TEMPLATES, type MailTemplates } from './templates.js';
+
+type Page = keyof ResolvedAccountOptions['pages'];
+
+interface Letter {
+  readonly template: keyof MailTemplates;
+  readonly to: string;
+  readonly page: Page;
+  readonly token?: { readonly purpose: TokenPurpose; readonly account: Account; readonly passwordHash?: string };
+}
+
+/**
+ * Decides what a request for a mail comes to, when the mail is sent. Whether an address has an account is asked only
+ * here, after the answer: a request for an unknown one takes the same time and ends in no mail.
+ */
+@Injectable()
+export class MailComposer {
+  private readonly templates: MailTemplates;
+
+  constructor(
+    private readonly accounts: AccountStore,
+    private readonly tokens: MailTokens,
+    private readonly options: ResolvedAccountOptions,
+  ) {
+    this.templates = { ...MAIL_TEMPLATES, ...options.mail.templates };
+  }
+
+  /** @returns undefined where nobody shall get a mail */
+  async compose(request: MailRequest): Promise<Mail | undefined> {
+    const letter = await this.letterFor(request);
+    return letter && this.write(letter);
+  }
+
+  private async letterFor(request: MailRequest): Promise<Letter | undefined> {
+    switch (request.kind) {
+      case 'registration':
+      case 'verification':
+        return this.verification(request);
+      case 'recovery': {
+        const account = await this.accounts.findByEmail(emailKey(request.email));
+        if (!account || account.disabledAt) return undefined;
+        const token = { purpose: 'reset-password', account } as const;
+        return { template: 'resetPassword', to: account.email, page: 'resetPassword', token };
+      }
+      case 'email-change':
+        return this.emailChange(request);
+      case 'password-changed': {
+        const account = await this.accounts.findById(request.accountId!);
+        return account ? { template: 'passwordChanged', to: account.email, page: 'forgotPassword' } : undefined;
+      }
+      case 'email-changed':
+        return { template: 'emailChanged', to: request.email, page: 'logIn' };
+      case 'deleted':
+        return { template: 'accountDeleted', to: request.email, page: 'logIn' };
+    }
+  }
+
+  private async verification({ email, passwordHash }: MailRequest): Promise<Letter | undefined> {
+    const account = await this.accounts.findByEmail(emailKey(email));
+    if (!account || account.disabledAt) return undefined;
+    if (account.verifiedAt) return { template: 'alreadyRegistered', to: account.email, page: 'logIn' };
+    const token = { purpose: 'verify-email', account, passwordHash } as const;
+    return { template: 'verifyEmail', to: account.email, page: 'verifyEmail', token };
+  }
+
+  private async emailChange({ email, accountId }: MailRequest): Promise<Letter | undefined> {
+    const account = await this.accounts.findById(accountId!);
+    if (!account || account.disabledAt) return undefined;
+    const owner = await this.accounts.findByEmail(emailKey(email));
+    if (owner && owner.id !== account.id) return { template: 'alreadyRegistered', to: owner.email, page: 'logIn' };
+    return { template: 'confirmEmail', to: email, page: 'confirmEmail', token: { purpose: 'change-email', account } };
+  }
+
+  private async write({ template, to, page, token }: Letter): Promise<Mail> {
+    const { baseUrl, pages, serviceName, mail } = this.options;
+    let link = `${baseUrl}${pages[page]}`;
+    let lifetime = '';
+    if (token) {
+      const { purpose, account, passwordHash = null } = token;
+      // A change is bound to the new address as it is written, the other purposes to the account's present one.
+      const email = purpose === 'change-email' ? to : account.emailKey;
+      const secret = await this.tokens.issue(purpose, { accountId: account.id, email, passwordHash });
+      // In the fragment, which browsers send to no server: a query would stand in access logs and in the Referer of
+      // whatever the page loads. The page reads it and posts it, so that scanners that open links use none up either.
+      link += `#token=${secret}`;
+      lifetime = inWords(this.tokens.lifetimeOf(purpose));
+    }
+    const content = this.templates[template]({ serviceName, email: to, link, lifetime });
+    return { name: kebab(template), from: mail.from, to, ...content };
+  }
+}
+
+const UNITS = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+] as const;
+
+/** `24 hours` rather than `1 day`, and never more than it is. */
+function inWords(milliseconds: number): string {
+  const [unit, size] = UNITS.find(([, length]) => milliseconds >= 2 * length) ?? UNITS.at(-1)!;
+  const count = Math.floor(milliseconds / size);
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
+function kebab(name: string): string {
+  return name.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
+}

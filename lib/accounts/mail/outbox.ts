@@ -1,0 +1,122 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { uuidV7 } from '../../rules/uuid.js';
+import { SessionClock, SessionRandom, SessionTimers } from '../../session.runtime.js';
+import { AccountEvents } from '../account.events.js';
+import type { AccountTransaction, MailRequest } from '../account.types.js';
+import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
+import { MailStore, type QueuedMail } from '../store/mail.store.js';
+import { MailComposer } from './composer.js';
+import { Mailer } from './mailer.js';
+
+// Milliseconds. For so long a mail is one process's; more than the timeouts of an SMTP server together.
+const LEASE = 120_000;
+const FIRST_DELAY = 10_000;
+const LONGEST_DELAY = 21_600_000;
+const AT_ONCE = 4;
+// So that the answer is gone before work begins that only a known address makes.
+const KICK_DELAY = 50;
+
+/**
+ * Sends mails behind the answer. A request for one is written with what it is about, and carried out by whichever process
+ * comes first; what fails is tried again, ever more rarely, until it is given up and reported.
+ */
+@Injectable()
+export class Outbox {
+  private readonly logger = new Logger('AccountMail');
+  private running?: Promise<void>;
+  private again = false;
+  private stopped = false;
+  private kicked?: NodeJS.Timeout;
+
+  constructor(
+    private readonly store: MailStore,
+    private readonly composer: MailComposer,
+    private readonly mailer: Mailer,
+    private readonly options: ResolvedAccountOptions,
+    private readonly events: AccountEvents,
+    private readonly clock: SessionClock,
+    private readonly random: SessionRandom,
+    private readonly timers: SessionTimers,
+  ) {}
+
+  /** Writes a request, in the caller's transaction where there is one; `kick` it after the commit. */
+  async add(mail: MailRequest, transaction?: AccountTransaction): Promise<void> {
+    await this.store.add(uuidV7(this.clock.now(), this.random.bytes(16)), mail, transaction);
+  }
+
+  /** Sends what waits, soon. Never fails and never blocks. */
+  kick(): void {
+    this.kicked ??= this.timers.after(KICK_DELAY, () => {
+      this.kicked = undefined;
+      this.drain().catch((error: unknown) =>
+        // The next turn of the timer tries again.
+        this.logger.error(`the queue of mails cannot be read: ${describe(error)}`),
+      );
+    });
+  }
+
+  /** Sends all that is due now, once. */
+  drain(): Promise<void> {
+    this.again = true;
+    return (this.running ??= this.run().finally(() => (this.running = undefined)));
+  }
+
+  /** Waits for what is being sent; the rest is left to the other processes, or to the next start. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.timers.clear(this.kicked);
+    await this.running?.catch(() => undefined);
+  }
+
+  private async run(): Promise<void> {
+    while (this.again && !this.stopped) {
+      this.again = false;
+      await Promise.all(Array.from({ length: AT_ONCE }, () => this.work()));
+    }
+  }
+
+  private async work(): Promise<void> {
+    while (!this.stopped) {
+      const mail = await this.store.take(LEASE);
+      if (!mail) return;
+      await this.send(mail);
+    }
+  }
+
+  private async send(request: QueuedMail): Promise<void> {
+    const { id: mailId, kind } = request;
+    try {
+      const mail = await this.composer.compose(request);
+      if (mail) await this.mailer.send(mail);
+      await this.store.remove(mailId);
+      if (mail) this.events.emit({ type: 'mail.sent', mailId, kind });
+    } catch (error) {
+      await this.failed(request, describe(error));
+    }
+  }
+
+  private async failed({ id: mailId, kind, attempts }: QueuedMail, error: string): Promise<void> {
+    if (attempts >= this.options.mail.maxAttempts) {
+      await this.store.giveUp(mailId, error);
+      this.logger.error(`mail ${mailId} (${kind}) was given up after ${attempts} attempts: ${error}`);
+      this.events.emit({ type: 'mail.failed', mailId, kind, attempts, error });
+      return;
+    }
+    await this.store.retry(mailId, Math.min(FIRST_DELAY * 4 ** (attempts - 1), LONGEST_DELAY), error);
+    this.logger.warn(`mail ${mailId} (${kind}) was not sent, attempt ${attempts}: ${error}`);
+    this.events.emit({ type: 'mail.delayed', mailId, kind, attempts, error });
+  }
+}
+
+const LONGEST_ERROR = 300;
+
+/** A mail server's answer may quote the mail: what could be a token or an address goes. */
+function describe(error: unknown): string {
+  const { code, message } = error instanceof Error ? (error as Error & { code?: unknown }) : { message: String(error) };
+  return [typeof code === 'string' ? code : '', message]
+    .filter(part => part !== '')
+    .join(' ')
+    .replaceAll(/[\w-]{40,}/g, '…')
+    .replaceAll(/\S+@\S+/g, '…')
+    .slice(0, LONGEST_ERROR);
+}

@@ -1,0 +1,106 @@
+/** What a mail says. */
+export interface MailContent {
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+}
+
+/** What a mail can speak of. Escape it in HTML: the address is what somebody has typed. */
+export interface MailContext {
+  readonly serviceName: string;
+  /** Whom the mail goes to. */
+  readonly email: string;
+  /** Where the link of the mail leads. */
+  readonly link: string;
+  /** How long the link works, such as `24 hours`; empty where it does not end. */
+  readonly lifetime: string;
+}
+
+export type MailTemplate = (context: MailContext) => MailContent;
+
+/** One template for each mail that is sent. */
+export interface MailTemplates {
+  /** To a new account: the link verifies the address. */
+  verifyEmail: MailTemplate;
+  /** Somebody has registered with an address that has an account: the link leads to the login. */
+  alreadyRegistered: MailTemplate;
+  resetPassword: MailTemplate;
+  /** To the new address of an account: the link makes it count. */
+  confirmEmail: MailTemplate;
+  /** To the former address of an account: the link leads to the forgotten password. */
+  emailChanged: MailTemplate;
+  /** The link leads to the forgotten password. */
+  passwordChanged: MailTemplate;
+  accountDeleted: MailTemplate;
+}
+
+/** The module's own texts. */
+export const MAIL_TEMPLATES: MailTemplates = {
+  verifyEmail: ({ serviceName, link, lifetime }) =>
+    letter(`Verify your e-mail address for ${serviceName}`, [
+      `Somebody, probably you, has registered at ${serviceName} with this e-mail address.`,
+      `To begin, verify the address within ${lifetime}:`,
+      { label: 'Verify this address', link },
+      'If it was not you, do nothing: without this step nobody can use the account.',
+    ]),
+  alreadyRegistered: ({ serviceName, link }) =>
+    letter(`You already have an account at ${serviceName}`, [
+      `Somebody, probably you, has tried to register at ${serviceName} with this e-mail address. It already has an account.`,
+      'You can log in here; if you have forgotten your password, you can choose a new one there:',
+      { label: 'Log in', link },
+      'If it was not you, there is nothing to do: your account is as it was.',
+    ]),
+  resetPassword: ({ serviceName, link, lifetime }) =>
+    letter(`Choose a new password for ${serviceName}`, [
+      `Somebody, probably you, has asked for a new password at ${serviceName}.`,
+      `The link works once, within ${lifetime}:`,
+      { label: 'Choose a new password', link },
+      'If it was not you, do nothing: your password stays as it is.',
+    ]),
+  confirmEmail: ({ serviceName, link, lifetime }) =>
+    letter(`Confirm your new e-mail address for ${serviceName}`, [
+      `Your account at ${serviceName} shall have this e-mail address.`,
+      `Confirm it within ${lifetime}; until then the former address counts:`,
+      { label: 'Confirm this address', link },
+      'If it was not you, do nothing.',
+    ]),
+  emailChanged: ({ serviceName, link }) =>
+    letter(`Your e-mail address at ${serviceName} was changed`, [
+      `Your account at ${serviceName} has another e-mail address now. This one is no longer used.`,
+      `If it was not you, somebody else is in your account: tell ${serviceName} at once, from this address.`,
+      { label: `To ${serviceName}`, link },
+    ]),
+  passwordChanged: ({ serviceName, link }) =>
+    letter(`Your password at ${serviceName} was changed`, [
+      `The password of your account at ${serviceName} was changed.`,
+      'If it was not you, choose a new one at once:',
+      { label: 'Choose a new password', link },
+    ]),
+  accountDeleted: ({ serviceName }) =>
+    letter(`Your account at ${serviceName} was deleted`, [
+      `Your account at ${serviceName} and what belongs to it was deleted, as was asked for from your account.`,
+    ]),
+};
+
+type Paragraph = string | { readonly label: string; readonly link: string };
+
+function letter(subject: string, paragraphs: Paragraph[]): MailContent {
+  const text = paragraphs.map(part => (typeof part === 'string' ? part : part.link)).join('\n\n');
+  const html = paragraphs.map(part =>
+    typeof part === 'string'
+      ? `<p>${escapeHtml(part)}</p>`
+      : `<p><a href="${escapeHtml(part.link)}">${escapeHtml(part.label)}</a></p><p>${escapeHtml(part.link)}</p>`,
+  );
+  return {
+    subject,
+    text: `${text}\n`,
+    html: `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(subject)}</title></head><body>${html.join('')}</body></html>`,
+  };
+}
+
+const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+
+/** For templates of an application's own as well. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, character => ENTITIES[character]!);
+}

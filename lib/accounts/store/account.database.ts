@@ -1,0 +1,43 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { ACCOUNT_DATA_SOURCE } from '../account.constants.js';
+import type { AccountTransaction } from '../account.types.js';
+import { accountTables, type AccountTables } from './tables.js';
+
+/** Runs the statements of this folder, in the caller's transaction where there is one. */
+@Injectable()
+export class AccountDatabase {
+  constructor(@Inject(ACCOUNT_DATA_SOURCE) readonly dataSource: DataSource) {}
+
+  get tables(): AccountTables {
+    return accountTables(this.dataSource);
+  }
+
+  async query<Row extends object>(
+    text: string,
+    values: unknown[],
+    { manager }: AccountTransaction = {},
+  ): Promise<Row[]> {
+    const result = await (manager ?? this.dataSource).query<Row[] | [Row[], number]>(text, values);
+    // TypeORM answers UPDATE and DELETE with the rows and their number.
+    return Array.isArray(result[0]) ? result[0] : (result as Row[]);
+  }
+
+  async missingTables(): Promise<string[]> {
+    const tables = Object.values(this.tables).filter(table => table !== undefined);
+    const rows = await this.query<{ name: string }>(
+      'SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL',
+      [tables],
+    );
+    return rows.map(({ name }) => name);
+  }
+
+  transaction<T>(run: (transaction: AccountTransaction) => Promise<T>): Promise<T> {
+    return this.dataSource.transaction('READ COMMITTED', manager => run({ manager }));
+  }
+}
+
+/** A parameter in milliseconds as an interval. */
+export function interval(parameter: string): string {
+  return `(${parameter}::float8 * interval '1 millisecond')`;
+}

@@ -1,0 +1,84 @@
+import { Injectable } from '@nestjs/common';
+import type { AccountTransaction, MailKind, MailRequest } from '../account.types.js';
+import { AccountDatabase, interval } from './account.database.js';
+
+export interface QueuedMail extends MailRequest {
+  readonly id: string;
+  /** This one included. */
+  readonly attempts: number;
+}
+
+interface Row {
+  readonly id: string;
+  readonly kind: MailKind;
+  readonly email: string;
+  readonly account_id: string | null;
+  readonly password_hash: string | null;
+  readonly attempts: number;
+}
+
+/** The queue of mails, shared by all processes. */
+@Injectable()
+export class MailStore {
+  constructor(private readonly database: AccountDatabase) {}
+
+  async add(id: string, mail: MailRequest, transaction?: AccountTransaction): Promise<void> {
+    const { kind, email, accountId = null, passwordHash = null } = mail;
+    await this.database.query(
+      `INSERT INTO ${this.table} (id, kind, email, account_id, password_hash, attempts, next_attempt_at)
+       VALUES ($1, $2, $3, $4, $5, 0, now())`,
+      [id, kind, email, accountId, passwordHash],
+      transaction,
+    );
+  }
+
+  /**
+   * Takes the mail that waits longest. Until `lease` is over nobody else does, so that a process that dies while it
+   * sends loses nothing.
+   */
+  async take(lease: number): Promise<QueuedMail | undefined> {
+    const [row] = await this.database.query<Row>(
+      `UPDATE ${this.table} SET attempts = attempts + 1, next_attempt_at = now() + ${interval('$1')}
+       WHERE id = (
+         SELECT id FROM ${this.table} WHERE next_attempt_at <= now() AND failed_at IS NULL
+         ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
+       )
+       RETURNING id, kind, email, account_id, password_hash, attempts`,
+      [lease],
+    );
+    if (!row) return undefined;
+    const { id, kind, email, account_id, password_hash, attempts } = row;
+    return { id, kind, email, accountId: account_id ?? undefined, passwordHash: password_hash ?? undefined, attempts };
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.database.query(`DELETE FROM ${this.table} WHERE id = $1`, [id]);
+  }
+
+  async retry(id: string, delay: number, error: string): Promise<void> {
+    await this.database.query(
+      `UPDATE ${this.table} SET next_attempt_at = now() + ${interval('$2')}, last_error = $3 WHERE id = $1`,
+      [id, delay, error],
+    );
+  }
+
+  /** The row stays, for whoever has to find out why; what would be a secret goes. */
+  async giveUp(id: string, error: string): Promise<void> {
+    await this.database.query(
+      `UPDATE ${this.table} SET failed_at = now(), last_error = $2, password_hash = NULL WHERE id = $1`,
+      [id, error],
+    );
+  }
+
+  async removeAllOf(accountId: string, transaction: AccountTransaction): Promise<void> {
+    await this.database.query(`DELETE FROM ${this.table} WHERE account_id = $1`, [accountId], transaction);
+  }
+
+  async removeFailed(age: number): Promise<void> {
+    await this.database.query(`DELETE FROM ${this.table} WHERE failed_at < now() - ${interval('$1')}`, [age]);
+  }
+
+  private get table(): string {
+    return this.database.tables.mail;
+  }
+}

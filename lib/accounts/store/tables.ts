@@ -1,0 +1,37 @@
+import type { DataSource, EntityMetadata } from 'typeorm';
+import { AccountAttemptEntity } from './account-attempt.entity.js';
+import { AccountMailEntity } from './account-mail.entity.js';
+import { AccountTokenEntity } from './account-token.entity.js';
+import { AccountEntity } from './account.entity.js';
+
+/** The tables' names as SQL writes them, with the data source's `schema` and `entityPrefix`. */
+export interface AccountTables {
+  /** Undefined where the application has a store of its own. */
+  readonly account?: string;
+  readonly token: string;
+  readonly mail: string;
+  readonly attempt: string;
+}
+
+export function accountTables(dataSource: DataSource): AccountTables {
+  const path = ({ tablePath }: EntityMetadata) =>
+    tablePath
+      .split('.')
+      .map(part => dataSource.driver.escape(part))
+      .join('.');
+  const account = accountMetadata(dataSource);
+  return {
+    account: account && path(account),
+    token: path(dataSource.getMetadata(AccountTokenEntity)),
+    mail: path(dataSource.getMetadata(AccountMailEntity)),
+    attempt: path(dataSource.getMetadata(AccountAttemptEntity)),
+  };
+}
+
+/** Of `AccountEntity`, or of the application's class that extends it. */
+function accountMetadata({ entityMetadatas }: DataSource): EntityMetadata | undefined {
+  return entityMetadatas.find(
+    ({ target }) =>
+      target === AccountEntity || (typeof target === 'function' && target.prototype instanceof AccountEntity),
+  );
+}

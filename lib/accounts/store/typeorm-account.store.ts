@@ -1,0 +1,73 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { DataSource, EntityManager, SelectQueryBuilder } from 'typeorm';
+import { isUuid } from '../../rules/uuid.js';
+import { ACCOUNT_DATA_SOURCE, ACCOUNT_ENTITY } from '../account.constants.js';
+import { EmailTakenError } from '../account.errors.js';
+import type { Account, AccountChanges, AccountTransaction } from '../account.types.js';
+import type { AccountEntity } from './account.entity.js';
+import { AccountStore } from './account.store.js';
+
+// PostgreSQL manual, appendix A.
+const UNIQUE_VIOLATION = '23505';
+
+/** Accounts in the data source's database, as `AccountEntity` or a class that extends it. */
+@Injectable()
+export class TypeOrmAccountStore extends AccountStore {
+  constructor(
+    @Inject(ACCOUNT_DATA_SOURCE) private readonly dataSource: DataSource,
+    @Inject(ACCOUNT_ENTITY) private readonly entity: typeof AccountEntity,
+  ) {
+    super();
+  }
+
+  async insert(account: Account, { manager }: AccountTransaction = {}): Promise<boolean> {
+    const { raw } = await this.repository(manager)
+      .createQueryBuilder()
+      .insert()
+      .values({ ...account })
+      .orIgnore()
+      .returning('id')
+      .execute();
+    return (raw as unknown[]).length > 0;
+  }
+
+  async findById(id: string): Promise<Account | null> {
+    return isUuid(id) ? this.select().where({ id }).getOne() : null;
+  }
+
+  findByEmail(emailKey: string): Promise<Account | null> {
+    return this.select().where({ emailKey }).getOne();
+  }
+
+  async change<T>(
+    id: string,
+    run: (account: Account, transaction: AccountTransaction) => Promise<T>,
+  ): Promise<T | null> {
+    if (!isUuid(id)) return null;
+    return this.dataSource.transaction('READ COMMITTED', async manager => {
+      const account = await this.select(manager).where({ id }).setLock('pessimistic_write').getOne();
+      return account && run(account, { manager });
+    });
+  }
+
+  async update(id: string, changes: AccountChanges, { manager }: AccountTransaction = {}): Promise<void> {
+    try {
+      await this.repository(manager).update({ id }, changes);
+    } catch (error) {
+      if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) throw new EmailTakenError();
+      throw error;
+    }
+  }
+
+  async remove(id: string, { manager }: AccountTransaction = {}): Promise<void> {
+    await this.repository(manager).delete({ id });
+  }
+
+  private select(manager?: EntityManager): SelectQueryBuilder<AccountEntity> {
+    return this.repository(manager).createQueryBuilder('account').addSelect('account.passwordHash');
+  }
+
+  private repository(manager: EntityManager = this.dataSource.manager) {
+    return manager.getRepository(this.entity);
+  }
+}

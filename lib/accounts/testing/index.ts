@@ -1,0 +1,1 @@
+export { accountStoreContract, type ContractTest } from './account-store-contract.js';

@@ -1,0 +1,21 @@
+import { call, say } from './api.js';
+
+// The token of a mail's link is behind the #, which no server sees; it leaves the address bar and the history at once.
+const token = new URLSearchParams(location.hash.slice(1)).get('token');
+if (token) history.replaceState(null, '', location.pathname);
+
+for (const form of document.forms) {
+  // What a link asks for happens at the press of the button: programs that open links in mails use none up.
+  form.addEventListener('submit', async event => {
+    event.preventDefault();
+    const { post, next, done } = form.dataset;
+    const body = Object.fromEntries(new FormData(form));
+    if ('token' in form.dataset) body.token = token ?? '';
+    const answer = await call(post, { body });
+    form.dispatchEvent(new CustomEvent('answered', { detail: answer }));
+    if (!answer.ok) return say(answer.body.message);
+    if (next) return location.assign(next);
+    form.reset();
+    say(done);
+  });
+}
