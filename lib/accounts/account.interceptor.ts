@@ -1,12 +1,15 @@
-import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { type CallHandler, type ExecutionContext, Injectable, Logger, type NestInterceptor } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { catchError, type Observable } from 'rxjs';
-import { SessionAuthenticator, SessionExchange } from '../index.js';
+import { SessionAuthenticator, SessionExchange, SessionStoreUnavailableError } from '../index.js';
+import { isUnavailable } from '../store/unavailable.js';
 import { TooManyAttemptsError } from './account.errors.js';
 
 /** Sets the headers of answers and refusals: before an error is thrown, so that any filter of the application keeps them. */
 @Injectable()
 export class AccountHeadersInterceptor implements NestInterceptor {
+  private readonly logger = new Logger('AccountModule');
+
   constructor(
     private readonly authenticator: SessionAuthenticator,
     private readonly host: HttpAdapterHost,
@@ -16,12 +19,20 @@ export class AccountHeadersInterceptor implements NestInterceptor {
     const exchange = SessionExchange.of(context);
     this.set(exchange, 'Cache-Control', 'no-store');
     return next.handle().pipe(
-      catchError((error: unknown) => {
+      catchError((thrown: unknown) => {
+        const error = this.translate(thrown);
         if (error instanceof TooManyAttemptsError) this.set(exchange, 'Retry-After', String(error.retryAfter));
         else this.authenticator.refuse(exchange, error);
         throw error;
       }),
     );
+  }
+
+  /** A database that is gone is answered as everywhere: try again. */
+  private translate(error: unknown): unknown {
+    if (!isUnavailable(error)) return error;
+    this.logger.error(`the database cannot be reached: ${error instanceof Error ? error.message : String(error)}`);
+    return new SessionStoreUnavailableError();
   }
 
   private set({ response }: SessionExchange, name: string, value: string): void {

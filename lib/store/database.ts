@@ -6,6 +6,7 @@ import { SESSION_DATA_SOURCE } from '../session.constants.js';
 import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
 import { SessionRandom } from '../session.runtime.js';
 import { sessionTables, type SessionTables } from './tables.js';
+import { codeOf, isRepeatable, isUnavailable } from './unavailable.js';
 
 /** A statement that is prepared once per connection under its name. */
 export interface Statement {
@@ -30,12 +31,6 @@ export interface QueryContext {
 }
 
 const ATTEMPTS = 3;
-
-// Classes 08 connection, 53 resources, 57 operator intervention (PostgreSQL manual, appendix A); 25006 is a server that
-// only reads, such as a standby after a failover.
-const UNAVAILABLE = /^(08|53|57)|^25006$/;
-// serialization_failure, deadlock_detected: the transaction did nothing and may be repeated.
-const REPEATABLE = /^(40001|40P01)$/;
 
 /** Runs the statements of `store/` on the data source's pool, or on the connection of the caller's transaction. */
 @Injectable()
@@ -73,7 +68,7 @@ export class Database {
       try {
         return (await this.pool.query<Row>(query)).rows;
       } catch (error) {
-        if (attempt < ATTEMPTS && REPEATABLE.test(codeOf(error))) continue;
+        if (attempt < ATTEMPTS && isRepeatable(error)) continue;
         throw this.translate(error, statement);
       }
     }
@@ -130,16 +125,11 @@ export class Database {
   private translate(error: unknown, statement: { name?: string }): unknown {
     const code = codeOf(error);
     // The driver's own errors (refused, reset, timed out) have a code that is no SQLSTATE, or none at all.
-    if (/^[0-9A-Z]{5}$/.test(code) && !UNAVAILABLE.test(code) && !REPEATABLE.test(code)) return error;
+    if (/^[0-9A-Z]{5}$/.test(code) && !isUnavailable(error)) return error;
     const reason = error instanceof Error ? error.message : String(error);
     this.logger.error(`${statement.name} failed: ${code} ${reason}`);
     return new SessionStoreUnavailableError();
   }
-}
-
-function codeOf(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' ? code : '';
 }
 
 /** An expression's time in milliseconds since the epoch, whatever type parsers the application has set for dates. */
