@@ -1,0 +1,40 @@
+import { describe } from '@jest/globals';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { type Browser, chromium } from 'playwright-core';
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
+
+const executablePath = process.env.CHROMIUM_PATH || onPath();
+
+const runSuite = executablePath ? describe : describe.skip;
+const hint = executablePath ? '' : ' (skipped: no Chromium; run apt-get install chromium, or set CHROMIUM_PATH)';
+
+/** A suite that needs Chromium. Who has none is told what to do about it. */
+export function describeInChromium(title: string, suite: () => void): void {
+  runSuite(title + hint, suite);
+}
+
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({
+    executablePath,
+    // The pages are our own, and containers have no sandbox. Names below `.test` make sites of this machine.
+    args: ['--no-sandbox', '--host-resolver-rules=MAP *.test 127.0.0.1'],
+    // What people have.
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
+  });
+}
+
+function onPath(): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return NAMES.flatMap(name => folders.map(folder => join(folder, name))).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

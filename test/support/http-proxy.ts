@@ -1,0 +1,97 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { selfSigned } from './certificate.js';
+
+interface Traffic {
+  underWay: number;
+  most: number;
+  total: number;
+}
+
+/** Stands between a browser and an application, in the clear or with TLS, counts, and loses answers as networks do. */
+export class HttpProxy {
+  private readonly traffic = new Map<string, Traffic>();
+  private losing?: { readonly line: string; readonly lost: () => void };
+  private readonly server: Server;
+
+  private constructor(
+    private readonly target: URL,
+    private readonly scheme: 'http' | 'https',
+  ) {
+    const forward = this.forward.bind(this);
+    this.server = scheme === 'https' ? createTlsServer(selfSigned(), forward) : createServer(forward);
+  }
+
+  static async to(url: string, scheme: 'http' | 'https' = 'http'): Promise<HttpProxy> {
+    const proxy = new HttpProxy(new URL(url), scheme);
+    proxy.server.listen(0, '127.0.0.1');
+    await once(proxy.server, 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    return this.at('127.0.0.1');
+  }
+
+  /** The proxy by another name of this machine. */
+  at(host: string): string {
+    return `${this.scheme}://${host}:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** The requests of that line, such as `POST /session/refresh`: how many there were, and at most at once. */
+  requests(line: string): Readonly<Traffic> {
+    return this.traffic.get(line) ?? { underWay: 0, most: 0, total: 0 };
+  }
+
+  /**
+   * The next such request reaches the server and is answered, and the answer is lost with the connection.
+   *
+   * @returns a promise for the moment when that has happened
+   */
+  loseAnswerTo(line: string): Promise<void> {
+    return new Promise(lost => (this.losing = { line, lost }));
+  }
+
+  async close(): Promise<void> {
+    this.server.close();
+    this.server.closeAllConnections();
+    await once(this.server, 'close');
+  }
+
+  private forward(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const { hostname, port } = this.target;
+    const { method, url: path, headers } = incoming;
+    const line = `${method} ${path}`;
+    const traffic = this.begin(line);
+    const forwarded = request({ hostname, port, method, path, headers }, answer => {
+      // Before the browser can know of the answer, and send what follows from it.
+      traffic.underWay--;
+      if (this.losing?.line === line) {
+        const { lost } = this.losing;
+        this.losing = undefined;
+        answer.resume().once('end', () => {
+          outgoing.destroy();
+          lost();
+        });
+        return;
+      }
+      // On a connection of its own, because browsers send again by themselves what failed on one that was used before.
+      outgoing.writeHead(answer.statusCode!, { ...answer.headers, connection: 'close' });
+      answer.pipe(outgoing);
+    });
+    // Either side may hang up.
+    forwarded.on('error', () => outgoing.destroy());
+    outgoing.on('close', () => forwarded.destroy());
+    incoming.pipe(forwarded);
+  }
+
+  private begin(line: string): Traffic {
+    const traffic = this.traffic.get(line) ?? { underWay: 0, most: 0, total: 0 };
+    this.traffic.set(line, traffic);
+    traffic.total++;
+    traffic.most = Math.max(traffic.most, ++traffic.underWay);
+    return traffic;
+  }
+}
