@@ -86,9 +86,11 @@ function secretOf(given: unknown): KeyObject | undefined {
 
 function readPrivateKey(given: unknown): KeyObject {
   if (given instanceof KeyObject) return given;
+  // What OpenSSL says of it ("interrupted or cancelled") helps nobody.
+  if (isText(given) && given.includes('ENCRYPTED')) throw wrong('it is encrypted: write it without a passphrase');
   try {
     if (isJwk(given)) return createPrivateKey({ key: given, format: 'jwk' });
-    if (typeof given === 'string' || Buffer.isBuffer(given)) return createPrivateKey(given);
+    if (isText(given)) return createPrivateKey(given);
   } catch {
     // What OpenSSL says of it may quote the key.
     throw wrong('it is no private key that can be read: write a PEM (PKCS #8) without a passphrase, or a private JWK');
@@ -132,6 +134,10 @@ function isPair(privateKey: KeyObject, publicKey: KeyObject): boolean {
 function kidOf(given: unknown): string | undefined {
   const { kid } = isJwk(given) ? given : {};
   return typeof kid === 'string' ? kid : undefined;
+}
+
+function isText(given: unknown): given is string | Buffer {
+  return typeof given === 'string' || Buffer.isBuffer(given);
 }
 
 function isJwk(given: unknown): given is JsonWebKey {

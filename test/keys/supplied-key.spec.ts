@@ -107,7 +107,10 @@ describe.each(PLATFORMS)('F6: scenario 13: supplied keys on %s', platform => {
 
   it('several processes with one function accept each other’s tokens, also before they have seen the new key', async () => {
     const management = keyManagement();
-    const [one, other] = [await start(management.answer), await start(async (period: SigningPeriod) => management.answer(period))];
+    const [one, other] = [
+      await start(management.answer),
+      await start(async (period: SigningPeriod) => management.answer(period)),
+    ];
     const client = await logIn(one);
     const elsewhere = Object.assign(new BearerClient(other.url), { accessToken: client.accessToken });
     expect((await elsewhere.send('/me')).status).toBe(200);
