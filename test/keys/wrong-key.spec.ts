@@ -58,13 +58,7 @@ const WRONG: [string, unknown, AccessTokenAlgorithm?][] = [
 ];
 
 /** What of a key must not be told: its private members, its lines in PEM. */
-const SECRETS = [
-  ...[p256, p384, rsa].flatMap(key => pemOf(key).split('\n')),
-  jwk!.d!,
-  otherJwk!.d!,
-  oct.k,
-  'passphrase',
-]
+const SECRETS = [...[p256, p384, rsa].flatMap(key => pemOf(key).split('\n')), jwk!.d!, otherJwk!.d!, oct.k]
   .filter(line => line !== '' && !line.startsWith('-----'))
   .map(line => line.slice(0, 16));
 
