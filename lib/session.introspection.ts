@@ -6,17 +6,21 @@ import {
   HttpCode,
   Inject,
   Injectable,
+  type OnModuleInit,
   Post,
+  Scope,
   type Type,
   UseGuards,
   UseInterceptors,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import { isObservable, lastValueFrom } from 'rxjs';
 import { AccessTokens } from './access-token/access-tokens.js';
 import { Public } from './decorators/access.decorators.js';
 import { Exchange } from './decorators/exchange.decorator.js';
 import { RefusalInterceptor } from './decorators/refusal.interceptor.js';
+import { SessionOptionsError } from './options/resolve-options.js';
 import { DEFAULT_EXTRAS } from './options/session-options.defaults.js';
 import type { SessionModuleExtras } from './options/session-options.js';
 import { SESSION_MODULE_EXTRAS } from './session.constants.js';
@@ -25,27 +29,46 @@ import { SessionExchange } from './transport/exchange.js';
 
 /** Runs the guard of option `verify`: the application's own instance where it provides one, else one made here. */
 @Injectable()
-export class CallerGuard implements CanActivate {
-  private guard?: Promise<CanActivate>;
+export class CallerGuard implements CanActivate, OnModuleInit {
+  private guard?: CanActivate;
 
   constructor(
     @Inject(SESSION_MODULE_EXTRAS) private readonly extras: SessionModuleExtras,
     private readonly moduleRef: ModuleRef,
   ) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
-    this.guard ??= this.resolve(this.extras.verify!.guard);
-    const answer = (await this.guard).canActivate(context);
-    if (typeof answer === 'boolean' || answer instanceof Promise) return answer;
-    return new Promise((resolve, reject) => answer.subscribe({ next: resolve, error: reject }));
+  /** At start, so that a guard that cannot be had is no error of the first request. */
+  async onModuleInit(): Promise<void> {
+    const { guard } = this.extras.verify!;
+    this.guard = this.isProvided(guard) ? this.moduleRef.get(guard, { strict: false }) : await this.make(guard);
   }
 
-  private async resolve(guard: Type<CanActivate>): Promise<CanActivate> {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const answer = this.guard!.canActivate(context);
+    // As Nest reads it; one that completes without an answer lets nobody in.
+    return (await (isObservable(answer) ? lastValueFrom(answer, { defaultValue: false }) : answer)) === true;
+  }
+
+  private isProvided(guard: Type<CanActivate>): boolean {
     try {
-      return this.moduleRef.get(guard, { strict: false });
+      const { scope } = this.moduleRef.introspect(guard);
+      if (scope === Scope.DEFAULT) return true;
     } catch {
       // The application does not provide it.
-      return this.moduleRef.create(guard);
+      return false;
+    }
+    throw new SessionOptionsError([
+      `option "verify": ${guard.name} or something that it injects is scoped: write a guard that is one for all requests`,
+    ]);
+  }
+
+  private async make(guard: Type<CanActivate>): Promise<CanActivate> {
+    try {
+      return await this.moduleRef.create(guard);
+    } catch (error) {
+      throw new SessionOptionsError([
+        `option "verify": ${guard.name} cannot be made here: add it to the providers of a module that has what it injects (${error instanceof Error ? error.message : String(error)})`,
+      ]);
     }
   }
 }

@@ -1,7 +1,7 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { signingKey, verifyingKeys } from '../rules/key-periods.js';
-import { SessionStoreUnavailableError } from '../session.errors.js';
+import { SessionError, SessionStoreUnavailableError } from '../session.errors.js';
 import { SessionClock } from '../session.runtime.js';
 import { KeySource, type RingKey } from './key-source.js';
 import { VerificationKeys } from './verification-keys.js';
@@ -12,6 +12,7 @@ const RELOAD_INTERVAL = 1_000;
 /** The signing keys in memory. */
 @Injectable()
 export class KeyRing extends VerificationKeys {
+  private readonly logger = new Logger('SessionKeys');
   private keys: readonly RingKey[] = [];
   private readonly distrusted = new Set<string>();
   private reloadedAt = -Infinity;
@@ -48,15 +49,16 @@ export class KeyRing extends VerificationKeys {
     return key;
   }
 
-  /** The keys whose tokens count, and that the JWKS shows. */
+  /** The keys whose tokens count, and that the JWKS shows: each once, however many periods it serves. */
   get verifying(): RingKey[] {
-    return verifyingKeys(this.keys, this.clock.now());
+    const keys = verifyingKeys(this.keys, this.clock.now());
+    return keys.filter(({ kid }, index) => keys.findIndex(key => key.kid === kid) === index);
   }
 
   /** Whether tokens of this key still count. Asked on every request, so it makes no array. */
   accepts(kid: string): boolean {
-    const key = this.keys.find(candidate => candidate.kid === kid);
-    return key !== undefined && this.clock.now() < key.retireAt;
+    const now = this.clock.now();
+    return this.keys.some(key => key.kid === kid && now < key.retireAt);
   }
 
   /** Whether this process has heard that the key is distrusted; one that has only retired is not. */
@@ -90,9 +92,20 @@ export class KeyRing extends VerificationKeys {
     const now = this.clock.now();
     if (!this.reloading && Math.abs(now - this.reloadedAt) >= RELOAD_INTERVAL) {
       this.reloadedAt = now;
-      this.reloading = this.reload().finally(() => (this.reloading = undefined));
+      this.reloading = this.reloadForToken().finally(() => (this.reloading = undefined));
     }
     await this.reloading;
     return this.lookUp(kid);
+  }
+
+  private async reloadForToken(): Promise<void> {
+    try {
+      await this.reload();
+    } catch (error) {
+      if (error instanceof SessionError) throw error;
+      // What the application's own function says of its keys is for the log, not for whoever has sent a token.
+      this.logger.error(error instanceof Error ? error.message : String(error));
+      throw new SessionStoreUnavailableError();
+    }
   }
 }

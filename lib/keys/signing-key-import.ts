@@ -1,4 +1,12 @@
-import { createPrivateKey, createPublicKey, createSecretKey, type JsonWebKey, KeyObject } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  type JsonWebKey,
+  KeyObject,
+  sign,
+  verify,
+} from 'node:crypto';
 import { SessionOptionsError } from '../options/resolve-options.js';
 import type { AccessTokenAlgorithm } from '../options/session-options.js';
 import { SERVER_SECRET_BYTES } from '../rules/server-keys.js';
@@ -9,6 +17,12 @@ type ImportedKey = Pick<RingKey, 'kid' | 'algorithm' | 'privateKey' | 'publicKey
 
 const HERE = { module: 'SessionModule', option: 'keys.signingKey' };
 const RSA_BITS = 2048;
+
+/** What a header can carry whatever wrote and reads it, and what leaves room for claims. */
+const KID = /^[\x21-\x7e]{1,128}$/;
+
+/** How keys look that others know or that are no secrets at all. */
+const OTHER_KEY = /-----BEGIN |"kty"|^ssh-/;
 
 /** OpenSSL's names of the curves. */
 const NAMED_CURVES: Record<string, string> = { 'P-256': 'prime256v1', 'P-384': 'secp384r1' };
@@ -21,11 +35,12 @@ const NAMED_CURVES: Record<string, string> = { 'P-256': 'prime256v1', 'P-384': '
 export function importSigningKey(given: unknown, algorithm: AccessTokenAlgorithm): ImportedKey {
   if (algorithm === 'HS256') return importSecret(given);
   const privateKey = readPrivateKey(given);
-  const mistake = mistakeOf(privateKey, algorithm);
+  const mistake = mistakeOf(privateKey, algorithm) ?? mistakeInJwk(given, algorithm);
   if (mistake) throw wrong(mistake);
+  const publicKey = createPublicKey(privateKey);
+  if (!isPair(privateKey, publicKey)) throw wrong('its public members belong to another private key');
   const publicJwk = publicJwkOf(privateKey);
-  const kid = kidOf(given) ?? thumbprintOf(publicJwk);
-  return { kid, algorithm, privateKey, publicKey: createPublicKey(privateKey), publicJwk };
+  return { kid: kidOf(given) ?? thumbprintOf(publicJwk), algorithm, privateKey, publicKey, publicJwk };
 }
 
 /**
@@ -38,10 +53,12 @@ export function importSecret(given: unknown, where = HERE): ImportedKey {
   const secret = readSecret(given);
   if (!secret) {
     throw wrong(
-      'for HS256 write the secret that the applications share: a string, a Buffer, an "oct" JWK or a KeyObject',
+      'for HS256 write the secret that the applications share: a string, a Buffer, an "oct" JWK or a KeyObject, and no PEM or public key',
       where,
     );
   }
+  const mistake = mistakeInJwk(given, 'HS256');
+  if (mistake) throw wrong(mistake, where);
   // RFC 7518, section 3.2: a key of at least the size of the hash.
   if (secret.symmetricKeySize! < SERVER_SECRET_BYTES) {
     throw wrong(`for HS256 write a random secret of at least ${SERVER_SECRET_BYTES} bytes`, where);
@@ -51,19 +68,29 @@ export function importSecret(given: unknown, where = HERE): ImportedKey {
 }
 
 function readSecret(given: unknown): KeyObject | undefined {
-  if (given instanceof KeyObject) return given.type === 'secret' ? given : undefined;
+  const secret = secretOf(given);
   // Bytes of a key that others know, as a public one, would let them sign.
-  if (typeof given === 'string') return given.includes('-----BEGIN') ? undefined : createSecretKey(given, 'utf8');
+  return secret?.type === 'secret' && !OTHER_KEY.test(secret.export().toString('latin1')) ? secret : undefined;
+}
+
+function secretOf(given: unknown): KeyObject | undefined {
+  if (given instanceof KeyObject) return given;
+  if (typeof given === 'string') return createSecretKey(given, 'utf8');
   if (Buffer.isBuffer(given)) return createSecretKey(given);
-  if (isJwk(given) && given.kty === 'oct' && given.k) return createSecretKey(given.k, 'base64url');
+  // Node decodes what is no base64url to fewer bytes, and other libraries refuse it.
+  if (isJwk(given) && given.kty === 'oct' && /^[\w-]+$/.test(String(given.k))) {
+    return createSecretKey(String(given.k), 'base64url');
+  }
   return undefined;
 }
 
 function readPrivateKey(given: unknown): KeyObject {
   if (given instanceof KeyObject) return given;
+  // What OpenSSL says of it ("interrupted or cancelled") helps nobody.
+  if (isText(given) && given.includes('ENCRYPTED')) throw wrong('it is encrypted: write it without a passphrase');
   try {
     if (isJwk(given)) return createPrivateKey({ key: given, format: 'jwk' });
-    if (typeof given === 'string' || Buffer.isBuffer(given)) return createPrivateKey(given);
+    if (isText(given)) return createPrivateKey(given);
   } catch {
     // What OpenSSL says of it may quote the key.
     throw wrong('it is no private key that can be read: write a PEM (PKCS #8) without a passphrase, or a private JWK');
@@ -82,10 +109,35 @@ function mistakeOf(key: KeyObject, algorithm: Exclude<AccessTokenAlgorithm, 'HS2
   return isRsa ? undefined : `${algorithm} needs an RSA key of at least ${RSA_BITS} bits`;
 }
 
+/** What a JWK says of itself beside its numbers (RFC 7517, section 4). */
+function mistakeInJwk(given: unknown, algorithm: AccessTokenAlgorithm): string | undefined {
+  if (!isJwk(given)) return undefined;
+  const { alg = algorithm, use = 'sig', kid = 'none' } = given;
+  if (alg !== algorithm) return `the "alg" of the JWK is another than "accessToken.algorithm", which is ${algorithm}`;
+  if (use !== 'sig') return 'the "use" of the JWK is another than "sig"';
+  if (typeof kid === 'string' && KID.test(kid)) return undefined;
+  return 'the "kid" of the JWK: write 1 to 128 ASCII characters without spaces, or leave it out';
+}
+
+/** The members of a JWK may be those of two keys; everything that it signs would be refused, here and elsewhere. */
+function isPair(privateKey: KeyObject, publicKey: KeyObject): boolean {
+  const probe = Buffer.from(HERE.option);
+  try {
+    return verify('sha256', probe, publicKey, sign('sha256', probe, privateKey));
+  } catch {
+    // OpenSSL cannot even compute with it.
+    return false;
+  }
+}
+
 /** A JWK may bring the name under which it is known elsewhere (RFC 7517, section 4.5). */
 function kidOf(given: unknown): string | undefined {
   const { kid } = isJwk(given) ? given : {};
-  return typeof kid === 'string' && kid !== '' ? kid : undefined;
+  return typeof kid === 'string' ? kid : undefined;
+}
+
+function isText(given: unknown): given is string | Buffer {
+  return typeof given === 'string' || Buffer.isBuffer(given);
 }
 
 function isJwk(given: unknown): given is JsonWebKey {

@@ -86,7 +86,11 @@ export function resolveOptions(
       ),
     );
   }
-  const mistakes = [...findOptionMistakes(SessionModuleOptions, given), ...findMissingSecret(given, environment)];
+  const mistakes = [
+    ...findOptionMistakes(SessionModuleOptions, given),
+    ...findMissingSecret(given, environment),
+    ...findMissingKey(given),
+  ];
   if (mistakes.length > 0) throw new SessionOptionsError(mistakes);
   const resolved = fillIn(given);
   const contradictions = findContradictions(resolved);
@@ -107,6 +111,13 @@ function findMissingSecret(given: SessionModuleOptions, environment: Record<stri
     ];
   }
   return [];
+}
+
+function findMissingKey({ keys }: SessionModuleOptions): string[] {
+  if (!keys || !('signingKey' in keys) || (keys.signingKey !== undefined && keys.signingKey !== null)) return [];
+  return [
+    'option "keys.signingKey" is present but undefined: set the environment variable it is read from, or leave the option out to have keys generated',
+  ];
 }
 
 /** The options with their defaults, unchecked. */
