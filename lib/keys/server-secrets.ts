@@ -5,6 +5,8 @@ import { SessionClock, SessionRandom } from '../session.runtime.js';
 import { KeyStore, type StoredKey } from '../store/key.store.js';
 
 const PURPOSE = 'server-secret';
+/** Rows that name the secrets in use, and tell nothing of them. */
+const WITNESS = 'server-secret-id';
 const NEVER = Date.UTC(9999, 0);
 
 /**
@@ -21,7 +23,7 @@ export class ServerSecrets {
   private generated?: ServerKeys;
 
   constructor(
-    options: ResolvedSessionOptions,
+    private readonly options: ResolvedSessionOptions,
     private readonly store: KeyStore,
     private readonly clock: SessionClock,
     private readonly random: SessionRandom,
@@ -55,32 +57,40 @@ export class ServerSecrets {
   async load(): Promise<void> {
     let stored = await this.find();
     if (!stored && !this.areOwn) {
-      await this.store.elect(this.generate());
+      const secret = this.random.bytes(32);
+      await this.store.elect(this.row({ kid: PURPOSE, purpose: PURPOSE, period: 0, sealedPrivateKey: secret }));
       stored = await this.find();
       this.logger.warn(
         'no "secret" was given: one was generated and is kept in the database, so that who reads the database can mint tokens',
       );
     }
     if (stored) this.generated = deriveServerKeys(stored.sealedPrivateKey.toString('base64url'));
+    // By the seals of generated signing keys a wrong secret is noticed at start; where there are none, by this.
+    if (this.areOwn && this.options.keys.signingKey !== undefined) await this.requireKnown();
+  }
+
+  /** @throws Error for secrets of which none is known to the database, which knows others */
+  private async requireKnown(): Promise<void> {
+    const known = (await this.store.load()).filter(({ purpose }) => purpose === WITNESS).map(({ kid }) => kid);
+    const own = this.own.map(({ id }) => `${WITNESS}/${id}`);
+    if (known.length > 0 && !own.some(kid => known.includes(kid))) {
+      throw new Error(
+        'SessionModule: option "secret" is another than the one that this database was used with, so that nobody could refresh. Write the former secret as well, secret: [new, former]; if it is lost, delete the rows of the signing-key table, which logs everybody out',
+      );
+    }
+    if (known.includes(own[0]!)) return;
+    const period = Buffer.from(this.newest.id, 'base64url').readUInt32BE();
+    await this.store.elect(this.row({ kid: own[0]!, purpose: WITNESS, period, sealedPrivateKey: Buffer.alloc(0) }));
   }
 
   private async find(): Promise<StoredKey | undefined> {
     return (await this.store.load()).find(({ purpose }) => purpose === PURPOSE);
   }
 
-  private generate(): StoredKey {
+  /** A row that signs nothing and never retires. */
+  private row(key: Pick<StoredKey, 'kid' | 'purpose' | 'period' | 'sealedPrivateKey'>): StoredKey {
     const now = this.clock.now();
-    return {
-      kid: PURPOSE,
-      purpose: PURPOSE,
-      algorithm: 'none',
-      period: 0,
-      publicJwk: {},
-      sealedPrivateKey: this.random.bytes(32),
-      publishAt: now,
-      signFrom: now,
-      signUntil: NEVER,
-      retireAt: NEVER,
-    };
+    const times = { publishAt: now, signFrom: now, signUntil: NEVER, retireAt: NEVER };
+    return { ...key, algorithm: 'none', publicJwk: {}, ...times };
   }
 }

@@ -28,6 +28,18 @@ describe('the server secret', () => {
   const start = (secret: string | string[]) =>
     apps.start({ session: { secret }, typeorm: { extra: { allowExitOnIdle: true } } });
 
+  it("fails at start where it is wrong, also beside a signing key of the application's own", async () => {
+    const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+    const begin = (secret: string | string[]) =>
+      apps.start({ session: { secret, keys: { signingKey } }, typeorm: { extra: { allowExitOnIdle: true } } });
+    const first = await begin(OLD);
+    expect(await refusalOf(begin(NEW))).toMatch(/option "secret" is another.*secret: \[new, former\]/);
+    const { refreshToken } = await first.sessions.logIn('ada');
+    const second = await begin([NEW, OLD]);
+    await expect(second.sessions.refresh({ refreshToken: refreshToken! })).resolves.toBeDefined();
+    await expect(begin(NEW)).resolves.toBeDefined();
+  });
+
   describe('that is a wrong one', () => {
     it('fails at start, by a message that names the option and not the secret', async () => {
       await start(OLD);

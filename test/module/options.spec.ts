@@ -40,7 +40,7 @@ describe('the options of SessionModule', () => {
     const [minute, day] = [60_000, 86_400_000];
     expect(await resolved()).toEqual({
       secrets: [],
-      accessToken: { lifetime: 10 * minute, algorithm: 'ES256', clockTolerance: 5_000 },
+      accessToken: { lifetime: 10 * minute, algorithm: 'ES256', clockTolerance: 5_000, encryption: 'off' },
       session: { idleLifetime: 30 * day, absoluteLifetime: 180 * day, leeway: 30_000, onLimit: 'evict-oldest' },
       keys: { rotateEvery: 7 * day, publishAhead: 60 * minute },
       revocation: { mode: 'live', maxStaleness: 30_000, feed: 'notify' },

@@ -8,8 +8,10 @@ import { refusalOf } from '../support/application.js';
 import { send } from '../support/client.js';
 import { partsOf } from '../support/forged-token.js';
 import { statementsDuring } from '../support/statement-watch.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 import { PLATFORMS, type TestAppOptions } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
+import { until } from '../support/until.js';
 
 @Injectable()
 class KnownCallers {
@@ -128,6 +130,39 @@ describe.each(PLATFORMS)('F17: introspection on %s', platform => {
       expect([status, body]).toEqual([200, { active: false }]);
       expect(names(headers)).toEqual(names(answers[0]!.headers));
     }
+  });
+
+  it('S14: what ended elsewhere or by theft is dead here at once', async () => {
+    const [test, elsewhere] = [await apps.start(guardedBy(OpenGuard)), await apps.start()];
+    const [ended, stolen] = [await elsewhere.sessions.logIn('ada'), await elsewhere.sessions.logIn('grace')];
+    expect((await ask(test.url, ended.accessToken)).body.active).toBe(true);
+    await elsewhere.sessions.logOut(ended.session.id);
+    for (let round = 0, token = stolen.refreshToken!; round < 3; round++) {
+      token = (await elsewhere.sessions.refresh({ refreshToken: token })).refreshToken!;
+      await apps.clock.pass('31s');
+    }
+    await expect(elsewhere.sessions.refresh({ refreshToken: stolen.refreshToken! })).rejects.toThrow('two parties');
+    await test.pass('11s');
+    for (const { accessToken } of [ended, stolen]) {
+      await until(async () => (await ask(test.url, accessToken)).body.active === false);
+      expect((await ask(test.url, accessToken)).body).toEqual({ active: false });
+    }
+  });
+
+  it('says that it does not know, where the database is gone and memory too old', async () => {
+    const proxy = await TcpProxy.to((await apps.start()).database.url);
+    const test = await apps.start({ ...guardedBy(OpenGuard), typeorm: { url: proxy.url } });
+    const { accessToken } = await test.sessions.logIn('ada');
+    expect((await ask(test.url, accessToken)).body.active).toBe(true);
+    await proxy.refuse();
+    test.clock.advance('31s');
+    const answer = await ask(test.url, accessToken);
+    test.clock.advance('-31s');
+    await proxy.restore();
+    expect([answer.status, answer.body.errorCode]).toEqual([503, 'session_store_unavailable']);
+    expect(answer.headers.get('retry-after')).toBe('1');
+    await test.app.close();
+    await proxy.close();
   });
 
   it('a request without one token is refused', async () => {
