@@ -37,16 +37,8 @@ export type SigningKey = string | Buffer | JsonWebKey | KeyObject;
 /** Answers with the key of a period: the same in every process, and from `keys.publishAhead` before the period. */
 export type SigningKeyFunction = (period: SigningPeriod) => SigningKey | Promise<SigningKey>;
 
-export class AccessTokenOptions {
-  /** How long an access token lives. At least `1s`. */
-  @IsDuration({ least: '1s' })
-  lifetime?: string;
-
-  /** The signature algorithm of access tokens: `ES256`, `ES384`, `RS256`, `PS256`, or `HS256` with `keys.signingKey`. */
-  @IsOptional()
-  @IsIn(ALGORITHMS)
-  algorithm?: AccessTokenAlgorithm;
-
+/** Who issues tokens, for whom, by which clock. */
+export class TokenOriginOptions {
   /** The `iss` claim (RFC 7519, section 4.1.1), issued and then required. */
   @IsOptional()
   @IsString()
@@ -62,6 +54,17 @@ export class AccessTokenOptions {
   /** How far in the future `iat` may lie because clocks differ. `exp` is exact. */
   @IsDuration({ most: '60s' })
   clockTolerance?: string;
+}
+
+export class AccessTokenOptions extends TokenOriginOptions {
+  /** How long an access token lives. At least `1s`. */
+  @IsDuration({ least: '1s' })
+  lifetime?: string;
+
+  /** The signature algorithm of access tokens: `ES256`, `ES384`, `RS256`, `PS256`, or `HS256` with `keys.signingKey`. */
+  @IsOptional()
+  @IsIn(ALGORITHMS)
+  algorithm?: AccessTokenAlgorithm;
 
   /**
    * `A256GCM` encrypts access tokens (JWE, RFC 7516, around the signed token) with a key derived from `secret`: nobody but

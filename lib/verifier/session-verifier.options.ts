@@ -1,17 +1,19 @@
-import { IsArray, IsIn, IsOptional, IsString, Matches } from 'class-validator';
+import { IsArray, IsIn, IsOptional } from 'class-validator';
 import {
   findOptionMistakes,
-  IsDuration,
   IsJwksUri,
   IsOptionsObject,
   IsOrigin,
   IsSigningKey,
 } from '../options/option-validators.js';
 import { fillIn, ResolvedSessionOptions, SessionOptionsError } from '../options/resolve-options.js';
-import { CookieOptions, type SigningKey } from '../options/session-options.js';
+import { CookieOptions, type SigningKey, TokenOriginOptions } from '../options/session-options.js';
 
-/** The options of `SessionVerifierModule.forRoot`. What they have in common with `SessionModule`'s has the same defaults. */
-export class SessionVerifierOptions {
+/**
+ * The options of `SessionVerifierModule.forRoot`. What they have in common with `SessionModule`'s has the same defaults;
+ * `issuer` and `audience` are those of the issuing application.
+ */
+export class SessionVerifierOptions extends TokenOriginOptions {
   /** Where the issuing application shows its public keys: `https://…/.well-known/jwks.json`. */
   @IsJwksUri()
   jwksUri?: string;
@@ -19,22 +21,6 @@ export class SessionVerifierOptions {
   /** In the place of `jwksUri`: the secret that the issuing application signs with by HS256. */
   @IsSigningKey()
   sharedSecret?: SigningKey;
-
-  /** What the issuing application has as `accessToken.issuer`; tokens that say anything else are refused. */
-  @IsOptional()
-  @IsString()
-  @Matches(/^[^\0]+$/)
-  issuer?: string;
-
-  /** What the issuing application has as `accessToken.audience`. */
-  @IsOptional()
-  @IsString()
-  @Matches(/^[^\0]+$/)
-  audience?: string;
-
-  /** How far in the future `iat` may lie because clocks differ. `exp` is exact. */
-  @IsDuration({ most: '60s' })
-  clockTolerance?: string;
 
   /** Where access tokens are looked for: `cookie`, `bearer`, or `both`. */
   @IsOptional()
