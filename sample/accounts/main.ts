@@ -10,7 +10,7 @@ import { MailCatcher } from './mail-catcher.js';
 
 // This file runs as sample/accounts/dist/accounts/main.js.
 const sample = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const port = Number(process.env.PORT ?? 3001);
+const port = Number(process.env.PORT ?? 3002);
 const baseUrl = `http://localhost:${port}`;
 
 // Root's own folders are closed to the database, which does not run as root.
