@@ -111,14 +111,16 @@ const KEYS: Partial<Record<AccessTokenAlgorithm, KeyObject>> = {
   PS256: generateKeyPairSync('rsa', { modulusLength: 3072 }).privateKey,
 };
 
+const keysFor = (algorithm: AccessTokenAlgorithm) => (KEYS[algorithm] ? { signingKey: KEYS[algorithm] } : {});
+
 describe.each(ALGORITHMS)('the length of %s access tokens', algorithm => {
   it.each<[string, SessionModuleOptions]>([
-    ['nothing optional', { accessToken: { algorithm }, keys: { signingKey: KEYS[algorithm] } }],
+    ['nothing optional', { accessToken: { algorithm }, keys: keysFor(algorithm) }],
     [
       'everything optional',
       {
         accessToken: { algorithm, issuer: 'https://ünïcode.example', audience: '"quoted\\"', encryption: 'A256GCM' },
-        keys: { signingKey: KEYS[algorithm] },
+        keys: keysFor(algorithm),
         binding: { ip: 'always', userAgent: 'always' },
       },
     ],

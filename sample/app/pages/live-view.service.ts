@@ -3,7 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { SessionEntity, type SessionEvent, SessionService, type UserSession } from 'nestjs-jwt-session';
 import {
   catchError,
-  concatMap,
+  concatAll,
   debounceTime,
   distinctUntilChanged,
   delay,
@@ -14,6 +14,7 @@ import {
   map,
   merge,
   type Observable,
+  of,
   takeWhile,
   timer,
 } from 'rxjs';
@@ -46,29 +47,34 @@ export class LiveView {
   /** Ends with the session: the guard has let the stream in once, and a stream can outlive many an access token. */
   watch(session: UserSession): Observable<MessageEvent> {
     const { events } = this.sessions;
-    const told = events.pipe(
-      concatMap(event => this.ownPart(event, session)),
-      filter(event => event !== undefined),
-      map(event => ({ type: 'happened', data: { ...event, at: new Date() } })),
+    const happened = events.pipe(map(event => this.happened(event, session)));
+    const ended = this.sessions.endOf(session).pipe(
+      // What ends a session tells the reason first, and then what else is to be told of it.
+      delay(SETTLED),
+      map(({ errorCode }) => of({ type: 'ended', data: { code: errorCode } })),
     );
+    // One queue, so that the end comes after the last events.
+    const told = merge(happened, ended).pipe(concatAll());
     const standing = merge(timer(0, PULSE), events.pipe(debounceTime(SETTLED))).pipe(
       exhaustMap(() => this.standingOf(session.id)),
       filter(row => row !== undefined),
       map(row => ({ type: 'standing', data: row })),
       distinctUntilChanged((before, now) => JSON.stringify(before) === JSON.stringify(now)),
     );
-    const ended = this.sessions.endOf(session).pipe(
-      // Others tell the end of a session before its last events are seen.
-      delay(SETTLED),
-      map(({ errorCode }) => ({ type: 'ended', data: { code: errorCode } })),
-    );
-    return merge(told, standing, ended).pipe(
+    return merge(told, standing).pipe(
       takeWhile(({ type }) => type !== 'ended', true),
       catchError((error: unknown) => {
         this.logger.error(error instanceof Error ? error.message : String(error));
         // The browser connects again.
         return EMPTY;
       }),
+    );
+  }
+
+  private happened(event: SessionEvent, session: UserSession): Observable<MessageEvent> {
+    return this.ownPart(event, session).pipe(
+      filter(part => part !== undefined),
+      map(part => ({ type: 'happened', data: { ...part, at: new Date() } })),
     );
   }
 
