@@ -25,12 +25,14 @@ async function logInAt(url: string, username: keyof typeof PASSWORDS, userAgent 
 
 const post = (client: CookieClient, path: string, body?: unknown) => client.send(path, { method: 'POST', body });
 
+const QUICK = { SESSION_LEEWAY: '0s', REVOCATION_MAX_STALENESS: '3s' };
+
 describe.each(PLATFORMS)('the pages of the sample on %s', platform => {
   let database: TestDatabase;
   let sample: SampleProcess;
   beforeAll(async () => {
     database = await TestDatabase.create();
-    sample = await SampleProcess.start(database, { HTTP_PLATFORM: platform, SESSION_LEEWAY: '0s' });
+    sample = await SampleProcess.start(database, { HTTP_PLATFORM: platform, ...QUICK });
   });
   afterAll(async () => {
     await sample?.stop();

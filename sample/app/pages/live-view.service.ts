@@ -1,12 +1,18 @@
 import { Injectable, Logger, type MessageEvent } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { SessionEntity, type SessionEvent, SessionService, type UserSession } from 'nestjs-jwt-session';
+import {
+  SessionEntity,
+  type SessionEvent,
+  SessionService,
+  SessionStoreUnavailableError,
+  type UserSession,
+} from 'nestjs-jwt-session';
 import {
   catchError,
   concatAll,
   debounceTime,
   distinctUntilChanged,
-  delay,
+  delayWhen,
   EMPTY,
   exhaustMap,
   filter,
@@ -49,8 +55,9 @@ export class LiveView {
     const { events } = this.sessions;
     const happened = events.pipe(map(event => this.happened(event, session)));
     const ended = this.sessions.endOf(session).pipe(
-      // What ends a session tells the reason first, and then what else is to be told of it.
-      delay(SETTLED),
+      // What ends a session tells the reason first, and then what else is to be told of it. A process that shuts down waits
+      // for its connections.
+      delayWhen(error => (error instanceof SessionStoreUnavailableError ? of(0) : timer(SETTLED))),
       map(({ errorCode }) => of({ type: 'ended', data: { code: errorCode } })),
     );
     // One queue, so that the end comes after the last events.
