@@ -41,7 +41,8 @@ describe('tabs of one jar', () => {
   it('share one refresh where there are locks', async () => {
     const locks = new FakeLocks();
     const opened = Array.from({ length: 8 }, () => open({ locks }));
-    opened.forEach(({ wire }) => slowRefresh(wire));
+    // Until all others wait for it: one that is refused later has nobody to wait for, and refreshes.
+    opened.forEach(({ wire }) => refreshOnce(wire, () => locks.waiting === opened.length - 1));
     expect(await all(opened)).toEqual(Array.from({ length: 16 }, () => 200));
     expect(refreshes()).toBe(1);
   });
@@ -152,9 +153,9 @@ function hold(locks: FakeLocks): () => void {
 }
 
 /** The refresh takes longer than it takes the other tabs to hear that their tokens have expired. */
-function slowRefresh(wire: Wire): void {
+function refreshOnce(wire: Wire, ready: () => boolean): void {
   wire.between = async (request, pass) => {
-    if (request.url.endsWith('/refresh')) await new Promise(resolve => setTimeout(resolve, 300));
+    while (request.url.endsWith('/refresh') && !ready()) await aMoment();
     return pass(request);
   };
 }
