@@ -111,15 +111,19 @@ function measureMemory() {
     sessions: id => ({ sessions: [{ id, reason: 'logout' }] }),
     users: id => ({ users: [{ id, version: 1 }] }),
   };
-  return Object.entries(kinds).map(([kind, announcement]) => {
+  const bytesPer = announcement => {
     const state = new RevocationState(675_000);
     const before = heap();
     // Strings of their own, as those that come out of a notification.
     for (const id of ids) state.merge(announcement(Buffer.from(id).toString()), Date.now());
-    const bytes = (heap() - before) / state.size;
+    return (heap() - before) / state.size;
+  };
+  return Object.entries(kinds).map(([kind, announcement]) => {
+    // Once for the compiler, and what it leaves behind.
+    bytesPer(announcement);
     return {
       measure: `heap per revocation in memory (${kind}, ${REVOCATIONS})`,
-      median: `${bytes.toFixed(0)} bytes`,
+      median: `${bytesPer(announcement).toFixed(0)} bytes`,
       p99: '',
     };
   });
