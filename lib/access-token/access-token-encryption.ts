@@ -5,6 +5,7 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
 import { SessionRandom } from '../session.runtime.js';
 import { AccessTokenDecryption, ENCRYPTION_HEADER, encryptionOf } from './access-token-decryption.js';
+import { base64urlLength } from './base64url.js';
 
 const IV_BYTES = 12;
 
@@ -60,8 +61,4 @@ export class AccessTokenEncryption extends AccessTokenDecryption {
 
 function keyFor(kid: string, { encryption }: ServerKeys): Buffer {
   return hmacSha256(encryption, Buffer.from(kid));
-}
-
-function base64urlLength(bytes: number): number {
-  return Math.ceil((bytes * 4) / 3);
 }

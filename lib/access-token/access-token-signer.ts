@@ -11,6 +11,7 @@ import type { SessionRow } from '../store/statements.js';
 import { TokenBinding } from './token-binding.js';
 import { ACCESS_TOKEN_TYPE, type RegisteredClaims, sessionOfClaims } from './access-token.js';
 import { AccessTokenEncryption } from './access-token-encryption.js';
+import { base64urlLength } from './base64url.js';
 
 export interface SignedAccessToken {
   readonly token: string;
@@ -100,7 +101,7 @@ export class AccessTokenSigner {
     };
     const header = JSON.stringify({ alg: algorithm, typ: ACCESS_TOKEN_TYPE, kid });
     const parts = [header, JSON.stringify({ ...claims, ...payload })].map(part => Buffer.byteLength(part));
-    const lengths = [...parts, signatureBytes(algorithm, publicKey)].map(bytes => Math.ceil((bytes * 4) / 3));
+    const lengths = [...parts, signatureBytes(algorithm, publicKey)].map(base64urlLength);
     return this.encryption.lengthOf(
       lengths.reduce((sum, length) => sum + length + 1, -1),
       kid,

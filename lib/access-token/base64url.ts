@@ -27,3 +27,8 @@ export function parseSegment(segment: string): Record<string, unknown> | undefin
     return undefined;
   }
 }
+
+/** How many characters so many bytes take. */
+export function base64urlLength(bytes: number): number {
+  return Math.ceil((bytes * 4) / 3);
+}
