@@ -20,15 +20,16 @@ export class SessionGuard implements CanActivate {
     protected readonly authenticator: SessionAuthenticator,
   ) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  /** Answers at once where the token is known and nobody must be asked. */
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const exchange = this.getExchange(context);
     try {
-      const session = this.is(PUBLIC_ROUTE, context) ? undefined : await this.authenticate(exchange, context);
-      this.attach(exchange, session, context);
-      return true;
+      if (this.is(PUBLIC_ROUTE, context)) return this.letIn(exchange, undefined, context);
+      const session = this.authenticator.authenticate(exchange);
+      if (session instanceof Promise) return this.decideLater(exchange, session, context);
+      return this.decide(exchange, session, context);
     } catch (error) {
-      this.authenticator.refuse(exchange, error);
-      return this.refuse(error, context);
+      return this.turnAway(exchange, error, context);
     }
   }
 
@@ -47,10 +48,31 @@ export class SessionGuard implements CanActivate {
     throw error;
   }
 
-  private async authenticate(exchange: SessionExchange, context: ExecutionContext): Promise<UserSession | undefined> {
-    const session = await this.authenticator.authenticate(exchange);
+  private async decideLater(
+    exchange: SessionExchange,
+    session: Promise<UserSession | undefined>,
+    context: ExecutionContext,
+  ): Promise<boolean> {
+    try {
+      return this.decide(exchange, await session, context);
+    } catch (error) {
+      return this.turnAway(exchange, error, context);
+    }
+  }
+
+  private decide(exchange: SessionExchange, session: UserSession | undefined, context: ExecutionContext): boolean {
     if (!session && !this.is(OPTIONAL_SESSION, context)) throw new SessionMissingError();
-    return session;
+    return this.letIn(exchange, session, context);
+  }
+
+  private letIn(exchange: SessionExchange, session: UserSession | undefined, context: ExecutionContext): boolean {
+    this.attach(exchange, session, context);
+    return true;
+  }
+
+  private turnAway(exchange: SessionExchange, error: unknown, context: ExecutionContext): never {
+    this.authenticator.refuse(exchange, error);
+    return this.refuse(error, context);
   }
 
   private is(metadata: string, context: ExecutionContext): boolean {

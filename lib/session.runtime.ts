@@ -35,6 +35,11 @@ export class SessionTimers {
     return setTimeout(task, milliseconds).unref();
   }
 
+  /** When what has arrived in this turn of the event loop was read. */
+  atEndOfTurn(task: () => void): void {
+    setImmediate(task);
+  }
+
   clear(timer: NodeJS.Timeout | undefined): void {
     clearTimeout(timer);
   }

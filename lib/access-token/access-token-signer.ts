@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { JwtService } from '@nestjs/jwt';
 import { signatureBytes } from '../keys/key-pair.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
@@ -11,7 +10,8 @@ import type { SessionRow } from '../store/statements.js';
 import { TokenBinding } from './token-binding.js';
 import { ACCESS_TOKEN_TYPE, type RegisteredClaims, sessionOfClaims } from './access-token.js';
 import { AccessTokenEncryption } from './access-token-encryption.js';
-import { base64urlLength } from './base64url.js';
+import { base64urlLength, segmentOf } from './base64url.js';
+import { signatureOf } from './jws.js';
 
 export interface SignedAccessToken {
   readonly token: string;
@@ -25,8 +25,6 @@ export interface SignedAccessToken {
 /** Mints access tokens from what a statement returned. */
 @Injectable()
 export class AccessTokenSigner {
-  private readonly jwt = new JwtService();
-
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly keys: KeyRing,
@@ -60,15 +58,9 @@ export class AccessTokenSigner {
       token_version: row.token_version,
       ...this.binding.claimOf(row.id, { ip: row.ip, userAgent: row.user_agent }),
     };
-    const signed = this.jwt.sign(
-      { ...row.claims, ...registered },
-      {
-        privateKey: privateKey as unknown as Buffer,
-        algorithm,
-        keyid: kid,
-        header: { alg: algorithm, typ: ACCESS_TOKEN_TYPE },
-      },
-    );
+    const header = segmentOf({ alg: algorithm, typ: ACCESS_TOKEN_TYPE, kid });
+    const input = `${header}.${segmentOf({ ...row.claims, ...registered })}`;
+    const signed = `${input}.${signatureOf(input, algorithm, privateKey)}`;
     return {
       token: await this.encryption.seal(signed, kid),
       session: sessionOfClaims(registered, row.claims),

@@ -66,7 +66,11 @@ export interface VerifiedToken {
 
 /** Splits a verified payload into what the library put there and what the application did. */
 export function customClaims(payload: Record<string, unknown>): SessionClaims {
-  return Object.fromEntries(Object.entries(payload).filter(([name]) => !REGISTERED_CLAIMS.has(name)));
+  const claims: SessionClaims = {};
+  for (const name of Object.keys(payload)) {
+    if (!REGISTERED_CLAIMS.has(name)) claims[name] = payload[name];
+  }
+  return claims;
 }
 
 /** The session that an access token's claims tell of; deeply frozen. */

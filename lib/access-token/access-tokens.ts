@@ -6,6 +6,7 @@ import { SessionClock } from '../session.runtime.js';
 import type { UserSession } from '../session.types.js';
 import type { VerifiedToken } from './access-token.js';
 import { AccessTokenVerifier } from './access-token-verifier.js';
+import { andThen } from './and-then.js';
 import { VerifiedTokenCache } from './verified-token-cache.js';
 
 /** Takes note of the use of an access token, which may be the first sign that a refresh token has reached its client. */
@@ -35,16 +36,10 @@ export class AccessTokens {
    * @param requireMore refuses by throwing, before the use of the token counts
    * @throws AccessTokenInvalidError, AccessTokenExpiredError, SessionRevokedError, TokenTheftDetectedError
    */
-  async accept(token: string, requireMore?: (verified: VerifiedToken) => void): Promise<VerifiedToken> {
-    const verified = this.cache.get(token) ?? (await this.verify(token));
-    try {
-      await this.requireStanding(verified);
-      requireMore?.(verified);
-    } catch (error) {
-      throw error instanceof SessionError ? error.about(verified.registered.sid) : error;
-    }
-    this.use.noteUse(verified);
-    return verified;
+  accept(token: string, requireMore?: (verified: VerifiedToken) => void): VerifiedToken | Promise<VerifiedToken> {
+    // Whoever is not held to types may give anything.
+    const known = typeof token === 'string' ? this.cache.get(token) : undefined;
+    return andThen(known ?? this.verify(token), verified => this.admit(verified, requireMore));
   }
 
   /**
@@ -67,16 +62,45 @@ export class AccessTokens {
     require();
   }
 
-  private async requireStanding(verified: VerifiedToken): Promise<void> {
+  private admit(
+    verified: VerifiedToken,
+    requireMore: ((verified: VerifiedToken) => void) | undefined,
+  ): VerifiedToken | Promise<VerifiedToken> {
+    try {
+      const asked = this.requireStanding(verified);
+      if (asked) return this.admitWhenAsked(asked, verified, requireMore);
+      requireMore?.(verified);
+    } catch (error) {
+      throw about(verified, error);
+    }
+    this.use.noteUse(verified);
+    return verified;
+  }
+
+  private async admitWhenAsked(
+    asked: Promise<void>,
+    verified: VerifiedToken,
+    requireMore: ((verified: VerifiedToken) => void) | undefined,
+  ): Promise<VerifiedToken> {
+    try {
+      await asked;
+      // The database may have told that the key is distrusted.
+      if (!this.keys.accepts(verified.kid)) throw new AccessTokenInvalidError();
+      requireMore?.(verified);
+    } catch (error) {
+      throw about(verified, error);
+    }
+    this.use.noteUse(verified);
+    return verified;
+  }
+
+  /** @returns what must be awaited, where memory does not suffice */
+  private requireStanding(verified: VerifiedToken): Promise<void> | undefined {
     // A session that has ended is told so even by an expired token: refreshing would not help.
     this.standing.requireByMemory(verified.standing);
     if (this.clock.now() >= verified.registered.exp * 1000) throw new AccessTokenExpiredError();
     if (!this.keys.accepts(verified.kid)) throw new AccessTokenInvalidError();
-    const asked = this.standing.requireByDatabase(verified.standing);
-    if (!asked) return;
-    await asked;
-    // The database may have told that the key is distrusted.
-    if (!this.keys.accepts(verified.kid)) throw new AccessTokenInvalidError();
+    return this.standing.requireByDatabase(verified.standing);
   }
 
   /** The session of a token that we signed, expired or not; undefined for any other. */
@@ -95,4 +119,9 @@ export class AccessTokens {
     this.accepted.set(verified.session, verified);
     return verified;
   }
+}
+
+/** A refusal that tells which session it concerns. */
+function about(verified: VerifiedToken, error: unknown): unknown {
+  return error instanceof SessionError ? error.about(verified.registered.sid) : error;
 }

@@ -14,14 +14,19 @@ export function isCanonicalBase64url(segment: string): boolean {
   return (ALPHABET.indexOf(segment.at(-1)!) & ((1 << spare) - 1)) === 0;
 }
 
+/** A JSON object as a segment of a token. */
+export function segmentOf(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
 /** The JSON object in a segment that is spelled as we spell it, undefined for any other. */
 export function parseSegment(segment: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString());
     // Spelled as we spell it: of a member that stands twice another parser could take the other value, and bytes that are
     // no UTF-8 are read differently by each.
-    if (Buffer.from(JSON.stringify(value)).toString('base64url') !== segment) return undefined;
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+    if (typeof value !== 'object' || value === null || segmentOf(value) !== segment) return undefined;
+    return value as Record<string, unknown>;
   } catch {
     // Not JSON: neither header nor claims.
     return undefined;

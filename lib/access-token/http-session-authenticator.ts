@@ -22,7 +22,7 @@ export abstract class HttpSessionAuthenticator extends SessionAuthenticator {
     super();
   }
 
-  async authenticate(exchange: SessionExchange): Promise<UserSession | undefined> {
+  authenticate(exchange: SessionExchange): UserSession | undefined | Promise<UserSession | undefined> {
     this.headers.vary(exchange, 'Authorization', 'Cookie');
     const credential = this.credentials.access(exchange);
     if (!credential) return undefined;
@@ -49,5 +49,9 @@ export abstract class HttpSessionAuthenticator extends SessionAuthenticator {
    * @param actsByCookie whether cookies authenticate a request that changes something
    * @throws SessionError for a token that does not count
    */
-  protected abstract accept(token: string, exchange: SessionExchange, actsByCookie: boolean): Promise<UserSession>;
+  protected abstract accept(
+    token: string,
+    exchange: SessionExchange,
+    actsByCookie: boolean,
+  ): UserSession | Promise<UserSession>;
 }

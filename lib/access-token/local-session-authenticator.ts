@@ -8,6 +8,7 @@ import type { SessionExchange } from '../transport/exchange.js';
 import { RefusalHeaders } from '../transport/refusal-headers.js';
 import { ResponseHeaders } from '../transport/response-headers.js';
 import { AccessTokens } from './access-tokens.js';
+import { andThen } from './and-then.js';
 import { CsrfTokens } from './csrf-tokens.js';
 import { HttpSessionAuthenticator } from './http-session-authenticator.js';
 import { TokenBinding } from './token-binding.js';
@@ -29,11 +30,15 @@ export class LocalSessionAuthenticator extends HttpSessionAuthenticator {
     super(credentials, csrf, headers, refusals, events, clock);
   }
 
-  protected async accept(token: string, exchange: SessionExchange, actsByCookie: boolean): Promise<UserSession> {
-    const { session, registered } = await this.tokens.accept(token, verified =>
-      this.binding.require(verified.registered, exchange),
-    );
-    if (actsByCookie) this.csrfTokens.require(exchange, registered.sid);
-    return session;
+  protected accept(
+    token: string,
+    exchange: SessionExchange,
+    actsByCookie: boolean,
+  ): UserSession | Promise<UserSession> {
+    const accepted = this.tokens.accept(token, verified => this.binding.require(verified.registered, exchange));
+    return andThen(accepted, ({ session, registered }) => {
+      if (actsByCookie) this.csrfTokens.require(exchange, registered.sid);
+      return session;
+    });
   }
 }

@@ -7,10 +7,10 @@ import type { UserSession } from '../session.types.js';
  */
 export abstract class SessionAuthenticator {
   /**
-   * @returns undefined when no credentials came with the request
+   * @returns undefined when no credentials came with the request; a promise only where something must be waited for
    * @throws SessionError for credentials that do not count
    */
-  abstract authenticate(exchange: SessionExchange): Promise<UserSession | undefined>;
+  abstract authenticate(exchange: SessionExchange): UserSession | undefined | Promise<UserSession | undefined>;
 
   /**
    * @param maxAge milliseconds that may have passed since the login

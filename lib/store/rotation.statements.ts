@@ -1,10 +1,9 @@
 import { interval, type Statement } from './database.js';
-import { announceSessions, authUuid, sessionColumns } from './statements.js';
+import { announceSessions, authUuid, LIVE, LIVE_OF_ID, sessionColumns } from './statements.js';
 import type { SessionTables } from './tables.js';
 
 // "In window" is the database's clock alone: process clocks decide nothing.
 const IN_WINDOW = 'now() < s.leeway_until';
-const LIVE = 's.revoked_at IS NULL AND s.expires_at > now()';
 
 /**
  * The row is still as it was observed ($2 generation, $3 to $5 hashes as text, $6 in window). Written out in every
@@ -21,37 +20,102 @@ function seen(idle: string, ip: string, userAgent: string): string {
     ip = COALESCE(${ip}, s.ip), user_agent = COALESCE(${userAgent}, s.user_agent)`;
 }
 
+/** Where a statement has what a client presents, and the successor that is written where the case mints one. */
+interface PresentedExpressions {
+  readonly generation: string;
+  readonly hash: string;
+  readonly candidateHash: string;
+  readonly candidateSalt: string;
+  readonly ip: string;
+  readonly userAgent: string;
+}
+
+interface OptionExpressions {
+  readonly leeway: string;
+  readonly idle: string;
+  readonly boundIp: string;
+  readonly boundUserAgent: string;
+}
+
+/**
+ * What a rotation writes, and whether an accepting case applies. Each CASE reads the row as it was: PROTOCOL.md's table,
+ * first the cases of t = g, then those of t = g + 1.
+ */
+function rotation(presented: PresentedExpressions, options: OptionExpressions) {
+  const { generation, hash, candidateHash, candidateSalt, ip, userAgent } = presented;
+  const isCurrent = `s.generation = ${generation}`;
+  const changes = `last_case = CASE
+        WHEN ${isCurrent} AND s.successor_hash IS NULL THEN CASE WHEN ${IN_WINDOW} THEN 'unchanged' ELSE 'mint' END
+        WHEN ${isCurrent} THEN CASE WHEN ${IN_WINDOW} THEN 'retry-in-window' ELSE 'retry-of-lost-response' END
+        ELSE CASE WHEN ${IN_WINDOW} THEN 'confirm' ELSE 'confirm-and-mint' END
+      END,
+      generation = ${generation},
+      token_hash = ${hash},
+      previous_hash = CASE WHEN ${isCurrent} THEN s.previous_hash ELSE s.token_hash END,
+      previous_salt = CASE WHEN ${isCurrent} THEN s.previous_salt ELSE s.successor_salt END,
+      successor_hash = CASE WHEN NOT ${IN_WINDOW} THEN ${candidateHash} WHEN ${isCurrent} THEN s.successor_hash END,
+      successor_salt = CASE WHEN NOT ${IN_WINDOW} THEN ${candidateSalt} WHEN ${isCurrent} THEN s.successor_salt END,
+      leeway_until = CASE
+        WHEN ${IN_WINDOW} AND ${isCurrent} AND s.successor_hash IS NULL THEN s.leeway_until
+        ELSE now() + ${interval(options.leeway)}
+      END,
+      ${seen(options.idle, ip, userAgent)}`;
+  const applies = `${LIVE_OF_ID} AND ((${isCurrent} AND s.token_hash = ${hash})
+        OR (s.generation = ${generation} - 1 AND s.successor_hash = ${hash}))
+      AND (${ip} IS NOT DISTINCT FROM s.ip OR NOT ${options.boundIp})
+      AND (${userAgent} IS NOT DISTINCT FROM s.user_agent OR NOT ${options.boundUserAgent})`;
+  return { changes, applies };
+}
+
 export function buildRotationStatements(tables: SessionTables) {
   const notInvalidated = `s.refresh_auth_uuid = ${authUuid(tables, 's.user_id', 'refresh')}`;
 
-  // $10 and $11: whether the token is bound to the address and the user agent.
-  const bound =
-    'AND ($8::text IS NOT DISTINCT FROM s.ip OR NOT $10) AND ($9::text IS NOT DISTINCT FROM s.user_agent OR NOT $11)';
-
-  // $2 generation and $3 hash of the presented token, $4 and $5 hash and salt of the candidate successor, $6 leeway.
-  // Each CASE reads the row as it was: PROTOCOL.md's table, first the cases of t = g, then those of t = g + 1.
+  // $2 generation and $3 hash of the presented token, $4 and $5 hash and salt of the candidate successor, $6 leeway,
+  // $10 and $11 whether the token is bound to address and user agent.
+  const one = rotation(
+    {
+      generation: '$2',
+      hash: '$3',
+      candidateHash: '$4',
+      candidateSalt: '$5',
+      ip: '$8::text',
+      userAgent: '$9::text',
+    },
+    { leeway: '$6', idle: '$7', boundIp: '$10', boundUserAgent: '$11' },
+  );
   const rotate: Statement = {
     name: 'jwt_session_rotate',
-    text: `UPDATE ${tables.session} s SET
-      last_case = CASE
-        WHEN s.generation = $2 AND s.successor_hash IS NULL THEN CASE WHEN ${IN_WINDOW} THEN 'unchanged' ELSE 'mint' END
-        WHEN s.generation = $2 THEN CASE WHEN ${IN_WINDOW} THEN 'retry-in-window' ELSE 'retry-of-lost-response' END
-        ELSE CASE WHEN ${IN_WINDOW} THEN 'confirm' ELSE 'confirm-and-mint' END
-      END,
-      generation = $2,
-      token_hash = $3,
-      previous_hash = CASE WHEN s.generation = $2 THEN s.previous_hash ELSE s.token_hash END,
-      previous_salt = CASE WHEN s.generation = $2 THEN s.previous_salt ELSE s.successor_salt END,
-      successor_hash = CASE WHEN NOT ${IN_WINDOW} THEN $4 WHEN s.generation = $2 THEN s.successor_hash END,
-      successor_salt = CASE WHEN NOT ${IN_WINDOW} THEN $5 WHEN s.generation = $2 THEN s.successor_salt END,
-      leeway_until = CASE
-        WHEN ${IN_WINDOW} AND s.generation = $2 AND s.successor_hash IS NULL THEN s.leeway_until
-        ELSE now() + ${interval('$6')}
-      END,
-      ${seen('$7', '$8', '$9')}
-    WHERE s.id = $1 AND ${LIVE} AND ${notInvalidated}
-      AND ((s.generation = $2 AND s.token_hash = $3) OR (s.generation = $2 - 1 AND s.successor_hash = $3)) ${bound}
+    text: `UPDATE ${tables.session} s SET ${one.changes}
+    WHERE s.id = $1 AND ${notInvalidated} AND ${one.applies}
     RETURNING ${sessionColumns(tables)}, s.last_case`,
+  };
+
+  // The same for several sessions, each decided for itself. Rows that somebody else has locked are left out: nobody waits
+  // for a lock that concerns another session, and no two of these statements can deadlock.
+  const each = rotation(
+    {
+      generation: 'asked.generation',
+      hash: 'asked.hash',
+      candidateHash: 'asked.candidate_hash',
+      candidateSalt: 'asked.candidate_salt',
+      ip: 'asked.ip',
+      userAgent: 'asked.user_agent',
+    },
+    { leeway: '$8', idle: '$9', boundIp: '$10', boundUserAgent: '$11' },
+  );
+  const rotateSeveral: Statement = {
+    name: 'jwt_session_rotate_several',
+    text: `WITH asked AS (
+        SELECT * FROM unnest($1::uuid[], $2::integer[], $3::bytea[], $4::bytea[], $5::bytea[], $6::text[], $7::text[])
+          AS asked (id, generation, hash, candidate_hash, candidate_salt, ip, user_agent)
+      ), target AS (
+        SELECT s.id FROM ${tables.session} s JOIN asked ON asked.id = s.id
+        ORDER BY s.id FOR NO KEY UPDATE OF s SKIP LOCKED
+      )
+      UPDATE ${tables.session} s SET ${each.changes}
+      FROM target JOIN asked ON asked.id = target.id
+      WHERE s.id = target.id AND ${notInvalidated} AND ${each.applies}
+      RETURNING ${sessionColumns(tables)}, s.last_case`,
   };
 
   const observe: Statement = {
@@ -67,7 +131,7 @@ export function buildRotationStatements(tables: SessionTables) {
   const touch: Statement = {
     name: 'jwt_session_touch',
     text: `UPDATE ${tables.session} s SET last_case = 'late-parent', ${seen('$7', '$8', '$9')}
-      WHERE s.id = $1 AND ${AS_OBSERVED} AND ${LIVE} AND ${notInvalidated}
+      WHERE s.id = $1 AND ${AS_OBSERVED} AND ${LIVE_OF_ID} AND ${notInvalidated}
       RETURNING ${sessionColumns(tables)}, s.last_case`,
   };
 
@@ -79,16 +143,16 @@ export function buildRotationStatements(tables: SessionTables) {
         WHERE (s.id = $1 OR ($9 AND s.user_id = $8)) AND ${LIVE} ORDER BY s.id FOR NO KEY UPDATE
       ), stolen AS (
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = $7
-        FROM target WHERE s.id = target.id AND s.id = $1 AND ${AS_OBSERVED} AND ${LIVE} RETURNING s.id, s.revoked_reason AS reason
+        FROM target WHERE s.id = target.id AND s.id = $1 AND ${AS_OBSERVED} AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
       ), others AS (
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = $7
-        FROM target WHERE s.id = target.id AND s.id <> $1 AND ${LIVE} AND EXISTS (SELECT 1 FROM stolen)
+        FROM target WHERE s.id = target.id AND s.id <> $1 AND ${LIVE_OF_ID} AND EXISTS (SELECT 1 FROM stolen)
         RETURNING s.id, s.revoked_reason AS reason
       ), ended AS (SELECT * FROM stolen UNION ALL SELECT * FROM others), ${announceSessions(tables)}
       SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
   };
 
-  const unconfirmed = `${LIVE} AND s.generation = used.generation - 1 AND substring(s.successor_hash FROM 1 FOR 6) = used.branch`;
+  const unconfirmed = `${LIVE_OF_ID} AND s.generation = used.generation - 1 AND substring(s.successor_hash FROM 1 FOR 6) = used.branch`;
   const confirm: Statement = {
     name: 'jwt_session_confirm',
     text: `WITH used AS (
@@ -103,5 +167,5 @@ export function buildRotationStatements(tables: SessionTables) {
       FROM target AS used WHERE s.id = used.id AND ${unconfirmed}`,
   };
 
-  return { rotate, observe, touch, endStolen, confirm };
+  return { rotate, rotateSeveral, observe, touch, endStolen, confirm };
 }

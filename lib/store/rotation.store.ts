@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { RotationCase, RotationState, TheftClass } from '../rules/rotation.js';
 import { theftReason } from '../session.errors.js';
+import { SessionTimers } from '../session.runtime.js';
 import { Database } from './database.js';
 import { buildRotationStatements } from './rotation.statements.js';
+import { SharedTurn } from './shared-turn.js';
 import type { SessionRow } from './statements.js';
 
 /** A refresh token as the rotation statement needs it; durations in milliseconds. */
@@ -61,11 +63,31 @@ interface ObservedRow {
 @Injectable()
 export class RotationStore {
   private statements?: ReturnType<typeof buildRotationStatements>;
+  private readonly turn: SharedTurn<RotationRequest, RotatedRow | undefined>;
 
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    timers: SessionTimers,
+  ) {
+    this.turn = new SharedTurn(
+      {
+        keyOf: ({ sessionId }) => sessionId,
+        together: requests => this.rotateSeveral(requests),
+        alone: request => this.rotateOne(request),
+      },
+      timers,
+    );
+  }
 
-  /** The happy path: one UPDATE that decides, rotates and answers. Undefined where no accepting case applies. */
-  async rotate(request: RotationRequest): Promise<RotatedRow | undefined> {
+  /**
+   * The happy path: one UPDATE that decides, rotates and answers; requests of the same turn share one. Undefined where no
+   * accepting case applies.
+   */
+  rotate(request: RotationRequest): Promise<RotatedRow | undefined> {
+    return this.turn.ask(request);
+  }
+
+  private async rotateOne(request: RotationRequest): Promise<RotatedRow | undefined> {
     const [row] = await this.database.query<RotatedRow>(this.sql.rotate, [
       request.sessionId,
       request.generation,
@@ -80,6 +102,24 @@ export class RotationStore {
       request.bound.userAgent,
     ]);
     return row;
+  }
+
+  private async rotateSeveral(requests: readonly RotationRequest[]): Promise<Map<string, RotatedRow>> {
+    const { leeway, idleLifetime, bound } = requests[0]!;
+    const rows = await this.database.query<RotatedRow>(this.sql.rotateSeveral, [
+      requests.map(({ sessionId }) => sessionId),
+      requests.map(({ generation }) => generation),
+      requests.map(({ hash }) => hash),
+      requests.map(({ candidate }) => candidate.hash),
+      requests.map(({ candidate }) => candidate.salt),
+      requests.map(({ ip }) => ip ?? null),
+      requests.map(({ userAgent }) => userAgent ?? null),
+      leeway,
+      idleLifetime,
+      bound.ip,
+      bound.userAgent,
+    ]);
+    return new Map(rows.map(row => [row.id, row]));
   }
 
   async observe(sessionId: string): Promise<ObservedSession | undefined> {

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { SessionTimers } from '../session.runtime.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
 import { Database } from './database.js';
 import { buildSessionStatements } from './session.statements.js';
+import { SharedTurn } from './shared-turn.js';
 import type { SessionRow } from './statements.js';
 
 /** What `create` writes; durations in milliseconds. */
@@ -61,12 +63,32 @@ interface DeviceRow {
 @Injectable()
 export class SessionStore {
   private statements?: ReturnType<typeof buildSessionStatements>;
+  private readonly turn: SharedTurn<NewSession, SessionRow>;
 
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    timers: SessionTimers,
+  ) {
+    this.turn = new SharedTurn(
+      {
+        keyOf: ({ id }) => id,
+        together: sessions => this.insertSeveral(sessions),
+        alone: session => this.insert(session),
+      },
+      timers,
+    );
+  }
 
-  /** Inserts the session and ends the one it replaces, in one statement. */
+  /**
+   * Inserts the session and ends the one it replaces, in one statement. Sessions that replace none and are created in the
+   * same turn share one.
+   */
   async create(session: NewSession, manager?: EntityManager): Promise<CreatedSession> {
-    const [row] = await this.database.query<CreatedRow>(this.sql.create, valuesOf(session), { manager });
+    if (session.replaces === undefined) {
+      return { row: await (manager ? this.insert(session, manager) : this.turn.ask(session)), ended: [] };
+    }
+    const values = [...valuesOf(session), session.replaces];
+    const [row] = await this.database.query<CreatedRow>(this.sql.replace, values, { manager });
     return created(row!);
   }
 
@@ -83,7 +105,7 @@ export class SessionStore {
   ): Promise<CreatedSession | undefined> {
     return this.database.transaction(async joined => {
       await this.database.query(this.sql.lockUser, [session.userId], joined);
-      const values = [...valuesOf(session), limit.most, limit.evict];
+      const values = [...valuesOf(session), session.replaces ?? null, limit.most, limit.evict];
       const [row] = await this.database.query<CreatedRow>(this.sql.createWithin, values, joined);
       return row && created(row);
     }, manager);
@@ -152,6 +174,20 @@ export class SessionStore {
     return row?.version;
   }
 
+  private async insert(session: NewSession, manager?: EntityManager): Promise<SessionRow> {
+    const [row] = await this.database.query<SessionRow>(this.sql.create, valuesOf(session), { manager });
+    return row!;
+  }
+
+  private async insertSeveral(sessions: readonly NewSession[]): Promise<Map<string, SessionRow>> {
+    const { idleLifetime, absoluteLifetime } = sessions[0]!;
+    const tuples = sessions.map(columnsOf);
+    const columns = tuples[0]!.map((_, index) => tuples.map(tuple => tuple[index]));
+    const values = [...columns, idleLifetime, absoluteLifetime];
+    const rows = await this.database.query<SessionRow>(this.sql.createSeveral, values);
+    return new Map(rows.map(row => [row.id, row]));
+  }
+
   private get sql() {
     return (this.statements ??= buildSessionStatements(this.database.tables));
   }
@@ -162,6 +198,10 @@ function created({ ended, ...row }: CreatedRow): CreatedSession {
 }
 
 function valuesOf(session: NewSession): unknown[] {
+  return [...columnsOf(session), session.idleLifetime, session.absoluteLifetime];
+}
+
+function columnsOf(session: NewSession): unknown[] {
   return [
     session.id,
     session.userId,
@@ -171,8 +211,5 @@ function valuesOf(session: NewSession): unknown[] {
     session.label ?? null,
     session.userAgent ?? null,
     session.ip ?? null,
-    session.idleLifetime,
-    session.absoluteLifetime,
-    session.replaces ?? null,
   ];
 }

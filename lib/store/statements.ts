@@ -25,6 +25,15 @@ export interface SessionRow {
   readonly now_ms: number;
 }
 
+/** Session `s` has neither ended nor expired. For statements that find rows by their user: the index holds these only. */
+export const LIVE = 's.revoked_at IS NULL AND s.expires_at > now()';
+
+/**
+ * The same for rows that are found by their id. Spelled so that no planner sees in it the condition of the index on users:
+ * on a young table that looks as cheap as the primary key, and a prepared plan would read the whole index for each id.
+ */
+export const LIVE_OF_ID = "COALESCE(s.revoked_at, 'infinity') = 'infinity' AND s.expires_at > now()";
+
 /** The user-auth UUID of the user of row `s`; the nil UUID for a user without invalidations. */
 export function authUuid(tables: SessionTables, userId: string, type: 'access' | 'refresh'): string {
   return `COALESCE((SELECT a.uuid FROM ${tables.userAuth} a WHERE a.user_id = ${userId} AND a.token_type = '${type}'), '${NIL_UUID}')`;

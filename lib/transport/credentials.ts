@@ -18,7 +18,7 @@ export interface RefreshCredential {
   readonly transport: TokenTransport;
 }
 
-const BEARER = /^bearer(?: +(.*))?$/i;
+const BEARER = /^bearer(?: |$)/i;
 
 /** Reads tokens from a request, and which transport a client wants. */
 @Injectable()
@@ -36,8 +36,8 @@ export class Credentials {
   /** @throws AccessTokenInvalidError for several access cookies that differ */
   access(exchange: SessionExchange): AccessCredential | undefined {
     if (this.usesAuthorization(exchange)) {
-      const match = BEARER.exec(exchange.header('authorization')!);
-      return match ? { token: match[1]?.trim() ?? '', transport: 'bearer' } : undefined;
+      const header = exchange.header('authorization')!;
+      return BEARER.test(header) ? { token: header.slice('bearer'.length).trim(), transport: 'bearer' } : undefined;
     }
     if (this.options.transport === 'bearer') return undefined;
     const [token, another] = cookieValues(exchange.header('cookie'), this.cookies.accessName);

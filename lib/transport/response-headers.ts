@@ -27,9 +27,10 @@ export class ResponseHeaders {
   vary(exchange: SessionExchange, ...names: string[]): void {
     if (!this.canWrite(exchange)) return;
     const present = String(this.get(exchange, 'Vary') ?? '');
+    if (present === '') return this.set(exchange, 'Vary', names.join(', '));
     const known = new Set(present.toLowerCase().split(/,\s*/));
     const missing = names.filter(name => !known.has(name.toLowerCase()));
-    if (missing.length > 0) this.set(exchange, 'Vary', [present, ...missing].filter(part => part !== '').join(', '));
+    if (missing.length > 0) this.set(exchange, 'Vary', [present, ...missing].join(', '));
   }
 
   private get(exchange: SessionExchange, name: string): unknown {

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { JwtService } from '@nestjs/jwt';
 import {
   AccessTokenExpiredError,
   AccessTokenInvalidError,
   SessionRevokedError,
   type UserSession,
 } from 'nestjs-jwt-session';
+import { AccessTokenVerifier } from '../../lib/access-token/access-token-verifier.js';
 import { VerifiedTokenCache } from '../../lib/access-token/verified-token-cache.js';
 import { CookieClient } from '../support/client.js';
 import { statementsDuring } from '../support/statement-watch.js';
@@ -24,7 +24,7 @@ describe('a verified access token', () => {
   const logIn = () => test.sessions.logIn('ada', { transport: 'bearer', claims: { role: 'user', tags: [{ a: 1 }] } });
 
   it('F12: has its signature checked once per process, and costs no query', async () => {
-    const checks = jest.spyOn(JwtService.prototype, 'verify');
+    const checks = jest.spyOn(AccessTokenVerifier.prototype, 'verify');
     const { accessToken } = await logIn();
     const taken = await statementsDuring(test, async () => {
       for (let use = 0; use < 5; use++) await test.sessions.verify(accessToken!);
@@ -58,7 +58,7 @@ describe('a verified access token', () => {
   });
 
   it('a refused token is checked again each time, and never kept', async () => {
-    const checks = jest.spyOn(JwtService.prototype, 'verify');
+    const checks = jest.spyOn(AccessTokenVerifier.prototype, 'verify');
     const { accessToken } = await logIn();
     const forged = accessToken!.replace(/.{4}$/, 'AAAA');
     for (let use = 0; use < 2; use++) {

@@ -151,7 +151,7 @@ describe.each(PLATFORMS)('without a database on %s', platform => {
   it('S02: a login whose commit was not heard of: 503, and repeating it ends the former session', async () => {
     const client = await logIn('grace');
     const before = client.copy();
-    const lost = proxy.loseAnswerTo('jwt_session_create');
+    const lost = proxy.loseAnswerTo('jwt_session_replace');
     expectUnavailable(await client.send('/login', { ...POST, body: { userId: 'grace' } }));
     await lost;
     expect(await client.logIn('grace')).toMatchObject({ status: 200 });

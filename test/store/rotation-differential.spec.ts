@@ -7,6 +7,7 @@ import {
   type RotationState,
   startsWindow,
 } from '../../lib/rules/rotation.js';
+import { SessionTimers } from '../../lib/session.runtime.js';
 import { byPair, type Pair, type RefreshOutcome, RotationHarness } from '../support/rotation-harness.js';
 import { exploreHonestClient, exploreTwoParties, PRODUCTION, type RotationRules } from '../support/rotation-model.js';
 import { namedRow, pairKey, STATES, TOKENS } from '../support/rotation-space.js';
@@ -36,14 +37,26 @@ function decide({ state, token, session }: Pair, candidate: string, leeway: numb
   return [{ ...outcome, refreshToken: answer, accessToken }, left];
 }
 
+/** No two requests meet in one turn, so that each has a statement of its own. */
+class AloneTimers extends SessionTimers {
+  override atEndOfTurn(task: () => void): void {
+    task();
+  }
+}
+
 describe.each([
-  ['30s', 30_000],
-  ['0s', 0],
-])('the rotation statements against the rules, leeway %s', (option, leeway) => {
+  ['30s', 30_000, 'sharing statements', new SessionTimers()],
+  ['30s', 30_000, 'each alone', new AloneTimers()],
+  ['0s', 0, 'sharing statements', new SessionTimers()],
+  ['0s', 0, 'each alone', new AloneTimers()],
+])('the rotation statements against the rules, leeway %s (%i ms), %s', (option, leeway, _, timers) => {
   let test: TestApp;
   let harness: RotationHarness;
   beforeAll(async () => {
-    test = await startTestApp({ session: { session: { leeway: option } } });
+    test = await startTestApp({
+      session: { session: { leeway: option } },
+      override: builder => builder.overrideProvider(SessionTimers).useValue(timers),
+    });
     harness = new RotationHarness(test, leeway);
   });
   afterAll(() => test?.close());

@@ -5,7 +5,7 @@ import { RotationStore } from '../../lib/store/rotation.store.js';
 import { SessionStore } from '../../lib/store/session.store.js';
 import { resolveOptions } from '../../lib/options/resolve-options.js';
 import { dataSourceOn } from './data-source.js';
-import { SessionRandom } from '../../lib/session.runtime.js';
+import { SessionRandom, SessionTimers } from '../../lib/session.runtime.js';
 import type { TestDatabase } from './database.js';
 import { SECRET } from './test-app.js';
 
@@ -17,8 +17,9 @@ export class StoreProcess {
 
   private constructor(private readonly dataSource: DataSource) {
     const database = new Database(dataSource, resolveOptions({ secret: SECRET }, {}), new SessionRandom());
-    this.rotation = new RotationStore(database);
-    this.sessions = new SessionStore(database);
+    const timers = new SessionTimers();
+    this.rotation = new RotationStore(database, timers);
+    this.sessions = new SessionStore(database, timers);
     this.cleanUp = new CleanUpStore(database);
   }
 
