@@ -8,12 +8,14 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
+import type { Request, Response } from 'express';
+import expressSession from 'express-session';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RefreshTokenInvalidError, SESSION_MIGRATIONS, SessionModule } from 'nestjs-jwt-session';
-import { send } from '../support/client.js';
+import { CookieClient, send } from '../support/client.js';
 import { TestDatabase } from '../support/database.js';
 import { fetchJwks } from '../support/jwks.js';
 import { me } from '../support/revocation.js';
@@ -23,6 +25,7 @@ import { TestApps } from '../support/test-apps.js';
 import { until } from '../support/until.js';
 import { blockUnder, CODE_BLOCKS, nameOf } from './pages.js';
 import { distrustKeys } from './recipes/distrust-keys.js';
+import { FormerSessions, MovingController } from './recipes/moving.controller.js';
 import { SessionMetrics } from './recipes/session-metrics.js';
 
 const OPERATING = 'docs/operating.md';
@@ -44,10 +47,11 @@ describe('what the documentation tells people to do', () => {
   };
 
   it.each([
-    ['Which metrics do I collect?', 'session-metrics.ts'],
-    ['A signing key leaked: what now?', 'distrust-keys.ts'],
-  ])('%s: the code is that which runs here', (heading, file) => {
-    expect(blockUnder(OPERATING, heading, 'ts')).toBe(readFileSync(`test/docs/recipes/${file}`, 'utf8'));
+    [OPERATING, 'Which metrics do I collect?', 'session-metrics.ts'],
+    [OPERATING, 'A signing key leaked: what now?', 'distrust-keys.ts'],
+    ['docs/coming-from.md', 'How do I move users without logging everybody out?', 'moving.controller.ts'],
+  ])('%s: %s: the code is that which runs here', (page, heading, file) => {
+    expect(blockUnder(page, heading, 'ts')).toBe(readFileSync(`test/docs/recipes/${file}`, 'utf8'));
   });
 
   it('F33: the listener counts what happens', async () => {
@@ -110,6 +114,36 @@ describe('what the documentation tells people to do', () => {
     await test.pass('11s');
     expect(await me(test, accessToken)).toBe('session_revoked');
     await expect(test.sessions.refresh({ refreshToken })).rejects.toMatchObject({ errorCode: 'session_revoked' });
+  });
+
+  it('users move from express-session once, without logging in again', async () => {
+    class ExpressSessions extends FormerSessions {
+      async find({ session }: { session?: { id: string; userId?: string } }) {
+        return session?.userId === undefined ? null : { id: session.id, userId: session.userId };
+      }
+
+      end(id: string) {
+        return new Promise<void>((resolve, reject) => store.destroy(id, error => (error ? reject(error) : resolve())));
+      }
+    }
+    const store = new expressSession.MemoryStore();
+    const moving = await apps.start({
+      controllers: [MovingController],
+      providers: [{ provide: FormerSessions, useClass: ExpressSessions }],
+      configure: app => {
+        app.use(expressSession({ secret: SECRET, store, resave: false, saveUninitialized: false }));
+        app.use('/former-login', (request: Request & { session: { userId?: string } }, response: Response) => {
+          request.session.userId = 'grace';
+          response.end();
+        });
+      },
+    });
+    const client = new CookieClient(moving.url);
+    await client.send('/former-login');
+    expect((await client.send('/session/move', { method: 'POST' })).status).toBe(200);
+    expect((await client.send('/me')).body.userId).toBe('grace');
+    expect((await client.refresh()).status).toBe(200);
+    expect((await client.send('/session/move', { method: 'POST' })).status).toBe(401);
   });
 
   it('security.md: who can write to the database can make a session of theirs another user’s', async () => {

@@ -44,6 +44,9 @@ describe('the tables of options', () => {
     const names = [...options.optionsOf('AccountModuleOptions'), ...options.optionsOf('AccountModuleExtras')];
     expect(sorted(firstColumn(OPTIONS, 'account option'))).toEqual(sorted(names));
     expectDefaults('account option', { ...ACCOUNT_DEFAULTS, ...ACCOUNT_DEFAULT_EXTRAS });
+    const [, , templates] = tableOf(OPTIONS, 'account option').find(([name]) => name === 'mail.templates')!;
+    const mails = new Declarations('lib/accounts/mail/templates.ts').optionsOf('MailTemplates');
+    expect(templates!.replace(/^.*: /, '').split(', ')).toEqual(mails);
   });
 
   it('the client: every option, method and reason', () => {
