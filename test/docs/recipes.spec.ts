@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Module } from '@nestjs/common';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { metrics } from '@opentelemetry/api';
 import {
@@ -14,7 +15,13 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RefreshTokenInvalidError, SESSION_MIGRATIONS, SessionModule } from 'nestjs-jwt-session';
+import {
+  RefreshTokenInvalidError,
+  SESSION_MIGRATIONS,
+  SessionAuthenticator,
+  SessionModule,
+  type UserSession,
+} from 'nestjs-jwt-session';
 import { CookieClient, send } from '../support/client.js';
 import { TestDatabase } from '../support/database.js';
 import { fetchJwks } from '../support/jwks.js';
@@ -25,6 +32,7 @@ import { TestApps } from '../support/test-apps.js';
 import { until } from '../support/until.js';
 import { blockUnder, CODE_BLOCKS, nameOf } from './pages.js';
 import { distrustKeys } from './recipes/distrust-keys.js';
+import { MessageGuard } from './recipes/message.guard.js';
 import { FormerSessions, MovingController } from './recipes/moving.controller.js';
 import { SessionMetrics } from './recipes/session-metrics.js';
 
@@ -50,6 +58,7 @@ describe('what the documentation tells people to do', () => {
     [OPERATING, 'Which metrics do I collect?', 'session-metrics.ts'],
     [OPERATING, 'A signing key leaked: what now?', 'distrust-keys.ts'],
     ['docs/coming-from.md', 'How do I move users without logging everybody out?', 'moving.controller.ts'],
+    ['docs/integrating.md', 'How do I guard messages between services?', 'message.guard.ts'],
   ])('%s: %s: the code is that which runs here', (page, heading, file) => {
     expect(blockUnder(page, heading, 'ts')).toBe(readFileSync(`test/docs/recipes/${file}`, 'utf8'));
   });
@@ -144,6 +153,18 @@ describe('what the documentation tells people to do', () => {
     expect((await client.send('/me')).body.userId).toBe('grace');
     expect((await client.refresh()).status).toBe(200);
     expect((await client.send('/session/move', { method: 'POST' })).status).toBe(401);
+  });
+
+  it('a message is let in by its access token', async () => {
+    const guard = new MessageGuard(test.app.get(SessionAuthenticator));
+    const isLetIn = async (message: { accessToken?: string; session?: UserSession }) => {
+      const context = new ExecutionContextHost([message]);
+      context.setType('rpc');
+      return (await guard.canActivate(context)) && message.session?.userId;
+    };
+    expect(await isLetIn({ accessToken: (await logIn()).accessToken })).toBe('ada');
+    expect(await isLetIn({ accessToken: 'junk' })).toBe(false);
+    expect(await isLetIn({})).toBe(false);
   });
 
   it('security.md: who can write to the database can make a session of theirs another user’s', async () => {
