@@ -69,13 +69,18 @@ function blocksOf(language: string): [string, string][] {
   return CODE_BLOCKS.filter(block => block.language === language).map(block => [nameOf(block), block.text]);
 }
 
-const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Record<
-  'name' | 'scripts' | 'peerDependencies' | 'devDependencies' | 'dependencies',
-  Record<string, string>
->;
+interface Manifest {
+  readonly name: string;
+  readonly scripts: Record<string, string>;
+  readonly dependencies: object;
+  readonly peerDependencies: object;
+  readonly devDependencies: object;
+}
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
 
 const PACKAGES = [
-  String(manifest.name),
+  manifest.name,
   ...Object.keys({ ...manifest.peerDependencies, ...manifest.dependencies, ...manifest.devDependencies }),
 ];
 
@@ -95,8 +100,10 @@ function isKnownCommand(command: string): boolean {
   const [program, verb, ...rest] = command.split(' ');
   // `recipes.spec.ts` runs them.
   if (program === 'curl') return true;
-  if (program === 'git') return ['clone', 'switch', 'commit'].includes(verb!);
-  if (program === 'npx') return verb === 'prettier' && rest.every(one => one.startsWith('--') || isFile(one));
+  if (program === 'cd') return true;
+  // The package's own generators, once it has them.
+  if (program === 'nest') return verb === 'add' && rest[0] === manifest.name && 'schematics' in manifest;
+  if (program === 'npx') return verb === manifest.name && 'bin' in manifest;
   if (program !== 'npm') return false;
   const isRunnable = (script: string, paths: readonly string[]) =>
     script in manifest.scripts && paths.every(one => one === '--' || isFile(one));

@@ -173,6 +173,15 @@ describe('what the documentation tells people to do', () => {
     expect((await test.sessions.refresh({ refreshToken })).session.userId).toBe('ada');
   });
 
+  it('security.md: who can write to the database can make a distrusted key count again where a process starts', async () => {
+    const { accessToken } = await logIn();
+    await test.sessions.rotateKeys({ distrust: true });
+    expect(await me(await apps.start(), accessToken)).toBe('access_token_invalid');
+    await database.query('UPDATE jwt_session_key SET distrusted_at = NULL');
+    expect(await me(await apps.start(), accessToken)).toBe('accepted');
+    expect(await me(test, accessToken)).toBe('access_token_invalid');
+  });
+
   it('a status looks as the documentation shows it', async () => {
     const shown = JSON.parse(blockUnder(OPERATING, 'What does a health check look like?', 'json')) as object;
     expect(shapeOf(await test.sessions.status())).toEqual(shapeOf(shown));
