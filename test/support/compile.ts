@@ -5,22 +5,39 @@ import ts from 'typescript';
 const ROOT = process.cwd();
 const CONSUMER = join(ROOT, 'test', 'consumer', 'tsconfig.json');
 
+/** What libraries declare is read once, however many programs a test compiles. */
+const parsed = new Map<string, ts.SourceFile | undefined>();
+
 /**
  * Compiles a source as an application would: with the Nest starter's compiler options, against the built package.
  *
  * @returns what the compiler has to say
  */
 export function compileAsConsumer(source: string): string[] {
+  return compileAllAsConsumer([source])[0]!;
+}
+
+/**
+ * The same for many sources, as files of one application.
+ *
+ * @returns what the compiler has to say about each
+ */
+export function compileAllAsConsumer(given: readonly string[]): string[][] {
   const { config } = ts.readConfigFile(CONSUMER, path => readFileSync(path, 'utf8')) as { config: object };
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, dirname(CONSUMER));
-  const file = join(ROOT, 'test', 'consumer', 'compiled-by-test.ts');
+  const folder = join(ROOT, 'test', 'consumer');
+  const sources = new Map(given.map((source, index) => [join(folder, `compiled-by-test-${index}.ts`), source]));
   const compilerOptions = { ...options, noEmit: true, rootDir: undefined, skipLibCheck: true };
   const host = ts.createCompilerHost(compilerOptions);
   const { getSourceFile, fileExists, readFile } = host;
-  host.getSourceFile = (name, target) =>
-    name === file ? ts.createSourceFile(name, source, target) : getSourceFile.call(host, name, target);
-  host.fileExists = name => name === file || fileExists.call(host, name);
-  host.readFile = name => (name === file ? source : readFile.call(host, name));
+  host.getSourceFile = (name, target) => {
+    const source = sources.get(name);
+    if (source !== undefined) return ts.createSourceFile(name, source, target);
+    if (!parsed.has(name)) parsed.set(name, getSourceFile.call(host, name, target));
+    return parsed.get(name);
+  };
+  host.fileExists = name => sources.has(name) || fileExists.call(host, name);
+  host.readFile = name => sources.get(name) ?? readFile.call(host, name);
   // The consumer's folder has a package.json of its own; the package under test is found here instead.
   compilerOptions.paths = {
     'nestjs-jwt-session': [join(ROOT, 'dist', 'index.d.ts')],
@@ -30,6 +47,10 @@ export function compileAsConsumer(source: string): string[] {
     'nestjs-jwt-session/accounts': [join(ROOT, 'dist', 'accounts', 'index.d.ts')],
     'nestjs-jwt-session/accounts/testing': [join(ROOT, 'dist', 'accounts', 'testing', 'index.d.ts')],
   };
-  const program = ts.createProgram([file], compilerOptions, host);
-  return ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
+  const program = ts.createProgram([...sources.keys()], compilerOptions, host);
+  return [...sources.keys()].map(name =>
+    ts
+      .getPreEmitDiagnostics(program, program.getSourceFile(name))
+      .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n')),
+  );
 }

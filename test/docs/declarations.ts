@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import ts from 'typescript';
+
+/** What TypeScript files declare, without compiling them: the documentation is compared with it. */
+export class Declarations {
+  private readonly statements: readonly ts.Statement[];
+
+  constructor(...files: string[]) {
+    this.statements = files.flatMap(
+      file => ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2023, true).statements,
+    );
+  }
+
+  /** The names of an options class or interface, those of nested classes behind a dot, inherited ones first. */
+  optionsOf(name: string, prefix = ''): string[] {
+    const { members, heritageClauses } = this.typeNamed(name);
+    const inherited = (heritageClauses ?? []).flatMap(clause =>
+      clause.types.flatMap(type => this.optionsOf(type.expression.getText(), prefix)),
+    );
+    const own = [...members].filter(isMember).flatMap(member => {
+      const path = `${prefix}${member.name.getText()}`;
+      const nested = member.type?.getText() ?? '';
+      return this.isClass(nested) ? this.optionsOf(nested, `${path}.`) : [path];
+    });
+    return [...inherited, ...own];
+  }
+
+  /** Each member of a union of objects, by its `type`, with the names of its other properties. */
+  unionOf(name: string): Map<string, string[]> {
+    const { type } = this.aliasNamed(name);
+    if (!ts.isUnionTypeNode(type)) throw new Error(`${name} is no union`);
+    return new Map(
+      type.types.filter(ts.isTypeLiteralNode).map(({ members }) => {
+        const properties = members.filter(ts.isPropertySignature);
+        const tag = properties.find(property => property.name.getText() === 'type')!.type!.getText();
+        const others = properties.map(property => property.name.getText()).filter(other => other !== 'type');
+        return [tag.slice(1, -1), others];
+      }),
+    );
+  }
+
+  /** The words of a union of string literals. */
+  wordsOf(name: string): string[] {
+    return [
+      ...this.aliasNamed(name)
+        .type.getText()
+        .matchAll(/'([^']+)'/g),
+    ].map(([, word]) => word!);
+  }
+
+  private isClass(name: string): boolean {
+    return this.statements.some(one => ts.isClassDeclaration(one) && one.name?.text === name);
+  }
+
+  private typeNamed(name: string): ts.ClassDeclaration | ts.InterfaceDeclaration {
+    const found = this.statements.find(
+      one => (ts.isClassDeclaration(one) || ts.isInterfaceDeclaration(one)) && one.name?.text === name,
+    );
+    if (!found) throw new Error(`${name} is not declared`);
+    return found as ts.ClassDeclaration | ts.InterfaceDeclaration;
+  }
+
+  private aliasNamed(name: string): ts.TypeAliasDeclaration {
+    const found = this.statements.find(one => ts.isTypeAliasDeclaration(one) && one.name.text === name);
+    if (!found) throw new Error(`type ${name} is not declared`);
+    return found as ts.TypeAliasDeclaration;
+  }
+}
+
+type Member = ts.PropertyDeclaration | ts.PropertySignature | ts.MethodSignature;
+
+function isMember(member: ts.ClassElement | ts.TypeElement): member is Member {
+  return ts.isPropertyDeclaration(member) || ts.isPropertySignature(member) || ts.isMethodSignature(member);
+}

@@ -1,0 +1,245 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Module } from '@nestjs/common';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { metrics } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import type { Request, Response } from 'express';
+import expressSession from 'express-session';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  RefreshTokenInvalidError,
+  SESSION_MIGRATIONS,
+  SessionAuthenticator,
+  SessionModule,
+  type UserSession,
+} from 'nestjs-jwt-session';
+import { CookieClient, send } from '../support/client.js';
+import { TestDatabase } from '../support/database.js';
+import { fetchJwks } from '../support/jwks.js';
+import { me } from '../support/revocation.js';
+import { SampleProcess } from '../support/sample-process.js';
+import { SECRET, type TestApp } from '../support/test-app.js';
+import { TestApps } from '../support/test-apps.js';
+import { until } from '../support/until.js';
+import { blockUnder, CODE_BLOCKS, nameOf } from './pages.js';
+import { distrustKeys } from './recipes/distrust-keys.js';
+import { MessageGuard } from './recipes/message.guard.js';
+import { FormerSessions, MovingController } from './recipes/moving.controller.js';
+import { SessionMetrics } from './recipes/session-metrics.js';
+
+const OPERATING = 'docs/operating.md';
+
+describe('what the documentation tells people to do', () => {
+  let apps: TestApps;
+  let database: TestDatabase;
+  let test: TestApp;
+  beforeAll(async () => {
+    apps = await TestApps.on('express');
+    test = await apps.start({ typeorm: { extra: { allowExitOnIdle: true } } });
+    ({ database } = test);
+  });
+  afterAll(() => apps?.close());
+
+  const logIn = async (userId = 'ada') => {
+    const { accessToken, refreshToken } = await test.sessions.logIn(userId, { transport: 'bearer' });
+    return { accessToken: accessToken!, refreshToken: refreshToken! };
+  };
+
+  it.each([
+    [OPERATING, 'Which metrics do I collect?', 'session-metrics.ts'],
+    [OPERATING, 'A signing key leaked: what now?', 'distrust-keys.ts'],
+    ['docs/coming-from.md', 'How do I move users without logging everybody out?', 'moving.controller.ts'],
+    ['docs/integrating.md', 'How do I guard messages between services?', 'message.guard.ts'],
+  ])('%s: %s: the code is that which runs here', (page, heading, file) => {
+    expect(blockUnder(page, heading, 'ts')).toBe(readFileSync(`test/docs/recipes/${file}`, 'utf8'));
+  });
+
+  it('F33: the listener counts what happens', async () => {
+    const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+    const provider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter })] });
+    metrics.setGlobalMeterProvider(provider);
+    const { sessions, url } = await apps.start({ providers: [SessionMetrics] });
+    const { session } = await sessions.logIn('ada');
+    const { refreshToken } = await sessions.logIn('ada');
+    await sessions.refresh({ refreshToken: refreshToken! });
+    await sessions.logOutOthers(session, { reason: 'counted' });
+    expect(await me({ url }, 'junk')).toBe('access_token_invalid');
+    await provider.forceFlush();
+
+    const [collected] = exporter.getMetrics().at(-1)!.scopeMetrics;
+    const points = new Map(collected!.metrics.map(({ descriptor, dataPoints }) => [descriptor.name, dataPoints]));
+    const counted = points.get('session.events')!.map(({ attributes, value }) => ({ ...attributes, value }));
+    expect(counted).toEqual(
+      expect.arrayContaining([
+        { type: 'session.created', value: 2 },
+        { type: 'session.refreshed', case: 'mint', value: 1 },
+        { type: 'session.revoked', reason: 'counted', origin: 'local', value: 1 },
+        { type: 'session.refused', code: 'access_token_invalid', value: 1 },
+      ]),
+    );
+    const [staleness] = points.get('session.staleness')!;
+    expect(staleness!.attributes).toMatchObject({ status: 'up' });
+    metrics.disable();
+    await provider.shutdown();
+  });
+
+  it('a stolen signing key is distrusted by a script of its own, and its tokens refused in every process', async () => {
+    @Module({
+      imports: [
+        TypeOrmModule.forRoot({
+          type: 'postgres',
+          url: database.url,
+          autoLoadEntities: true,
+          migrations: [...SESSION_MIGRATIONS],
+        }),
+        SessionModule.forRoot({ secret: SECRET }),
+      ],
+    })
+    class ScriptModule {}
+
+    const { accessToken, refreshToken } = await logIn();
+    const [before] = (await fetchJwks(test.url)).keys;
+    await distrustKeys(ScriptModule);
+    await until(async () => (await me(test, accessToken)) === 'access_token_invalid');
+    const { accessToken: renewed } = await test.sessions.refresh({ refreshToken });
+    expect(await me(test, renewed!)).toBe('accepted');
+    const { keys } = await fetchJwks(test.url);
+    expect(keys.map(({ kid }) => kid)).not.toContain(before!.kid);
+    expect(keys).toHaveLength(1);
+  });
+
+  it('all sessions are ended by the statement for an incident, in a process that did not run it', async () => {
+    const { accessToken, refreshToken } = await logIn();
+    await database.query(blockUnder(OPERATING, 'Somebody could write to the database: what now?', 'sql'));
+    await test.pass('11s');
+    expect(await me(test, accessToken)).toBe('session_revoked');
+    await expect(test.sessions.refresh({ refreshToken })).rejects.toMatchObject({ errorCode: 'session_revoked' });
+  });
+
+  it('users move from express-session once, without logging in again', async () => {
+    class ExpressSessions extends FormerSessions {
+      async find({ session }: { session?: { id: string; userId?: string } }) {
+        return session?.userId === undefined ? null : { id: session.id, userId: session.userId };
+      }
+
+      end(id: string) {
+        return new Promise<void>((resolve, reject) => store.destroy(id, error => (error ? reject(error) : resolve())));
+      }
+    }
+    const store = new expressSession.MemoryStore();
+    const moving = await apps.start({
+      controllers: [MovingController],
+      providers: [{ provide: FormerSessions, useClass: ExpressSessions }],
+      configure: app => {
+        app.use(expressSession({ secret: SECRET, store, resave: false, saveUninitialized: false }));
+        app.use('/former-login', (request: Request & { session: { userId?: string } }, response: Response) => {
+          request.session.userId = 'grace';
+          response.end();
+        });
+      },
+    });
+    const client = new CookieClient(moving.url);
+    await client.send('/former-login');
+    expect((await client.send('/session/move', { method: 'POST' })).status).toBe(200);
+    expect((await client.send('/me')).body.userId).toBe('grace');
+    expect((await client.refresh()).status).toBe(200);
+    expect((await client.send('/session/move', { method: 'POST' })).status).toBe(401);
+  });
+
+  it('a message is let in by its access token', async () => {
+    const guard = new MessageGuard(test.app.get(SessionAuthenticator));
+    const isLetIn = async (message: { accessToken?: string; session?: UserSession }) => {
+      const context = new ExecutionContextHost([message]);
+      context.setType('rpc');
+      return (await guard.canActivate(context)) && message.session?.userId;
+    };
+    expect(await isLetIn({ accessToken: (await logIn()).accessToken })).toBe('ada');
+    expect(await isLetIn({ accessToken: 'junk' })).toBe(false);
+    expect(await isLetIn({})).toBe(false);
+  });
+
+  it('security.md: who can write to the database can make a session of theirs another user’s', async () => {
+    const { refreshToken } = await logIn('mallory');
+    await database.query(`UPDATE jwt_session SET user_id = 'ada' WHERE user_id = 'mallory'`);
+    expect((await test.sessions.refresh({ refreshToken })).session.userId).toBe('ada');
+  });
+
+  it('security.md: who can write to the database can make a distrusted key count again where a process starts', async () => {
+    const { accessToken } = await logIn();
+    await test.sessions.rotateKeys({ distrust: true });
+    expect(await me(await apps.start(), accessToken)).toBe('access_token_invalid');
+    await database.query('UPDATE jwt_session_key SET distrusted_at = NULL');
+    expect(await me(await apps.start(), accessToken)).toBe('accepted');
+    expect(await me(test, accessToken)).toBe('access_token_invalid');
+  });
+
+  it('a status looks as the documentation shows it', async () => {
+    const shown = JSON.parse(blockUnder(OPERATING, 'What does a health check look like?', 'json')) as object;
+    expect(shapeOf(await test.sessions.status())).toEqual(shapeOf(shown));
+  });
+
+  it('a refusal looks as the documentation shows it', async () => {
+    const { accessToken } = await logIn();
+    await test.pass('11m');
+    const { body } = await send(`${test.url}/me`, { headers: { authorization: `Bearer ${accessToken}` } });
+    const shown = blockUnder('docs/options.md', 'What does each error code mean?', 'json');
+    expect(body).toEqual(JSON.parse(shown));
+  });
+
+  it.each(CODE_BLOCKS.filter(({ language }) => language === 'sql').map(block => [nameOf(block), block.text]))(
+    '%s: the statement runs',
+    async (_, text) => {
+      await database.query(`BEGIN; ${text} ROLLBACK`);
+    },
+  );
+
+  it('without its keys a database takes a new secret, and everybody logs in again', async () => {
+    const { refreshToken } = await logIn();
+    await database.query(blockUnder(OPERATING, 'The secret leaked: what now?', 'sql'));
+    const secret = 'another-secret-that-is-long-enough-for-everybody';
+    const restarted = await apps.start({ session: { secret } });
+    await expect(restarted.sessions.refresh({ refreshToken })).rejects.toThrow(RefreshTokenInvalidError);
+    const { accessToken } = await restarted.sessions.logIn('ada');
+    expect(await me(restarted, accessToken!)).toBe('accepted');
+  });
+});
+
+const hasCurl = spawnSync('curl', ['--version']).status === 0;
+
+describe('the commands to try', () => {
+  let database: TestDatabase;
+  let sample: SampleProcess;
+  let folder: string;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'jwt-session-docs-'));
+    database = await TestDatabase.create();
+    sample = await SampleProcess.start(database);
+  });
+  afterAll(async () => {
+    await sample?.stop();
+    await database?.drop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const blocks = CODE_BLOCKS.filter(({ language, text }) => language === 'sh' && text.includes('curl '));
+  const run = hasCurl ? it : it.skip;
+  run.each(blocks.map(block => [nameOf(block), block.text]))('%s: curl is answered (skipped without it)', (_, text) => {
+    const script = text.replaceAll('http://localhost:3000', sample.url).replaceAll('curl -', 'curl --fail -');
+    expect(() => execFileSync('sh', ['-ec', script], { cwd: folder, stdio: 'pipe' })).not.toThrow();
+  });
+});
+
+/** The kinds of what is in an object. */
+function shapeOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return typeof value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, shapeOf(inner)]));
+}

@@ -1,0 +1,180 @@
+import { describe, expect, it } from '@jest/globals';
+import { type Type, RequestMethod } from '@nestjs/common';
+import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
+import { existsSync, readFileSync } from 'node:fs';
+import * as library from 'nestjs-jwt-session';
+import * as accounts from 'nestjs-jwt-session/accounts';
+import { ACCOUNT_DEFAULT_EXTRAS, ACCOUNT_DEFAULTS } from '../../lib/accounts/options/account-options.defaults.js';
+import { DEFAULT_EXTRAS, DEFAULTS } from '../../lib/options/session-options.defaults.js';
+import { ROTATION_CASES } from '../../lib/rules/rotation.js';
+import { Declarations } from './declarations.js';
+import { tableOf } from './pages.js';
+
+const OPTIONS = 'docs/options.md';
+const INTEGRATING = 'docs/integrating.md';
+const PROTOCOL = '../shared/PROTOCOL.md';
+
+const firstColumn = (page: string, ...header: string[]) => tableOf(page, ...header).map(([name]) => name!);
+const sorted = (names: Iterable<string>) => [...names].sort();
+
+describe('the tables of options', () => {
+  const session = new Declarations('lib/options/session-options.ts');
+
+  it('SessionModule: every option, with its default', () => {
+    const names = [...session.optionsOf('SessionModuleOptions'), ...session.optionsOf('SessionModuleExtras')];
+    expect(sorted(firstColumn(OPTIONS, 'option', 'default'))).toEqual(sorted(names));
+    expectDefaults('option', { ...DEFAULTS, ...DEFAULT_EXTRAS });
+  });
+
+  it('logIn: every option', () => {
+    const inputs = new Declarations('lib/session.inputs.ts');
+    expect(sorted(firstColumn(OPTIONS, 'log-in option'))).toEqual(sorted(inputs.optionsOf('LogInOptions')));
+  });
+
+  it('SessionVerifierModule: every option, with its default', () => {
+    const verifier = new Declarations('lib/verifier/session-verifier.options.ts', 'lib/options/session-options.ts');
+    const names = verifier.optionsOf('SessionVerifierOptions').map(name => name.replace(/^cookies\..*/, 'cookies'));
+    expect(sorted(firstColumn(OPTIONS, 'verifier option'))).toEqual(sorted(new Set([...names, 'isGlobal'])));
+    const { clockTolerance } = DEFAULTS.accessToken;
+    expectDefaults('verifier option', { clockTolerance, transport: DEFAULTS.transport, csrf: DEFAULTS.csrf });
+  });
+
+  it('AccountModule: every option, with its default', () => {
+    const options = new Declarations('lib/accounts/options/account-options.ts');
+    const names = [...options.optionsOf('AccountModuleOptions'), ...options.optionsOf('AccountModuleExtras')];
+    expect(sorted(firstColumn(OPTIONS, 'account option'))).toEqual(sorted(names));
+    expectDefaults('account option', { ...ACCOUNT_DEFAULTS, ...ACCOUNT_DEFAULT_EXTRAS });
+    const [, , templates] = tableOf(OPTIONS, 'account option').find(([name]) => name === 'mail.templates')!;
+    const mails = new Declarations('lib/accounts/mail/templates.ts').optionsOf('MailTemplates');
+    expect(templates!.replace(/^.*: /, '').split(', ')).toEqual(mails);
+  });
+
+  it('the client: every option, method and reason', () => {
+    const client = new Declarations('lib/client/client.types.ts');
+    const options = tableOf(OPTIONS, 'client option');
+    expect(sorted(options.map(([name]) => name!))).toEqual(sorted(client.optionsOf('SessionFetchOptions')));
+    const meaning = (name: string) => options.find(([option]) => option === name)![2]!;
+    for (const method of client.optionsOf('SessionTokenStorage')) expect(meaning('storage')).toContain(`${method}(`);
+    for (const part of client.optionsOf('SessionEnvironment')) expect(meaning('environment')).toContain(part);
+    expect(sorted(firstColumn(OPTIONS, 'client method'))).toEqual(sorted(client.optionsOf('SessionMethods')));
+    expect(sorted(firstColumn(OPTIONS, 'end reason'))).toEqual(sorted(client.wordsOf('SessionEndReason')));
+  });
+});
+
+describe('the tables of codes', () => {
+  it('sessions: every code with its status', () => {
+    const rows = tableOf(OPTIONS, 'status', 'errorCode').map(([status, code]) => [code, status]);
+    const codes = new Declarations('lib/session.errors.ts').wordsOf('SessionErrorCode');
+    expect(sorted(rows.map(([code]) => code!))).toEqual(sorted(codes));
+    expect(sorted(errorsOf(library, library.SessionError).map(String))).toEqual(sorted(rows.map(String)));
+  });
+
+  it('accounts: every code with its status', () => {
+    const rows = tableOf(OPTIONS, 'account status', 'errorCode').map(([status, code]) => [code, status]);
+    const codes = new Declarations('lib/accounts/account.errors.ts').wordsOf('AccountErrorCode');
+    expect(sorted(rows.map(([code]) => code!))).toEqual(sorted(codes));
+    expect(sorted(errorsOf(accounts, accounts.AccountError).map(String))).toEqual(sorted(rows.map(String)));
+  });
+});
+
+describe('the tables of events', () => {
+  it.each([
+    ['event', 'lib/session.events.ts', 'SessionEvent'],
+    ['account event', 'lib/accounts/account.events.ts', 'AccountEvent'],
+  ])('%s: every one, with what it carries', (header, file, type) => {
+    const rows = tableOf(OPTIONS, header, 'carries').map(([name, carried]): [string, string[]] => [
+      name!,
+      carried === '' ? [] : carried!.split(', '),
+    ]);
+    const declared = [...new Declarations(file).unionOf(type)];
+    expect(new Map(rows.map(([name, carried]) => [name, sorted(carried)]))).toEqual(
+      new Map(declared.map(([name, carried]) => [name, sorted(carried)])),
+    );
+  });
+});
+
+describe('the cases of a refresh', () => {
+  it('are all there', () => {
+    expect(firstColumn(OPTIONS, 'case')).toEqual(Object.keys(ROTATION_CASES));
+  });
+
+  (existsSync(PROTOCOL) ? it : it.skip)(
+    'PROTOCOL.md (skipped where it is not beside the project) has the same cases',
+    () => {
+      const text = readFileSync(PROTOCOL, 'utf8');
+      const cases = [...text.matchAll(/^\| `(?:theft: )?([a-z-]+)` \|/gm)].map(([, name]) => name);
+      expect(cases.filter(name => name !== 'generation')).toEqual(Object.keys(ROTATION_CASES));
+    },
+  );
+});
+
+describe('the tables of routes', () => {
+  it('sessions: every route', () => {
+    const beside = ['POST /session/verify', `GET ${DEFAULT_EXTRAS.jwks.path}`];
+    expect(sorted(firstColumn('README.md', 'route', 'answer'))).toEqual(
+      sorted([...routesOf(library.SessionController), ...beside]),
+    );
+  });
+
+  it('accounts: every route', () => {
+    const routes = firstColumn(INTEGRATING, 'route', 'body').flatMap(cell => cell.split(', '));
+    expect(sorted(routes)).toEqual(sorted(routesOf(accounts.AccountController)));
+  });
+});
+
+describe('the tables of methods', () => {
+  it.each([
+    ['SessionService', library.SessionService],
+    ['AccountService', accounts.AccountService],
+  ] as [string, Type][])('%s: every one', (name, service) => {
+    const methods = Object.getOwnPropertyNames(service.prototype).filter(method => method !== 'constructor');
+    const documented = firstColumn(INTEGRATING, `method of ${name}`).flatMap(cell =>
+      cell.replaceAll(/\([^)]*\)/g, '').split(', '),
+    );
+    expect(sorted(documented)).toEqual(sorted(methods));
+  });
+});
+
+/** Each default in the code is the one in the table; what the table says of options without one is prose. */
+function expectDefaults(header: string, defaults: object): void {
+  const documented = new Map(tableOf(OPTIONS, header, 'default').map(([name, value]) => [name!, value!]));
+  const written = [...leavesOf(defaults)].map(([name]) => [name, documented.get(name)]);
+  expect(Object.fromEntries(written)).toEqual(Object.fromEntries(leavesOf(defaults)));
+}
+
+function* leavesOf(defaults: object, prefix = ''): Generator<[string, string]> {
+  for (const [name, value] of Object.entries(defaults) as [string, unknown][]) {
+    const path = `${prefix}${name}`;
+    if (Array.isArray(value)) yield [path, value.length === 0 ? 'none' : value.join(', ')];
+    else if (typeof value !== 'object' || value === null) yield [path, String(value)];
+    else if ('path' in value) yield [path, `{ path: '${String(value.path)}' }`];
+    else yield* leavesOf(value, `${path}.`);
+  }
+}
+
+type ErrorClass = (new (argument: never) => { getStatus(): number }) & { code: string };
+
+function errorsOf(exported: object, base: { readonly prototype: object }): [string, string][] {
+  const errors = Object.values(exported).filter(
+    (value): value is ErrorClass =>
+      typeof value === 'function' &&
+      Object.prototype.isPrototypeOf.call(base.prototype, value.prototype) &&
+      'code' in value,
+  );
+  return errors.map(error => [error.code, String(new error([] as never).getStatus())]);
+}
+
+/** What Nest's decorators say of a controller. */
+function routesOf(controller: Type): string[] {
+  const base = Reflect.getMetadata(PATH_METADATA, controller) as string;
+  const handlers = Object.values(Object.getOwnPropertyDescriptors(controller.prototype)).map(
+    ({ value }) => value as object,
+  );
+  return handlers
+    .filter(handler => Reflect.hasMetadata(METHOD_METADATA, handler))
+    .map(handler => {
+      const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod];
+      const path = Reflect.getMetadata(PATH_METADATA, handler) as string;
+      return `${method} /${base}${path === '/' ? '' : `/${path}`}`;
+    });
+}
