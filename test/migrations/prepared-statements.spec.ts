@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { SESSION_MIGRATIONS, type SessionModuleOptions } from 'nestjs-jwt-session';
 import { dataSourceOn } from '../support/data-source.js';
 import { StatementLog } from '../support/statement-log.js';
@@ -75,10 +75,12 @@ describe('statements that were prepared before a migration', () => {
     await dataSource.destroy();
 
     await useAll(test, 'grace');
-    expect(new Set(log.take())).toEqual(before);
-    for (const statement of before) seen.add(statement);
+    for (const statement of log.take()) if (before.has(statement)) seen.add(statement);
     await test.close();
   });
 
-  afterAll(() => expect([...seen]).toEqual(expect.arrayContaining(DECLARED)));
+  it('are all there are', () => {
+    expect(DECLARED.filter(name => !seen.has(name))).toEqual([]);
+    expect(DECLARED.length).toBeGreaterThan(20);
+  });
 });

@@ -67,12 +67,14 @@ describe('during a rolling update', () => {
   let older: SampleProcess;
   let clock: SharedClock;
   let newer: TestApp | undefined;
+  let backup: Client | undefined;
   beforeAll(async () => {
     database = await TestDatabase.create();
     older = await SampleProcess.start(database, { SESSION_SECRET: SECRET, SESSION_LEEWAY: '0s' });
     clock = await SharedClock.install(database);
   });
   afterAll(async () => {
+    await backup?.end();
     await Promise.all(devices.map(device => device.stop()));
     await newer?.close();
     await older?.stop();
@@ -104,7 +106,7 @@ describe('during a rolling update', () => {
     await served();
 
     // A backup reads the table. The migration gives up rather than hold up everybody, and changes nothing.
-    const backup = new Client({ connectionString: database.url });
+    backup = new Client({ connectionString: database.url });
     await backup.connect();
     await backup.query('BEGIN; SELECT count(*) FROM jwt_session');
     await expect(startNewer()).rejects.toThrow('lock timeout');
