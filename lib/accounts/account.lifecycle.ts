@@ -47,10 +47,10 @@ export class AccountLifecycle implements OnModuleInit, OnApplicationBootstrap, B
         'AccountModule: the data source does not know the module\'s entities: add ...ACCOUNT_ENTITIES to its "entities", or set autoLoadEntities: true',
       );
     }
-    const missing = await this.database.missingTables();
-    if (missing.length > 0) {
+    const gaps = await this.database.gaps();
+    if (gaps.length > 0) {
       throw new Error(
-        `AccountModule: table ${missing.join(', ')} is missing: add ...ACCOUNT_MIGRATIONS to the data source's "migrations" and run them, for example with migrationsRun: true`,
+        `AccountModule: the database lacks ${gaps.join(', ')}: add ...ACCOUNT_MIGRATIONS to the data source's "migrations" and run them, for example with migrationsRun: true`,
       );
     }
     const { controller } = this.extras;

@@ -1,7 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { SessionTimers } from '../session.runtime.js';
 import { SESSION_ENTITIES } from './entities/index.js';
+import { SessionEntity } from './entities/session.entity.js';
+import { SigningKeyEntity } from './entities/signing-key.entity.js';
+import { UserAuthEntity } from './entities/user-auth.entity.js';
 import { Database } from './database.js';
+import { schemaGaps } from './schema-gaps.js';
 
 /** Milliseconds after which a health check gives up. */
 const PING_TIMEOUT = 5_000;
@@ -37,19 +41,16 @@ export class SchemaCheck {
   }
 
   private async requireTables(): Promise<void> {
-    const { session, userAuth, signingKey } = this.database.tables;
-    const tables = [session, userAuth, signingKey];
-    const rows = await this.database.query<{ name: string; found: boolean }>(
-      {
-        name: 'jwt_session_schema_check',
-        text: 'SELECT name, to_regclass(name) IS NOT NULL AS found FROM unnest($1::text[]) AS name',
-      },
-      [tables],
-    );
-    const missing = rows.filter(({ found }) => !found).map(({ name }) => name);
-    if (missing.length > 0) {
+    const { dataSource, tables } = this.database;
+    const expected = [
+      { path: tables.session, entity: SessionEntity },
+      { path: tables.userAuth, entity: UserAuthEntity },
+      { path: tables.signingKey, entity: SigningKeyEntity },
+    ].map(({ path, entity }) => ({ path, metadata: dataSource.getMetadata(entity), declaredBy: entity }));
+    const gaps = await schemaGaps(expected, (statement, values) => this.database.query(statement, values));
+    if (gaps.length > 0) {
       throw new Error(
-        `SessionModule: table ${missing.join(', ')} is missing: add ...SESSION_MIGRATIONS to the data source's "migrations" and run them, for example with migrationsRun: true`,
+        `SessionModule: the database lacks ${gaps.join(', ')}: add ...SESSION_MIGRATIONS to the data source's "migrations" and run them, for example with migrationsRun: true`,
       );
     }
   }

@@ -5,23 +5,14 @@ import { startApplication, typeOrmOn } from '../support/application.js';
 import { dataSourceOn, driftOf } from '../support/data-source.js';
 import { TestDatabase } from '../support/database.js';
 import { SECRET } from '../support/test-app.js';
+import { type Schema, schemaOf } from './schema.js';
 
 const PLACES = [{}, { schema: 'auth' }, { entityPrefix: 'shop_' }, { schema: 'auth', entityPrefix: 'shop_' }];
 
-/** Columns and indexes of our tables in a schema. */
-async function shapeOf(database: TestDatabase, schema: string) {
-  const columns = await database.query(
-    `SELECT table_name, column_name, data_type, is_nullable, column_default, datetime_precision
-     FROM information_schema.columns WHERE table_schema = $1 AND table_name LIKE 'jwt_session%'
-     ORDER BY table_name, column_name`,
-    [schema],
-  );
-  const indexes = await database.query(
-    `SELECT indexname, replace(indexdef, schemaname || '.', '') AS definition FROM pg_indexes
-     WHERE schemaname = $1 AND tablename LIKE 'jwt_session%' ORDER BY indexname`,
-    [schema],
-  );
-  return { columns, indexes };
+/** The room left on pages is what `synchronize` does not know. */
+async function shapeOf(database: TestDatabase, schema: string): Promise<Omit<Schema, 'storage'>> {
+  const { storage: _, ...shape } = await schemaOf(database, schema);
+  return shape;
 }
 
 describe('SESSION_MIGRATIONS', () => {
@@ -115,10 +106,8 @@ describe('SESSION_MIGRATIONS', () => {
     );
   });
 
-  it('have names that never change', () => {
-    expect(SESSION_MIGRATIONS.map(Migration => [Migration.name, new Migration().name])).toEqual([
-      ['NestjsJwtSession1764547200000', 'NestjsJwtSession1764547200000'],
-    ]);
+  it('have names that survive minifiers', () => {
+    for (const Migration of SESSION_MIGRATIONS) expect(new Migration().name).toBe(Migration.name);
   });
 });
 

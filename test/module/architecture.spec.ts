@@ -67,6 +67,7 @@ const SHARED = [
   'session.observable.ts',
   'session.runtime.ts',
   'session.schedule.ts',
+  'store/schema-gaps.ts',
   'store/unavailable.ts',
   'transport/client-address.ts',
 ];

@@ -2,7 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { ACCOUNT_DATA_SOURCE } from '../account.constants.js';
 import type { AccountTransaction } from '../account.types.js';
-import { accountTables, type AccountTables } from './tables.js';
+import { schemaGaps } from '../../store/schema-gaps.js';
+import { accountTables, type AccountTables, expectedTables } from './tables.js';
 
 /** Runs the statements of this folder, in the caller's transaction where there is one. */
 @Injectable()
@@ -23,13 +24,9 @@ export class AccountDatabase {
     return Array.isArray(result[0]) ? result[0] : (result as Row[]);
   }
 
-  async missingTables(): Promise<string[]> {
-    const tables = Object.values(this.tables).filter(table => table !== undefined);
-    const rows = await this.query<{ name: string }>(
-      'SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL',
-      [tables],
-    );
-    return rows.map(({ name }) => name);
+  /** What the database lacks of the tables, in words. */
+  gaps(): Promise<string[]> {
+    return schemaGaps(expectedTables(this.dataSource), ({ text }, values) => this.query(text, values));
   }
 
   transaction<T>(run: (transaction: AccountTransaction) => Promise<T>): Promise<T> {

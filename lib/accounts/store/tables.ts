@@ -1,4 +1,5 @@
 import type { DataSource, EntityMetadata } from 'typeorm';
+import type { ExpectedTable } from '../../store/schema-gaps.js';
 import { AccountAttemptEntity } from './account-attempt.entity.js';
 import { AccountMailEntity } from './account-mail.entity.js';
 import { AccountTokenEntity } from './account-token.entity.js';
@@ -26,6 +27,18 @@ export function accountTables(dataSource: DataSource): AccountTables {
     mail: path(dataSource.getMetadata(AccountMailEntity)),
     attempt: path(dataSource.getMetadata(AccountAttemptEntity)),
   };
+}
+
+/** The same tables with the columns that the statements name. */
+export function expectedTables(dataSource: DataSource): ExpectedTable[] {
+  const { account, token, mail, attempt } = accountTables(dataSource);
+  const metadata = accountMetadata(dataSource);
+  const own = [
+    { path: token, entity: AccountTokenEntity },
+    { path: mail, entity: AccountMailEntity },
+    { path: attempt, entity: AccountAttemptEntity },
+  ].map(({ path, entity }) => ({ path, metadata: dataSource.getMetadata(entity), declaredBy: entity }));
+  return account && metadata ? [{ path: account, metadata, declaredBy: AccountEntity }, ...own] : own;
 }
 
 /** Of `AccountEntity`, or of the application's class that extends it. */

@@ -1,0 +1,50 @@
+import type { EntityMetadata } from 'typeorm';
+
+/** A table as the module's statements expect it. */
+export interface ExpectedTable {
+  /** The table's name as SQL writes it. */
+  readonly path: string;
+  readonly metadata: EntityMetadata;
+  /** The class of ours that declares the columns; an application's class may extend it with its own. */
+  readonly declaredBy: EntityMetadata['target'];
+}
+
+interface Gap {
+  readonly path: string;
+  readonly found: boolean;
+  readonly missing: readonly string[];
+}
+
+/** More columns than these are in order: during a rolling update the tables are those of the newer version. */
+const STATEMENT = {
+  name: 'jwt_session_schema_check',
+  text: `SELECT path, to_regclass(path) IS NOT NULL AS found, json_agg(expected.name ORDER BY expected.name) AS missing
+    FROM unnest($1::text[], $2::text[]) AS expected (path, name)
+    WHERE NOT EXISTS (
+      SELECT 1 FROM pg_attribute a
+      WHERE a.attrelid = to_regclass(path) AND a.attname = expected.name AND NOT a.attisdropped
+    )
+    GROUP BY path ORDER BY path`,
+};
+
+/**
+ * What the database lacks of the tables, in words: tables that were never made, and columns of a version to which the
+ * database was not yet migrated.
+ */
+export async function schemaGaps(
+  tables: readonly ExpectedTable[],
+  query: (statement: typeof STATEMENT, values: unknown[]) => Promise<Gap[]>,
+): Promise<string[]> {
+  const expected = tables.flatMap(table => columnsOf(table).map(column => ({ path: table.path, column })));
+  const gaps = await query(STATEMENT, [expected.map(({ path }) => path), expected.map(({ column }) => column)]);
+  return gaps.map(({ path, found, missing }) =>
+    found ? `column ${missing.join(', ')} of table ${path}` : `table ${path}`,
+  );
+}
+
+/** As the statements write them: what a naming strategy makes of the names is not asked. */
+function columnsOf({ metadata, declaredBy }: ExpectedTable): string[] {
+  return metadata.columns
+    .filter(({ target }) => target === declaredBy)
+    .map(({ givenDatabaseName, propertyName }) => givenDatabaseName ?? propertyName);
+}

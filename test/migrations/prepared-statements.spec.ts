@@ -1,0 +1,86 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { SESSION_MIGRATIONS, type SessionModuleOptions } from 'nestjs-jwt-session';
+import { dataSourceOn } from '../support/data-source.js';
+import { StatementLog } from '../support/statement-log.js';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+import { NestjsJwtSession2000000000000 } from './next-version.js';
+
+const STORE = new URL('../../lib/store/', import.meta.url);
+
+/** The names of all prepared statements, except of that which runs at start alone. */
+const DECLARED = readdirSync(STORE)
+  .filter(file => file.endsWith('.ts'))
+  .flatMap(file => [...readFileSync(new URL(file, STORE), 'utf8').matchAll(/name: '(jwt_session_\w+)'/g)])
+  .map(([, name]) => name!)
+  .filter(name => name !== 'jwt_session_schema_check');
+
+/** Does everything for which there is a statement. */
+async function useAll({ sessions, pass, confirmUses }: TestApp, user: string): Promise<void> {
+  const logIn = () => sessions.logIn(user, { claims: { role: 'user' }, data: { theme: 'dark' } });
+  const refresh = (token: { refreshToken?: string }) => sessions.refresh({ refreshToken: token.refreshToken! });
+
+  const first = await logIn();
+  const second = await refresh(first);
+  await sessions.verify(second.accessToken!);
+  await confirmUses();
+  await refresh(first);
+  await sessions.setData(first.session.id, { theme: 'light' });
+  await sessions.getData(first.session.id);
+  await sessions.setClaims(first.session.id, { role: 'admin' });
+  await sessions.get(first.session.id);
+  await pass('1m');
+  const third = await refresh(await refresh(second));
+  await expect(refresh(first)).rejects.toMatchObject({ errorCode: 'token_theft_detected' });
+  await expect(sessions.verify(third.accessToken!)).rejects.toMatchObject({ errorCode: 'token_theft_detected' });
+
+  const { session } = await logIn();
+  await logIn();
+  await sessions.list(user);
+  await sessions.logOutOthers(session);
+  await sessions.logOut(session.id);
+  await sessions.invalidateTokens(user, 'access');
+  await sessions.invalidateTokens(user, 'refresh');
+  await sessions.rotateKeys();
+  await sessions.rotateKeys({ distrust: true });
+  await sessions.cleanUp({ dryRun: true });
+  await sessions.cleanUp();
+  await sessions.status();
+  await pass('1m');
+}
+
+describe('statements that were prepared before a migration', () => {
+  const seen = new Set<string>();
+  const logins = { count: 0 };
+
+  it.each<[string, SessionModuleOptions]>([
+    ['by default', {}],
+    [
+      'with a limit, claims of a hook, and strictly',
+      {
+        session: { maxPerUser: 2 },
+        revocation: { mode: 'strict' },
+        claims: ({ claims }) => ({ ...claims, login: logins.count++ }),
+      },
+    ],
+  ])('work after it on the same connection: %s', async (_, session) => {
+    const test = await startTestApp({ session, typeorm: { extra: { max: 1 } } });
+    const log = new StatementLog(test.app);
+    await useAll(test, 'ada');
+    const before = new Set(log.take());
+
+    const migrations = [...SESSION_MIGRATIONS, NestjsJwtSession2000000000000];
+    const dataSource = await dataSourceOn(test.database, { migrations }).initialize();
+    await dataSource.runMigrations();
+    await dataSource.destroy();
+
+    await useAll(test, 'grace');
+    for (const statement of log.take()) if (before.has(statement)) seen.add(statement);
+    await test.close();
+  });
+
+  it('are all there are', () => {
+    expect(DECLARED.filter(name => !seen.has(name))).toEqual([]);
+    expect(DECLARED.length).toBeGreaterThan(20);
+  });
+});
