@@ -49,7 +49,7 @@ export const REGISTERED_CLAIMS: ReadonlySet<string> = new Set([
   'binding',
   'cnf',
   'act',
-  // Would change what the claims object is, not what it holds; and jsonwebtoken looks every name up in a plain object.
+  // Would change what the claims object is, not what it holds; and other JWT libraries look names up in plain objects.
   ...Object.getOwnPropertyNames(Object.prototype),
   'prototype',
   'toJSON',

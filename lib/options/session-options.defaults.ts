@@ -1,6 +1,6 @@
 import type { SessionModuleExtras } from './session-options.js';
 
-/** Each default is written here, once; the README's table is tested against it. */
+/** Each default is written here, once; the table in docs/options.md is tested against it. */
 export const DEFAULTS = {
   accessToken: { lifetime: '10m', algorithm: 'ES256', clockTolerance: '5s', encryption: 'off' },
   session: { idleLifetime: '30d', absoluteLifetime: '180d', leeway: '30s', onLimit: 'evict-oldest' },
