@@ -2,7 +2,7 @@
 // whose entry points share their chunks, and one set of declarations.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { minify } from '@swc/core';
 import { rollup } from 'rollup';
@@ -63,6 +63,7 @@ async function bundle(format) {
     // What is imported on demand is required on demand: Jest has no `import()` in CommonJS.
     dynamicImportInCjs: false,
     interop: 'auto',
+    manualChunks: name => (isBundledForCommonJs(name) ? 'dependencies' : undefined),
     hoistTransitiveImports: false,
     generatedCode: 'es2015',
   });
@@ -93,8 +94,12 @@ function inputs(extension) {
   return Object.fromEntries(ENTRIES.map(entry => [entry, `build/${entry}.${extension}`]));
 }
 
+function isBundledForCommonJs(file) {
+  return BUNDLED_FOR_COMMONJS.some(name => file.includes(join('node_modules', name)));
+}
+
 function isPackage(name) {
-  return /^[^./]/.test(name);
+  return !name.startsWith('.') && !isAbsolute(name);
 }
 
 function findPackages(names) {
