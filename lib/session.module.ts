@@ -28,6 +28,7 @@ export interface SessionModuleAsyncOptions
 /** Logs users in and out. Import it once, with `forRoot` or `forRootAsync`. */
 @Module({})
 export class SessionModule implements NestModule {
+  /** @internal Nest makes it. */
   constructor(
     private readonly lifecycle: SessionLifecycle,
     private readonly jwks: JwksRoute,

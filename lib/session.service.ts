@@ -39,6 +39,7 @@ export class SessionService {
    */
   readonly events: Observable<SessionEvent>;
 
+  /** @internal Nest makes it. */
   constructor(
     private readonly issuer: SessionIssuer,
     private readonly refresher: SessionRefresher,

@@ -12,6 +12,7 @@ import { ResolvedAccountOptions } from './options/resolve-account-options.js';
 /** Lets in only those who have logged in lately, as the option `recentLogin` says. */
 @Injectable()
 export class AccountRecentLoginGuard extends SessionGuard {
+  /** @internal Nest makes it. */
   constructor(
     reflector: Reflector,
     authenticator: SessionAuthenticator,

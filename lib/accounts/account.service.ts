@@ -32,6 +32,7 @@ export class AccountService {
   /** What happens. Each event is delivered in a try/catch of its own: a subscriber that fails harms nobody. */
   readonly events: Observable<AccountEvent>;
 
+  /** @internal Nest makes it. */
   constructor(
     private readonly registration: Registration,
     private readonly entrance: LogIn,

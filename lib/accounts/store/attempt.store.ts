@@ -20,6 +20,7 @@ const BLOCKED = '(attempt.blocked_until > now())';
  */
 @Injectable()
 export class AttemptStore {
+  /** @internal Nest makes it. */
   constructor(private readonly database: AccountDatabase) {}
 
   /**
