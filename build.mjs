@@ -1,14 +1,14 @@
-// Builds `dist`: tsc compiles (decorator metadata needs its types), Rollup makes of that one ESM and one CommonJS build,
+// Builds `dist`: `nest build` compiles (decorator metadata needs its types), Rollup makes of that one ESM and one CommonJS build,
 // whose entry points share their chunks, and one set of declarations.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { minify } from '@swc/core';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 
-process.chdir(dirname(import.meta.dirname));
+process.chdir(import.meta.dirname);
 
 const ENTRIES = [
   'index',
@@ -22,8 +22,8 @@ const ENTRIES = [
 /** Declared apart, and exported by star: TypeScript merges an application's `declare module` only into such names. */
 const AUGMENTED = 'session.types';
 
-/** ESM only. Whoever loads the CommonJS build cannot load them (Jest, above all), so that it brings them along. */
-const BUNDLED_FOR_COMMONJS = ['@nestjs/jwt', 'jose'];
+/** ESM only. Whoever loads the CommonJS build cannot load it (Jest, above all), so that it comes along. */
+const BUNDLED_FOR_COMMONJS = ['jose'];
 
 /** tsc's helpers: each once instead of in every file. */
 const BUNDLED_ALWAYS = ['tslib'];
@@ -31,13 +31,13 @@ const MODULES = { tslib: 'tslib/tslib.es6.mjs' };
 
 if (isUpToDate()) process.exit();
 rmSync('dist', { recursive: true, force: true });
-compile('tsconfig.build.json');
+nestBuild();
 await Promise.all([bundle('es'), bundle('cjs'), declare()]);
 writeNotices();
 
 /** Compiles in a process of its own, and ends this one where that finds a mistake. */
-function compile(project) {
-  const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], {
+function nestBuild() {
+  const { status } = spawnSync(process.execPath, ['node_modules/@nestjs/cli/bin/nest.js', 'build'], {
     stdio: 'inherit',
   });
   if (status !== 0) process.exit(status ?? 1);
@@ -167,7 +167,14 @@ function isUpToDate() {
   const last = 'dist/THIRD-PARTY-NOTICES.txt';
   if (!existsSync(last)) return false;
   const sources = readdirSync('lib', { recursive: true }).map(name => join('lib', name));
-  const settings = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/build.mjs', 'node_modules'];
+  const settings = [
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'nest-cli.json',
+    'build.mjs',
+    'node_modules',
+  ];
   const built = statSync(last).mtimeMs;
   return ['lib', ...sources, ...settings].every(name => statSync(name).mtimeMs < built);
 }
