@@ -25,11 +25,15 @@ export const nestAdd =
       const manifest = readManifest(tree);
       const stub = !options.accounts && !tree.exists(`${options.sourceRoot}/${STUB}`);
       const outcome = setUp(tree, loadTypeScript(process.cwd()), planOf(options, stub));
+      if (outcome.present) {
+        context.logger.info(`${PACKAGE} is set up here already: nothing was changed.`);
+        return tree;
+      }
       const packages = addPackages(tree, 'dependencies', neededPackages(manifest, options.accounts));
       const files = addEnvironment(tree, context, options, outcome);
       if (packages.length > 0 && !options.skipInstall) install(context);
-      const stubbed = stub && !outcome.present ? `${options.sourceRoot}/${STUB}` : undefined;
-      context.logger.info(report({ ...options, ...outcome, packages, files, stub: stubbed }));
+      const login = stub ? `${options.sourceRoot}/${STUB}` : undefined;
+      context.logger.info(report({ ...options, ...outcome, packages, files, stub: login }));
       return tree;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;

@@ -27,7 +27,8 @@ export const DATABASE_URL: Variable = {
 
 const ACCOUNT_VARIABLES: readonly Variable[] = [
   {
-    name: 'BASE_URL',
+    // Vite, and so the tests of Nest 12, have a BASE_URL of their own.
+    name: 'APP_URL',
     comment: 'Where users see the application: what links in mails begin with',
     example: 'https://example.com',
     value: () => 'http://localhost:3000',

@@ -33,7 +33,7 @@ export function accountModule(name: string): CodeList {
     items: ['from: process.env.MAIL_FROM', 'smtp: process.env.SMTP_URL'],
     close: '}',
   };
-  return forRoot(name, ['baseUrl: process.env.BASE_URL', mail]);
+  return forRoot(name, ['baseUrl: process.env.APP_URL', mail]);
 }
 
 /** @returns what a developer adds by hand where this could not be done */

@@ -48,17 +48,14 @@ export function setUp(tree: SourceTree, typescript: TypeScript, plan: SetUp): Ou
     return (spread ? '...' : '') + importInto(found?.editor ?? editor, one, application, plan.sourceRoot);
   });
   const migrationsByHand = found !== undefined && extendDataSource(found.editor, found.options, migrations);
-  addTo(application, 'imports', [
-    ...(database ? [typeOrmModule(editor, editor.import('TypeOrmModule', TYPEORM), migrations)] : []),
-    ...modulesOf(application, plan),
-  ]);
-  for (const kind of ['controllers', 'providers'] as const) {
-    addTo(
-      application,
-      kind,
-      plan[kind].map(one => importInto(editor, one, application, plan.sourceRoot)),
-    );
-  }
+  const named = (imports: readonly Import[]) =>
+    imports.map(one => importInto(editor, one, application, plan.sourceRoot));
+  const dataSource = database ? [typeOrmModule(editor, editor.import('TypeOrmModule', TYPEORM), migrations)] : [];
+  addTo(application, {
+    imports: [...dataSource, ...modulesOf(application, plan), ...named(plan.imports)],
+    controllers: named(plan.controllers),
+    providers: named(plan.providers),
+  });
   editor.importFirst(specifierOf(`${plan.sourceRoot}/environment`, editor, application));
 
   for (const one of editors) write(tree, one.path, one.toString());
@@ -90,16 +87,20 @@ function modulesOf(application: AppModule, plan: SetUp): Code[] {
   const session = editor.import('SessionModule', PACKAGE);
   const claims = plan.accounts ? editor.import('AccountClaims', ACCOUNTS) : undefined;
   const accounts = plan.accounts ? [accountModule(editor.import('AccountModule', ACCOUNTS))] : [];
-  const others = plan.imports.map(one => importInto(editor, one, application, plan.sourceRoot));
-  return [sessionModule(editor, session, { claims, transport: plan.transport }), ...accounts, ...others];
+  return [sessionModule(editor, session, { claims, transport: plan.transport }), ...accounts];
 }
 
-function addTo(application: AppModule, name: string, items: readonly Code[]): void {
-  if (items.length === 0) return;
+/** Appends to the lists of `@Module`, and makes those that are not there. */
+function addTo(application: AppModule, lists: Readonly<Record<string, readonly Code[]>>): void {
   const { editor, metadata } = application;
-  const list = listOf(application, name);
-  if (list) editor.append(list, items);
-  else editor.append(metadata, [{ open: `${name}: [`, items, close: ']' }]);
+  const missing: Code[] = [];
+  for (const [name, items] of Object.entries(lists)) {
+    if (items.length === 0) continue;
+    const list = listOf(application, name);
+    if (list) editor.append(list, items);
+    else missing.push({ open: `${name}: [`, items, close: ']' });
+  }
+  if (missing.length > 0) editor.append(metadata, missing);
 }
 
 function importInto(editor: SourceEditor, { name, from }: Import, application: AppModule, sourceRoot: string): string {

@@ -111,7 +111,7 @@ export class SourceEditor {
     const last = elements.at(-1);
     if (last !== undefined && text.includes('\n'))
       return this.appendLines(last, elements.hasTrailingComma!, list, items);
-    if (text.includes('//') || text.includes('/*')) {
+    if (this.hasComment(list, elements)) {
       throw new Refusal(`${this.path}, line ${line + 1}: a list with a comment in it, where something must be added.`);
     }
     const texts = elements.map(element => this.takeText(element));
@@ -134,6 +134,13 @@ export class SourceEditor {
 
   private change(start: number, end: number, text: string): void {
     this.changes.push({ start, end, text });
+  }
+
+  /** Whether there is more between the elements of a list than commas and space. */
+  private hasComment(list: List, elements: TS.NodeArray<TS.Node>): boolean {
+    const starts = [...elements.map(element => element.getStart(this.file)), list.getEnd() - 1];
+    const ends = [list.getStart(this.file) + 1, ...elements.map(element => element.getEnd())];
+    return starts.some((start, index) => /[^\s,]/.test(this.text.slice(ends[index], start)));
   }
 
   /** @returns the text of a node with what was added within it, which is thereby done */
