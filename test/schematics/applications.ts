@@ -1,11 +1,25 @@
 export type Files = Readonly<Record<string, string>>;
 
 /** What `nest new` makes, as far as it matters here. */
-export function starter({ nest = 12, esm = nest === 12 } = {}): Files {
+export function starter({ nest = 12, esm = nest === 12 }: { nest?: number; esm?: boolean } = {}): Files {
   const extension = esm ? '.js' : '';
-  const dependencies = { '@nestjs/common': `^${nest}.0.1`, '@nestjs/core': `^${nest}.0.1`, rxjs: '^7.8.1' };
+  const scripts = {
+    start: 'nest start',
+    'start:dev': 'nest start --watch',
+    'start:debug': 'nest start --debug --watch',
+    'start:prod': 'node dist/main',
+    'test:e2e': 'vitest run --config ./vitest.config.e2e.ts',
+  };
+  const manifest = { name: 'app', ...(esm ? { type: 'module' } : {}), scripts };
+  const devDependencies = { '@types/express': '^5.0.0', typescript: '^6.0.2' };
+  const dependencies = {
+    '@nestjs/common': `^${nest}.0.1`,
+    '@nestjs/core': `^${nest}.0.1`,
+    '@nestjs/platform-express': `^${nest}.0.1`,
+    rxjs: '^7.8.1',
+  };
   return {
-    'package.json': `${JSON.stringify({ name: 'app', ...(esm ? { type: 'module' } : {}), dependencies }, null, 2)}\n`,
+    'package.json': `${JSON.stringify({ ...manifest, dependencies, devDependencies }, null, 2)}\n`,
     '.gitignore': 'node_modules\ndist\n',
     'src/main.ts': `import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module${extension}';

@@ -4,6 +4,8 @@ import { type Files, REFUSED, starter, UNDERSTOOD, withImports } from './applica
 import { compileApplications } from './compile-applications.js';
 import { type Run, SchematicProcess } from './schematic-process.js';
 
+const ON_FASTIFY = { accounts: true, platform: 'fastify' };
+
 const schematics = new SchematicProcess();
 afterAll(() => schematics.stop());
 
@@ -35,11 +37,12 @@ describe('nest add', () => {
   });
 
   it('F25: what comes out type-checks', async () => {
-    const results: Record<string, Files> = {};
-    for (const [name, files] of Object.entries(UNDERSTOOD)) {
-      results[name] = (await add(files)).files;
-      results[`${name}, with accounts`] = (await add(files, { accounts: true, transport: 'bearer' })).files;
-    }
+    const results: Record<string, Files> = {
+      'with accounts': (await add(starter(), { accounts: true, transport: 'bearer' })).files,
+      'with users': (await schematics.run('application', starter())).files,
+      'with accounts on Fastify': (await schematics.run('application', starter(), ON_FASTIFY)).files,
+    };
+    for (const [name, files] of Object.entries(UNDERSTOOD)) results[name] = (await add(files)).files;
     expect(compileApplications(results)).toEqual([]);
   });
 
