@@ -65,16 +65,14 @@ class Client {
   }
 
   async send(method, path, body) {
-    const response = await fetch(this.url + path, {
-      method,
-      headers: {
-        Cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; '),
-        ...(body ? { 'Content-Type': 'application/json' } : {}),
-      },
-      body: body && JSON.stringify(body),
-    });
-    for (const cookie of response.headers.getSetCookie()) {
-      const [, name, value] = /^([^=]+)=([^;]*)/.exec(cookie);
+    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+    const json = body && {
+      body: JSON.stringify(body),
+      headers: { Cookie: cookie, 'Content-Type': 'application/json' },
+    };
+    const response = await fetch(this.url + path, { method, headers: { Cookie: cookie }, ...json });
+    for (const line of response.headers.getSetCookie()) {
+      const [, name, value] = /^([^=]+)=([^;]*)/.exec(line);
       this.cookies.set(name, value);
     }
     return response;
@@ -160,8 +158,18 @@ const filesOf = folder =>
   );
 
 async function newApplication(tarball) {
-  const parameters = ['--yes', tarball, 'new', 'my-app', `--platform=${options.platform}`, ...accounts];
-  await timed(`npx nestjs-jwt-session ${parameters.slice(2).join(' ')}`, () => run(scratch, 'npx', ...parameters));
+  const parameters = [
+    '--yes',
+    '--package',
+    tarball,
+    '--',
+    'nestjs-jwt-session',
+    'new',
+    'my-app',
+    `--platform=${options.platform}`,
+    ...accounts,
+  ];
+  await timed(`npx ${parameters.slice(4).join(' ')}`, () => run(scratch, 'npx', ...parameters));
   const folder = join(scratch, 'my-app');
   await started('npm start, to its first answer', folder, ['npm', 'start'], options.accounts ? useAccounts : useUsers);
   await started('npm start again, on the same data', folder, ['npm', 'start'], client =>
