@@ -142,6 +142,15 @@ export class AppModule {}
     'src/app.module.ts': 'export {};\n',
     'src/core/app.module.ts': appModule().replace('./app.controller.js', '../app.controller.js'),
   },
+  'with another database in its tests': {
+    ...starter(),
+    'src/notes.spec.ts':
+      "// @ts-nocheck\nimport { TypeOrmModule } from '@nestjs/typeorm';\nTypeOrmModule.forRoot({ type: 'sqljs' });\n",
+  },
+  'with types of ours': {
+    ...starter(),
+    'src/app.module.ts': `import type { UserSession } from 'nestjs-jwt-session';\n${appModule()}\nexport type Mine = UserSession;\n`,
+  },
   'with a login of its own': { ...starter(), 'src/auth/auth.controller.ts': 'export class AuthController {}\n' },
 };
 
@@ -196,6 +205,10 @@ export const REFUSED: Readonly<Record<string, readonly [files: Files, reason: Re
   'with two data sources': [
     withImports("TypeOrmModule.forRoot({ type: 'postgres' }), TypeOrmModule.forRoot({ type: 'postgres', name: 'b' })"),
     /several data sources/,
+  ],
+  'that imports all of a package': [
+    withImports("typeorm.TypeOrmModule.forRoot({ type: 'mysql' })", "import * as typeorm from '@nestjs/typeorm';"),
+    /imports all of @nestjs\/typeorm/,
   ],
   'with a data source out of sight': [withImports('TypeOrmModule.forFeature([])'), /none of the sources sets it up/],
 };

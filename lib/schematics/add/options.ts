@@ -1,6 +1,7 @@
 export const PACKAGE = 'nestjs-jwt-session';
 export const ACCOUNTS = `${PACKAGE}/accounts`;
 export const TYPEORM = '@nestjs/typeorm';
+export const CONFIG = '@nestjs/config';
 
 /** The options of the schematic; `schema.json` has their defaults. */
 export interface AddOptions {

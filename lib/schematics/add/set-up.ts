@@ -8,7 +8,7 @@ import { sourcesIn, type SourceTree, write } from '../source/source-tree.js';
 import type { TypeScript } from '../source/typescript.js';
 import { template } from './files.js';
 import { accountModule, sessionModule, typeOrmModule } from './modules.js';
-import { ACCOUNTS, type Import, PACKAGE, type SetUp, TYPEORM } from './options.js';
+import { ACCOUNTS, CONFIG, type Import, PACKAGE, type SetUp, TYPEORM } from './options.js';
 
 /** What was found in an application and done to it. */
 export interface Outcome {
@@ -31,6 +31,10 @@ export function setUp(tree: SourceTree, typescript: TypeScript, plan: SetUp): Ou
   const editors = sourcesIn(tree, plan.sourceRoot).map(path =>
     path === editor.path ? editor : new SourceEditor(typescript, path, tree.readText(path)),
   );
+  for (const module of [PACKAGE, ACCOUNTS, TYPEORM, CONFIG]) {
+    const whole = editors.find(one => one.hasNamespaceOf(module));
+    if (whole) throw new Refusal(`${whole.path} imports all of ${module}, so that it cannot be seen what it uses.`);
+  }
   const uses = (name: string, module: string) => editors.some(one => one.localName(name, module) !== undefined);
   if (uses('SessionModule', PACKAGE)) {
     if (plan.accounts && !uses('AccountModule', ACCOUNTS)) {
@@ -72,7 +76,7 @@ function checkConfigModule(editors: readonly SourceEditor[]): void {
   const options = ['envFilePath', 'ignoreEnvFile', 'ignoreEnvVars', 'expandVariables'];
   for (const editor of editors) {
     const { typescript, path } = editor;
-    for (const call of editor.callsTo('ConfigModule', '@nestjs/config', ['forRoot'])) {
+    for (const call of editor.callsTo('ConfigModule', CONFIG, ['forRoot'])) {
       const [given] = call.arguments;
       const literal = given === undefined || typescript.isObjectLiteralExpression(given);
       const own = options.find(name => given && literal && propertyOf(typescript, given, name));

@@ -13,6 +13,7 @@ export interface ImportedName {
   readonly local: string;
   readonly imported: string;
   readonly module: string;
+  readonly typeOnly: boolean;
 }
 
 /** A list between brackets: the elements of an array, the properties of an object, the names of an import. */
@@ -45,12 +46,21 @@ export class SourceEditor {
 
   /** @returns the name by which the file knows what a module exports, or undefined where it does not import it */
   localName(name: string, module: string): string | undefined {
-    return this.specifiers().find(one => one.module === module && one.imported === name)?.local;
+    return this.specifiers().find(one => one.module === module && one.imported === name && !one.typeOnly)?.local;
   }
 
   /** @returns what a name of the file was imported as, or undefined where it was not imported */
   importOf(local: string): ImportedName | undefined {
-    return this.specifiers().find(one => one.local === local);
+    return this.specifiers().find(one => one.local === local && !one.typeOnly);
+  }
+
+  /** Whether the file imports a module as a whole, so that uses of it would be overlooked. */
+  hasNamespaceOf(module: string): boolean {
+    return this.importDeclarations.some(({ moduleSpecifier, importClause }) => {
+      const bindings = importClause?.namedBindings;
+      const isNamespace = bindings !== undefined && this.typescript.isNamespaceImport(bindings);
+      return isNamespace && (moduleSpecifier as TS.StringLiteral).text === module;
+    });
   }
 
   /** @returns the calls of a class's static methods, or of all of them */
@@ -109,8 +119,10 @@ export class SourceEditor {
     const { line } = this.file.getLineAndCharacterOfPosition(start);
     const text = list.getText(this.file);
     const last = elements.at(-1);
-    if (last !== undefined && text.includes('\n'))
-      return this.appendLines(last, elements.hasTrailingComma!, list, items);
+    if (last !== undefined && text.includes('\n')) {
+      this.appendLines(last, elements.hasTrailingComma!, list, items);
+      return;
+    }
     if (this.hasComment(list, elements)) {
       throw new Refusal(`${this.path}, line ${line + 1}: a list with a comment in it, where something must be added.`);
     }
@@ -178,18 +190,10 @@ export class SourceEditor {
   private addImport(module: string, names: readonly string[]): void {
     const { typescript } = this;
     const merged = this.importDeclarations.find(({ moduleSpecifier, importClause }) => {
-      const bindings = importClause?.namedBindings;
-      const typeOnly = importClause?.getText(this.file).startsWith('type ') ?? false;
-      return (
-        typescript.isStringLiteral(moduleSpecifier) &&
-        moduleSpecifier.text === module &&
-        bindings !== undefined &&
-        typescript.isNamedImports(bindings) &&
-        !typeOnly
-      );
+      const isNamed = importClause?.namedBindings && typescript.isNamedImports(importClause.namedBindings);
+      return isNamed && !importClause.isTypeOnly && (moduleSpecifier as TS.StringLiteral).text === module;
     });
-    const bindings = merged?.importClause?.namedBindings;
-    if (bindings && typescript.isNamedImports(bindings)) return this.append(bindings, names);
+    if (merged) return this.append(merged.importClause!.namedBindings as TS.NamedImports, names);
     const line = this.importLine(module, names);
     const imports = this.importDeclarations;
     const packages = imports.filter(one => !isRelative((one.moduleSpecifier as TS.StringLiteral).text));
@@ -213,10 +217,11 @@ export class SourceEditor {
       const bindings = importClause?.namedBindings;
       if (!bindings || !typescript.isNamedImports(bindings)) return [];
       const module = (moduleSpecifier as TS.StringLiteral).text;
-      return bindings.elements.map(({ name, propertyName }) => ({
+      return bindings.elements.map(({ name, propertyName, isTypeOnly }) => ({
         module,
         local: name.text,
         imported: propertyName?.text ?? name.text,
+        typeOnly: importClause.isTypeOnly || isTypeOnly,
       }));
     });
   }
