@@ -4,6 +4,7 @@
 //
 // --thorough also runs the application's own build, tests and lint. Nothing has an input, so that nothing can ask.
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -228,4 +229,7 @@ try {
   });
 } finally {
   rmSync(scratch, { recursive: true, force: true });
+  // Where the application's data lie when root has started it.
+  const hash = createHash('sha256').update(join(scratch, 'my-app')).digest('hex').slice(0, 12);
+  rmSync(`/var/tmp/my-app-${hash}`, { recursive: true, force: true });
 }
