@@ -1,7 +1,7 @@
 // Builds `dist`: `nest build` compiles (decorator metadata needs its types), Rollup makes of that one ESM and one CommonJS build,
 // whose entry points share their chunks, and one set of declarations.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { minify } from '@swc/core';
@@ -31,15 +31,14 @@ const MODULES = { tslib: 'tslib/tslib.es6.mjs' };
 
 if (isUpToDate()) process.exit();
 rmSync('dist', { recursive: true, force: true });
-nestBuild();
+run('@nestjs/cli/bin/nest.js', 'build');
 await Promise.all([bundle('es'), bundle('cjs'), declare()]);
+buildSchematics();
 writeNotices();
 
 /** Compiles in a process of its own, and ends this one where that finds a mistake. */
-function nestBuild() {
-  const { status } = spawnSync(process.execPath, ['node_modules/@nestjs/cli/bin/nest.js', 'build'], {
-    stdio: 'inherit',
-  });
+function run(tool, ...parameters) {
+  const { status } = spawnSync(process.execPath, [join('node_modules', tool), ...parameters], { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }
 
@@ -152,6 +151,12 @@ function refuseWarning({ code, plugin, message }) {
   throw new Error(message);
 }
 
+/** What Nest's CLI runs, and the command of the package: plain CommonJS files with their templates beside them. */
+function buildSchematics() {
+  run('typescript/bin/tsc', '-p', 'tsconfig.schematics.json');
+  cpSync('lib/schematics', 'dist/schematics', { recursive: true, filter: file => !file.endsWith('.ts') });
+}
+
 /** The licences of what the builds bring along. */
 function writeNotices() {
   const notices = [...BUNDLED_ALWAYS, ...BUNDLED_FOR_COMMONJS].map(name => {
@@ -171,6 +176,7 @@ function isUpToDate() {
     'package.json',
     'tsconfig.json',
     'tsconfig.build.json',
+    'tsconfig.schematics.json',
     'nest-cli.json',
     'build.mjs',
     'node_modules',

@@ -20,6 +20,10 @@ async function useAll({ sessions, pass, confirmUses }: TestApp, user: string): P
   const logIn = () => sessions.logIn(user, { claims: { role: 'user' }, data: { theme: 'dark' } });
   const refresh = (token: { refreshToken?: string }) => sessions.refresh({ refreshToken: token.refreshToken! });
 
+  const together = await Promise.all([logIn(), logIn()]);
+  await Promise.all(together.map(refresh));
+  await sessions.logOutAll(user);
+
   const first = await logIn();
   const second = await refresh(first);
   await sessions.verify(second.accessToken!);
@@ -36,9 +40,10 @@ async function useAll({ sessions, pass, confirmUses }: TestApp, user: string): P
 
   const { session } = await logIn();
   await logIn();
+  const { session: renewed } = await sessions.reauthenticate(session);
   await sessions.list(user);
-  await sessions.logOutOthers(session);
-  await sessions.logOut(session.id);
+  await sessions.logOutOthers(renewed);
+  await sessions.logOut(renewed.id);
   await sessions.invalidateTokens(user, 'access');
   await sessions.invalidateTokens(user, 'refresh');
   await sessions.rotateKeys();

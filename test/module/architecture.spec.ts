@@ -40,6 +40,8 @@ function isTypeOnly(statement: ts.ImportDeclaration | ts.ExportDeclaration): boo
 const LAYERS = [
   // Runs in browsers: it stands apart.
   ['client'],
+  // Runs where applications are made, and knows the rest by its public names in templates alone.
+  ['schematics'],
   ['accounts'],
   ['index.ts', 'testing', 'verifier'],
   ['session.module.ts'],

@@ -6,12 +6,14 @@ import { describe, expect, it } from '@jest/globals';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Bytes, source maps not counted. Raise it knowingly: two builds of the code are three quarters of it. */
-const LIMIT = 650_000;
+const LIMIT = 700_000;
 
 const EXPECTED = [
   /^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
   /^dist\/((testing|client|verifier|accounts|accounts\/testing)\/)?index\.(c?js(\.map)?|d\.c?ts)$/,
   /^dist\/shared\/[a-z_.-]+\.(c?js(\.map)?|d\.cts)$/,
+  /^dist\/schematics\/(bin\.js|collection\.json|package\.json|(add|database|new|source)\/[a-z.-]+\.(js|json))$/,
+  /^dist\/schematics\/files\/[a-zA-Z\d.-]+\.template$/,
   /^dist\/(session\.types\.d\.cts|THIRD-PARTY-NOTICES\.txt)$/,
 ];
 
@@ -26,7 +28,8 @@ const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scr
 });
 const [{ files }] = JSON.parse(output) as [{ files: Packed[] }];
 const text = (path: string) => readFileSync(root + path, 'utf8');
-const named = (extension: string) => files.map(({ path }) => path).filter(path => path.endsWith(extension));
+const named = (extension: string) =>
+  files.map(({ path }) => path).filter(path => path.endsWith(extension) && !path.startsWith('dist/schematics/'));
 
 describe('the package', () => {
   it('contains the builds, their declarations and what a reader needs; neither tests nor sources', () => {

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Refusal } from '../source/refusal.js';
+import { type SourceTree, write } from '../source/source-tree.js';
+
+type Versions = Record<string, string>;
+
+/** The part of a package.json that is read and written here. */
+export interface Manifest {
+  name?: string;
+  version?: string;
+  description?: string;
+  scripts?: Versions;
+  dependencies?: Versions;
+  devDependencies?: Versions;
+  peerDependencies?: Versions;
+}
+
+const PATH = 'package.json';
+
+/** Our own package.json: what we work with stands there, and only there. */
+export const own = JSON.parse(readFileSync(join(__dirname, '..', '..', '..', PATH), 'utf8')) as Required<Manifest>;
+
+/** @throws Refusal where there is no package.json, or it asks for a Nest or TypeORM that we do not work with */
+export function readManifest(tree: SourceTree): Manifest {
+  if (!tree.exists(PATH)) throw new Refusal('There is no package.json here.');
+  const manifest = JSON.parse(tree.readText(PATH)) as Manifest;
+  const nest = versionOf(manifest, '@nestjs/core');
+  if (nest === undefined)
+    throw new Refusal('package.json does not depend on @nestjs/core: this is no Nest application.');
+  if (![11, 12].includes(majorOf(nest))) throw new Refusal(`Nest ${nest} is neither 11 nor 12.`);
+  const typeorm = versionOf(manifest, 'typeorm');
+  if (typeorm !== undefined && majorOf(typeorm) !== 1) {
+    throw new Refusal(`TypeORM ${typeorm} is not TypeORM 1: update it first.`);
+  }
+  return manifest;
+}
+
+/** @returns the packages that the application needs, in the versions that go with its Nest */
+export function neededPackages(manifest: Manifest, accounts: boolean): Versions {
+  const nest = `^${majorOf(versionOf(manifest, '@nestjs/core')!)}.0.0`;
+  const newest = (name: string) => own.peerDependencies[name]!.split(' || ').at(-1)!;
+  const needed: Versions = {
+    'nestjs-jwt-session': `^${own.version}`,
+    '@nestjs/typeorm': nest,
+    typeorm: newest('typeorm'),
+    pg: newest('pg'),
+  };
+  const forAccounts: Versions = { '@node-rs/argon2': newest('@node-rs/argon2'), nodemailer: newest('nodemailer') };
+  return accounts ? { ...needed, ...forAccounts } : needed;
+}
+
+/**
+ * Adds what is missing to package.json; what is there keeps its version.
+ *
+ * @returns the names of what was added
+ */
+export function addPackages(tree: SourceTree, kind: 'dependencies' | 'devDependencies', packages: Versions): string[] {
+  const manifest = JSON.parse(tree.readText(PATH)) as Manifest;
+  const missing = Object.entries(packages).filter(([name]) => versionOf(manifest, name) === undefined);
+  const sorted = Object.entries({ ...manifest[kind], ...Object.fromEntries(missing) }).sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
+  if (missing.length > 0) writeManifest(tree, { ...manifest, [kind]: Object.fromEntries(sorted) });
+  return missing.map(([name]) => name);
+}
+
+/** Writes package.json as it was indented. */
+export function writeManifest(tree: SourceTree, manifest: Manifest): void {
+  const indent = /^[ \t]+/m.exec(tree.readText(PATH))?.[0] ?? '  ';
+  write(tree, PATH, `${JSON.stringify(manifest, null, indent)}\n`);
+}
+
+function versionOf({ dependencies, devDependencies }: Manifest, name: string): string | undefined {
+  return dependencies?.[name] ?? devDependencies?.[name];
+}
+
+/** The first number of a range such as `^11.0.1`. */
+function majorOf(range: string): number {
+  return Number(/\d+/.exec(range)?.[0]);
+}

@@ -1,0 +1,49 @@
+import type { AddOptions } from './options.js';
+import type { Outcome } from './set-up.js';
+
+interface Done extends AddOptions, Outcome {
+  /** Names of the packages that were added. */
+  readonly packages: readonly string[];
+  /** Paths of the files of the environment that were written. */
+  readonly files: readonly string[];
+  /** Path of the login controller that was made. */
+  readonly stub: string | undefined;
+}
+
+/** @returns what was done, and what is left to do */
+export function report(done: Done): string {
+  const next = nextLines(done).map((line, index) => `  ${index + 1}. ${line}`);
+  return ['nestjs-jwt-session:', ...doneLines(done).map(line => `  ${line}`), '', 'Next:', ...next].join('\n');
+}
+
+function doneLines({ accounts, database, packages, files, stub, migrationsByHand }: Done): string[] {
+  const modules = [...(database ? ['TypeOrmModule'] : []), 'SessionModule', ...(accounts ? ['AccountModule'] : [])];
+  return [
+    `the application imports ${list(modules)}; environment.ts reads .env for it`,
+    ...(database ? [] : ['the data source knows its entities and migrations']),
+    ...(migrationsByHand ? [] : ['the migrations run when the application starts']),
+    ...(stub === undefined ? [] : [`${stub} has a login, which refuses everybody so far`]),
+    ...(packages.length > 0 ? [`package.json has ${list(packages)}`] : []),
+    ...(files.length > 0 ? [`${list(files)}: what was missing is there now`] : []),
+  ];
+}
+
+function nextLines({ accounts, database, packages, skipInstall, stub, migrationsByHand }: Done): string[] {
+  const logIn =
+    stub === undefined
+      ? 'Where your users log in, call SessionService.logIn(userId, { exchange }): see README, "Use it".'
+      : `Write authenticate() in ${stub}.`;
+  const conditional: [applies: boolean, line: string][] = [
+    [packages.length > 0 && skipInstall, 'Install the packages: npm install'],
+    [database, 'Write the address of your PostgreSQL into .env. Tests that import AppModule need it as well.'],
+    [migrationsByHand, 'Run the migrations as you run yours; if that takes a data source of its own, add them there.'],
+    [!accounts, logIn],
+    [accounts, 'Start it, and POST { email, password } to /account/register: see README, "Accounts".'],
+    [true, 'In production set the variables of .env.example. Migrate before several instances start at once.'],
+  ];
+  return conditional.filter(([applies]) => applies).map(([, line]) => line);
+}
+
+function list(names: readonly string[]): string {
+  return new Intl.ListFormat('en').format(names);
+}

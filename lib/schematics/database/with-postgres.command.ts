@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { parseEnv } from 'node:util';
+import { identity } from './binaries.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
+
+/**
+ * Runs a command with `DATABASE_URL` of an embedded PostgreSQL, unless it is set or stands in `.env`.
+ *
+ * @returns the command's exit status
+ */
+export async function withPostgres(command: readonly string[], { temporary }: { temporary: boolean }): Promise<number> {
+  if (databaseUrl() !== undefined) return run(command, process.env);
+  if (process.env.NODE_ENV === 'production') {
+    throw new Error('DATABASE_URL is not set: in production there is no embedded PostgreSQL');
+  }
+  const folder = temporary ? mkdtempSync(join(openFolder(), 'postgres-')) : dataFolder();
+  let server: EmbeddedPostgres | undefined;
+  try {
+    server = await startEmbeddedPostgres(process.cwd(), folder, temporary ? ['fsync=off'] : []);
+    return await run(command, { ...process.env, DATABASE_URL: server.url });
+  } finally {
+    await server?.stop();
+    if (temporary) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function databaseUrl(): string | undefined {
+  const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {};
+  return (process.env.DATABASE_URL ?? file.DATABASE_URL) || undefined;
+}
+
+/** Where the data of this application lie; not in root's own folders, which are closed to the server. */
+function dataFolder(): string {
+  const application = resolve('.');
+  if (identity.uid === undefined) return join(application, '.data');
+  const hash = createHash('sha256').update(application).digest('hex').slice(0, 12);
+  return join(openFolder(), `${basename(application)}-${hash}`);
+}
+
+function openFolder(): string {
+  return identity.uid === undefined ? tmpdir() : '/var/tmp';
+}
+
+const ignore = (): void => {};
+
+async function run([command, ...parameters]: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  // Windows finds the commands of npm through its shell only.
+  const child = spawn(command!, parameters, { env, stdio: 'inherit', shell: process.platform === 'win32' });
+  // The terminal sends Ctrl+C to the command as well; it is for the command to end, and for us to stop the server then.
+  const forward = (signal: NodeJS.Signals) => child.kill(signal);
+  process.on('SIGINT', ignore).on('SIGTERM', forward).on('SIGHUP', forward);
+  const [status] = (await once(child, 'exit')) as [number | null];
+  return status ?? 1;
+}

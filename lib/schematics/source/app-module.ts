@@ -1,0 +1,77 @@
+import type * as TS from 'typescript';
+import { posix } from 'node:path';
+import { Refusal } from './refusal.js';
+import { SourceEditor } from './source-editor.js';
+import type { SourceTree } from './source-tree.js';
+import type { TypeScript } from './typescript.js';
+
+export interface AppModule {
+  readonly editor: SourceEditor;
+  /** What `@Module` was given. */
+  readonly metadata: TS.ObjectLiteralExpression;
+  /** How the application's own files are imported: `.js`, `.ts` or nothing. */
+  readonly extension: string;
+}
+
+/**
+ * Finds the module that `main.ts` starts.
+ *
+ * @throws Refusal where it is not written as the Nest CLI writes it
+ */
+export function findAppModule(tree: SourceTree, typescript: TypeScript, sourceRoot: string): AppModule {
+  const path = `${sourceRoot}/main.ts`;
+  if (!tree.exists(path)) throw new Refusal(`There is no ${path}, which starts a Nest application.`);
+  const main = new SourceEditor(typescript, path, tree.readText(path));
+  const { name, specifier } = startedModule(main);
+  const base = posix.join(posix.dirname(path), specifier.replace(/\.[jt]s$/, ''));
+  const file = [`${base}.ts`, `${base}/index.ts`].find(one => tree.exists(one));
+  if (file === undefined) throw new Refusal(`${path} imports ${specifier}, which is not among the sources.`);
+  const editor = new SourceEditor(typescript, file, tree.readText(file));
+  const extension = /\.[jt]s$/.exec(specifier)?.[0] ?? '';
+  return { editor, metadata: metadataOf(editor, name), extension };
+}
+
+/** @returns the list of that name in the metadata, or undefined where there is none */
+export function listOf({ editor, metadata }: AppModule, name: string): TS.ArrayLiteralExpression | undefined {
+  const property = propertyOf(editor.typescript, metadata, name);
+  if (property === undefined) return undefined;
+  const value = editor.typescript.isPropertyAssignment(property) ? property.initializer : property;
+  if (editor.typescript.isArrayLiteralExpression(value)) return value;
+  throw new Refusal(`In ${editor.path} "${name}" is no list that stands there.`);
+}
+
+export function propertyOf(
+  typescript: TypeScript,
+  literal: TS.ObjectLiteralExpression,
+  name: string,
+): TS.ObjectLiteralElementLike | undefined {
+  return literal.properties.find(({ name: key }) => {
+    return key !== undefined && (typescript.isIdentifier(key) || typescript.isStringLiteral(key)) && key.text === name;
+  });
+}
+
+function startedModule(main: SourceEditor): { name: string; specifier: string } {
+  const started = main.callsTo('NestFactory', '@nestjs/core');
+  const names = new Set(started.map(call => call.arguments[0]?.getText() ?? ''));
+  const [local = ''] = names;
+  const imported = names.size === 1 ? main.importOf(local) : undefined;
+  if (imported === undefined) throw new Refusal(`${main.path} does not start one module that it imports by its name.`);
+  if (!imported.module.startsWith('.')) {
+    throw new Refusal(`${main.path} imports ${local} from ${imported.module}, which is no relative path.`);
+  }
+  return { name: imported.imported, specifier: imported.module };
+}
+
+function metadataOf(editor: SourceEditor, name: string): TS.ObjectLiteralExpression {
+  const { typescript, file, path } = editor;
+  const declaration = file.statements.find(one => typescript.isClassDeclaration(one) && one.name?.text === name);
+  const decorators =
+    declaration && typescript.canHaveDecorators(declaration) ? typescript.getDecorators(declaration) : [];
+  const module = editor.localName('Module', '@nestjs/common');
+  const metadata = decorators
+    ?.map(({ expression }) => expression)
+    .filter(expression => typescript.isCallExpression(expression))
+    .find(call => call.expression.getText() === module)?.arguments[0];
+  if (metadata && typescript.isObjectLiteralExpression(metadata)) return metadata;
+  throw new Refusal(`${path} has no class ${name} with @Module({ … }).`);
+}

