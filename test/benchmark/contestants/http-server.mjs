@@ -16,7 +16,7 @@ const JWT_SECRET = 'the string secret of the documentation, of 32 bytes or more'
 const [platform, name, url] = process.argv.slice(2);
 
 const contestants = {
-  unguarded: async () => ({ title: 'limit: no guard', headers: () => Array(CLIENTS).fill({}) }),
+  unguarded: async () => ({ title: 'limit: no guard', headers: () => Array.from({ length: CLIENTS }, () => ({})) }),
   library: async () => ({
     title: LIBRARY,
     guard: SessionGuard,
@@ -87,7 +87,7 @@ class PlainModule {}
 Module(metadata)(PlainModule);
 const module = contestant.module?.(metadata) ?? PlainModule;
 const adapter = platform === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
-const app = await NestFactory.create(module, adapter, { logger: ['error', 'warn'] });
+const app = await NestFactory.create(module, adapter, { logger: ['error'] });
 await app.listen(0, '127.0.0.1');
 
 process.on('message', () => {

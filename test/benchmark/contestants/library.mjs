@@ -31,7 +31,7 @@ export function libraryModule(url, { session = {}, imports = [], ...metadata } =
 
 /** The library in an application without HTTP. */
 export async function startLibrary(url, options) {
-  return NestFactory.createApplicationContext(libraryModule(url, options), { logger: ['error', 'warn'] });
+  return NestFactory.createApplicationContext(libraryModule(url, options), { logger: ['error'] });
 }
 
 /** The library in an application on Fastify that does not listen. */

@@ -8,9 +8,9 @@ import { median, shuffled, spread, sum } from '../support/statistics.mjs';
 
 const SERVER = fileURLToPath(new URL('../contestants/http-server.mjs', import.meta.url));
 const CONNECTIONS = 32;
-const WARM_UP = Number(process.env.WU ?? 4);
-const ROUNDS = Number(process.env.RR ?? 5);
-const ROUND = 2;
+const WARM_UP = 3;
+const ROUNDS = 5;
+const ROUND = 1.5;
 
 /** The names of `http-server.mjs`. */
 const CONTESTANTS = {

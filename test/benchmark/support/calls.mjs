@@ -1,7 +1,7 @@
 import { countStatements } from './statements.mjs';
 import { median, shuffled, spread, sum } from './statistics.mjs';
 
-const WARM_UP = Number(process.env.WU ?? 2500);
+const WARM_UP = 2_500;
 const ROUNDS = 9;
 const ROUND = 150;
 const BATCH = 500;

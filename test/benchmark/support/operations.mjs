@@ -1,9 +1,9 @@
 import { countStatements } from './statements.mjs';
 import { median, quantile, shuffled, spread, sum } from './statistics.mjs';
 
-const WARM_UP = Number(process.env.WU ?? 1_000);
-const ROUNDS = Number(process.env.RR ?? 5);
-const ROUND = 400;
+const WARM_UP = 2_500;
+const ROUNDS = 5;
+const ROUND = 300;
 
 /**
  * Something to do over and over that waits for a database.
