@@ -49,6 +49,10 @@ async function measurePlatform(platform, servers) {
   return servers.map(server => {
     const rounds = taken.get(server);
     const perSecond = rounds.map(({ requests, seconds }) => requests / seconds);
+    const cpu = sum(rounds.map(round => round.cpu));
+    const busy = cpu / sum(rounds.map(({ seconds }) => seconds)) / 1_000_000;
+    if (busy < 0.9)
+      console.error(`  ${server.title}: had ${busy.toFixed(2)} of a core, something else was the bottleneck`);
     const requests = sum(rounds.map(round => round.requests));
     return {
       measure,
@@ -57,9 +61,8 @@ async function measurePlatform(platform, servers) {
       value: median(perSecond),
       spread: spread(perSecond),
       rounds: perSecond,
-      cpu: sum(rounds.map(({ cpu }) => cpu)) / requests,
-      // The share of a core that the server had: well below 1, and the load generator was the bottleneck.
-      busy: sum(rounds.map(({ cpu }) => cpu)) / sum(rounds.map(({ seconds }) => seconds)) / 1_000_000,
+      cpu: cpu / requests,
+      busy,
     };
   });
 }

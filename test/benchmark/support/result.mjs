@@ -9,6 +9,7 @@
  * @property {number} [spread] as a share of the value
  * @property {number[]} [rounds] the value of each round, for ratios within a round
  * @property {number} [cpu] microseconds of this process's processor time per operation
+ * @property {number} [busy] how many cores' worth of processor time a server had
  * @property {number} [p50] microseconds
  * @property {number} [p99] microseconds
  * @property {number} [statements] per operation
