@@ -1,10 +1,11 @@
-// npm run bench [-- part …]: measures, prints tables, and writes them as JSON to test/benchmark/results.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
+// npm run bench [-- part …]: measures, prints a table, and writes the results as JSON to test/benchmark/results.
+import { fork, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { describeMachine } from './support/machine.mjs';
 
-const PARTS = ['revocation'];
+const PARTS = ['verify', 'http', 'sessions', 'growth', 'disk', 'memory', 'revocation'];
 
 const asked = process.argv.slice(2);
 const unknown = asked.filter(part => !PARTS.includes(part));
@@ -13,13 +14,33 @@ if (unknown.length > 0) {
   process.exit(1);
 }
 
-const folder = join(dirname(fileURLToPath(import.meta.url)), 'results');
-mkdirSync(folder, { recursive: true });
-const machine = `${cpus().length} × ${cpus()[0].model}, Node ${process.versions.node}`;
+const folder = fileURLToPath(new URL('.', import.meta.url));
+if (!existsSync(`${folder}/node_modules`)) {
+  const { status } = spawnSync('npm', ['ci'], { cwd: folder, stdio: 'inherit', shell: process.platform === 'win32' });
+  if (status !== 0) process.exit(1);
+}
+
+mkdirSync(`${folder}/results`, { recursive: true });
+const machine = await describeMachine();
+const results = [];
+const began = performance.now();
 for (const part of asked.length > 0 ? asked : PARTS) {
-  console.log(`\n${part}, on ${machine}`);
-  const { measure } = await import(`./${part}.mjs`);
-  const rows = await measure();
-  console.table(rows);
-  writeFileSync(join(folder, `${part}.json`), `${JSON.stringify({ machine, rows }, null, 2)}\n`);
+  console.error(`${part}:`);
+  const rows = await measureApart(part);
+  writeFileSync(`${folder}/results/${part}.json`, `${JSON.stringify({ machine, results: rows }, null, 2)}\n`);
+  results.push(...rows);
+}
+const { tableOf } = await import('./support/table.mjs');
+console.log(`\n${Object.values(machine).join('; ')}\n\n${tableOf(results)}\n`);
+console.error(`${Math.round((performance.now() - began) / 1_000)} s`);
+
+/** Each part in a process of its own: what the compiler has learned from one must not speed up or slow down another. */
+async function measureApart(part) {
+  const child = fork(new URL('measure.mjs', import.meta.url), [part]);
+  const failed = once(child, 'exit').then(([code]) => {
+    throw new Error(`part ${part} ended with code ${code} and no results`);
+  });
+  const [rows] = await Promise.race([once(child, 'message'), failed]);
+  failed.catch(() => {});
+  return rows;
 }

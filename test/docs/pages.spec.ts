@@ -101,8 +101,9 @@ function isKnownCommand(command: string): boolean {
   // `recipes.spec.ts` runs them.
   if (program === 'curl') return true;
   if (program === 'cd') return true;
-  // The package's own generators, once it has them.
+  // The package's own generators.
   if (program === 'nest') return verb === 'add' && rest[0] === manifest.name && 'schematics' in manifest;
+  if (program === 'npx' && verb === 'nest') return isKnownCommand(command.slice('npx '.length));
   if (program === 'npx') return verb === manifest.name && 'bin' in manifest;
   if (program !== 'npm') return false;
   const isRunnable = (script: string, paths: readonly string[]) =>

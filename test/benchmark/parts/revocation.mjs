@@ -1,45 +1,36 @@
 // How long until the last of four processes refuses what was taken back, and what it costs them to know.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { NestFactory } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Client } from 'pg';
-import { SESSION_MIGRATIONS, SessionModule, SessionService } from '../../dist/index.js';
-import { RevocationState } from '../../build/rules/revocation-state.js';
-import { startEmbeddedPostgres } from '../../sample/app/dist/embedded-postgres.js';
+import { SESSION_MIGRATIONS, SessionModule, SessionService } from '../../../dist/index.js';
+import { withPostgres } from '../support/postgres.mjs';
+import { LIBRARY } from '../support/result.mjs';
+import { quantile, shuffled } from '../support/statistics.mjs';
 
 const PROCESSES = 4;
 const SESSIONS = 1_000;
 const TRIALS = { session: 97, user: 97, key: 6 };
 const GUARDED_REQUESTS = 4_000;
-const REVOCATIONS = 10_000;
 
-/** @returns rows of a table */
-export async function measure() {
-  // First, while there is nothing else on the heap.
-  const memory = measureMemory();
-  const folder = mkdtempSync(join(process.getuid?.() === 0 ? '/var/tmp' : tmpdir(), 'jwt-session-bench-'));
-  const server = await startEmbeddedPostgres(folder, ['max_connections=200']);
-  const processes = [];
-  let app;
-  try {
-    for (let started = 0; started < PROCESSES; started++) processes.push(await startSample(server.url));
-    app = await startIssuer(server.url);
-    const sessions = app.get(SessionService);
-    const latencies = await measureLatency(sessions, processes);
-    return [...latencies, await countStatements(sessions, processes, server.url), ...memory];
-  } finally {
-    await app?.close();
-    await Promise.all(processes.map(({ stop }) => stop()));
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
+/** @returns {Promise<import('../support/result.mjs').Result[]>} */
+export function measurePart() {
+  return withPostgres(async ({ url }) => {
+    const processes = [];
+    let app;
+    try {
+      for (let started = 0; started < PROCESSES; started++) processes.push(await startSample(url));
+      app = await startIssuer(url);
+      const sessions = app.get(SessionService);
+      const latencies = await measureLatency(sessions, processes);
+      return [...latencies, await countTransactions(sessions, processes, url)];
+    } finally {
+      await app?.close();
+      await Promise.all(processes.map(({ stop }) => stop()));
+    }
+  });
 }
 
 async function measureLatency(sessions, processes) {
@@ -67,13 +58,15 @@ async function measureLatency(sessions, processes) {
   }
   return Object.entries({ ...taken, all: Object.values(taken).flat() }).map(([what, times]) => ({
     measure: `until the last of ${PROCESSES} processes refuses (${what}, ${times.length} trials)`,
-    median: `${quantile(times, 0.5).toFixed(1)} ms`,
-    p99: `${quantile(times, 0.99).toFixed(1)} ms`,
+    contestant: LIBRARY,
+    unit: 'ms',
+    value: quantile(times, 0.5),
+    p99: quantile(times, 0.99) * 1_000,
   }));
 }
 
 /** Transactions that the database has seen meanwhile: those of the polls, and none for the requests. */
-async function countStatements(sessions, processes, url) {
+async function countTransactions(sessions, processes, url) {
   const { accessToken } = await sessions.logIn('ada');
   const client = new Client({ connectionString: url });
   await client.connect();
@@ -94,39 +87,10 @@ async function countStatements(sessions, processes, url) {
   await client.end();
   return {
     measure: `transactions during ${GUARDED_REQUESTS} guarded requests (polls and this count included)`,
-    median: String(after - before),
-    p99: '',
+    contestant: LIBRARY,
+    unit: 'transactions',
+    value: after - before,
   };
-}
-
-function measureMemory() {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc');
-  const heap = () => {
-    collect();
-    return process.memoryUsage().heapUsed;
-  };
-  const ids = Array.from({ length: REVOCATIONS }, () => crypto.randomUUID());
-  const kinds = {
-    sessions: id => ({ sessions: [{ id, reason: 'logout' }] }),
-    users: id => ({ users: [{ id, version: 1 }] }),
-  };
-  const bytesPer = announcement => {
-    const state = new RevocationState(675_000);
-    const before = heap();
-    // Strings of their own, as those that come out of a notification.
-    for (const id of ids) state.merge(announcement(Buffer.from(id).toString()), Date.now());
-    return (heap() - before) / state.size;
-  };
-  return Object.entries(kinds).map(([kind, announcement]) => {
-    // Once for the compiler, and what it leaves behind.
-    bytesPer(announcement);
-    return {
-      measure: `heap per revocation in memory (${kind}, ${REVOCATIONS})`,
-      median: `${bytesPer(announcement).toFixed(0)} bytes`,
-      p99: '',
-    };
-  });
 }
 
 async function startIssuer(url) {
@@ -182,16 +146,4 @@ async function useEverywhere(processes, issued) {
 async function untilRefused(process, token) {
   while ((await statusOf(process, token)) === 200);
   return performance.now();
-}
-
-function quantile(values, part) {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))];
-}
-
-function shuffled(values) {
-  return values
-    .map(value => ({ value, place: Math.random() }))
-    .sort((a, b) => a.place - b.place)
-    .map(({ value }) => value);
 }

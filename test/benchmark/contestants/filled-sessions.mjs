@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { encodeRefreshToken } from '../../../build/rules/refresh-token.js';
+import { deriveServerKeys } from '../../../build/rules/server-keys.js';
+import { SECRET } from './library.mjs';
+
+export const SESSIONS_EACH = 5;
+
+const USER_AGENT =
+  'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36';
+
+/** Milliseconds; one session logged in at each from here on. */
+const EPOCH = 1_700_000_000_000;
+
+const keys = deriveServerKeys(SECRET);
+
+/**
+ * Rows as `logIn` writes them, for sessions 0 to `count` - 1. What is random there follows from the number here, so that
+ * their refresh tokens are known.
+ *
+ * @param {import('pg').Client} client
+ */
+export async function fillSessions(client, count) {
+  await client.query(
+    `INSERT INTO jwt_session (id, user_id, generation, token_hash, leeway_until, access_auth_uuid, refresh_auth_uuid, claims,
+      user_agent, ip, created_at, authenticated_at, last_seen_at, expires_at, absolute_expires_at)
+    SELECT (lpad(to_hex(${EPOCH} + n), 12, '0') || '7' || left(md5(n::text), 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
+      'user-' || n / ${SESSIONS_EACH}, 0, sha256(sha256(convert_to('secret ' || n, 'UTF8'))), now(), nil, nil,
+      '{"role": "user"}', $1, '203.0.113.7', now(), now(), now(), now() + interval '30 days', now() + interval '180 days'
+    FROM generate_series(0, $2::bigint - 1) AS n, (VALUES ('00000000-0000-0000-0000-000000000000'::uuid)) AS none (nil)`,
+    [USER_AGENT, count],
+  );
+  await client.query('VACUUM ANALYZE jwt_session');
+}
+
+/** The refresh token of a filled session that was not refreshed yet. */
+export function refreshTokenOf(n) {
+  const time = (EPOCH + n).toString(16).padStart(12, '0');
+  const random = createHash('md5').update(String(n)).digest('hex');
+  const hex = `${time}7${random.slice(0, 3)}8${random.slice(3, 18)}`;
+  const sessionId = hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  const secret = createHash('sha256').update(`secret ${n}`).digest();
+  return encodeRefreshToken({ sessionId, generation: 0, secret }, keys);
+}
+
+export const CLIENT = { ip: '203.0.113.7', userAgent: USER_AGENT };
+
+/** Updates of the table's rows so far, and how many of them touched no index, as its statistics say. */
+export async function updatesOf(client) {
+  // What a connection has counted is published when it has been idle for a second.
+  await new Promise(resolve => setTimeout(resolve, 2_000));
+  const { rows } = await client.query(
+    `SELECT n_tup_upd::float8 AS updates, n_tup_hot_upd::float8 AS heap_only FROM pg_stat_user_tables WHERE relname = 'jwt_session'`,
+  );
+  return { updates: rows[0].updates, heapOnly: rows[0].heap_only };
+}

@@ -1,0 +1,75 @@
+import { countStatements } from './statements.mjs';
+import { median, shuffled, spread, sum } from './statistics.mjs';
+
+const WARM_UP = 2_500;
+const ROUNDS = 9;
+const ROUND = 150;
+const BATCH = 500;
+
+/**
+ * Something to call over and over.
+ *
+ * @typedef {object} Contestant
+ * @property {string} name
+ * @property {(count: number) => unknown[]} prepare makes the calls' inputs, outside the time that is measured
+ * @property {(input: any) => unknown} run one call; a promise is waited for
+ */
+
+/**
+ * Times calls that need nothing but the processor, one after another. All contestants warm up, then take turns in
+ * rounds, in another order each time.
+ *
+ * @param {string} measure
+ * @param {Contestant[]} contestants
+ * @returns {Promise<import('./result.mjs').Result[]>}
+ */
+export async function timeCalls(measure, contestants) {
+  console.error(`  ${measure} …`);
+  for (const contestant of contestants) await callFor(contestant, WARM_UP);
+  const taken = new Map(contestants.map(contestant => [contestant, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const contestant of shuffled(contestants)) taken.get(contestant).push(await callFor(contestant, ROUND));
+  }
+  return contestants.map(contestant => {
+    const rounds = taken.get(contestant);
+    const perCall = rounds.map(({ elapsed, calls }) => elapsed / calls);
+    return {
+      measure,
+      contestant: contestant.name,
+      unit: 'µs',
+      value: median(perCall),
+      spread: spread(perCall),
+      rounds: perCall,
+      cpu: perCallOf(rounds, 'cpu'),
+      statements: perCallOf(rounds, 'statements'),
+    };
+  });
+}
+
+function perCallOf(rounds, quantity) {
+  return sum(rounds.map(round => round[quantity])) / sum(rounds.map(({ calls }) => calls));
+}
+
+/** Calls until so many milliseconds are spent in calls. Answers in microseconds. */
+async function callFor({ prepare, run }, milliseconds) {
+  let calls = 0;
+  let elapsed = 0;
+  let cpu = 0;
+  const statementsBefore = countStatements();
+  while (elapsed < milliseconds * 1_000) {
+    // As between the requests of a server: timers and sockets get their turn, the library's poll among them.
+    await new Promise(setImmediate);
+    const inputs = prepare(BATCH);
+    const cpuBefore = process.cpuUsage();
+    const began = performance.now();
+    for (const input of inputs) {
+      const answer = run(input);
+      if (answer instanceof Promise) await answer;
+    }
+    elapsed += (performance.now() - began) * 1_000;
+    const { user, system } = process.cpuUsage(cpuBefore);
+    cpu += user + system;
+    calls += inputs.length;
+  }
+  return { calls, elapsed, cpu, statements: countStatements() - statementsBefore };
+}
