@@ -58,7 +58,7 @@ export class SessionEvents {
   );
 
   emit(event: SessionEvent): void {
-    logger.debug(JSON.stringify(event));
+    if (Logger.isLevelEnabled('debug')) logger.debug(JSON.stringify(event));
     this.subject.next(event);
   }
 

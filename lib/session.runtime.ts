@@ -16,11 +16,22 @@ export class SessionClock {
   }
 }
 
+/** Ids, salts and nonces are at most so long. They need to be unique and are no secrets, so that some may lie ready. */
+const LONGEST_READY = 16;
+const READY_BYTES = 4_096;
+
 /** Where random bytes come from: the operating system's CSPRNG. */
 @Injectable()
 export class SessionRandom {
+  private ready = Buffer.alloc(0);
+
+  /** No byte is given out twice. A secret is made when it is asked for. */
   bytes(length: number): Buffer {
-    return randomBytes(length);
+    if (length > LONGEST_READY) return randomBytes(length);
+    if (this.ready.length < length) this.ready = randomBytes(READY_BYTES);
+    const bytes = this.ready.subarray(0, length);
+    this.ready = this.ready.subarray(length);
+    return bytes;
   }
 }
 

@@ -41,8 +41,9 @@ export class AccessTokenSigner {
     const { kid, privateKey, algorithm } = this.keys.signing;
     const { lifetime, issuer, audience } = this.options.accessToken;
     const registered: RegisteredClaims = {
-      ...(issuer === undefined ? {} : { iss: issuer }),
-      ...(audience === undefined ? {} : { aud: audience }),
+      // JSON leaves out what is undefined.
+      iss: issuer,
+      aud: audience,
       sub: row.user_id,
       sid: row.id,
       jti: uuidV7(row.now_ms, this.random.bytes(10)),
@@ -56,7 +57,7 @@ export class AccessTokenSigner {
       access_version: Number(row.access_version),
       access_uuid: row.access_auth_uuid,
       token_version: row.token_version,
-      ...this.binding.claimOf(row.id, { ip: row.ip, userAgent: row.user_agent }),
+      binding: this.binding.claimOf(row.id, { ip: row.ip, userAgent: row.user_agent }),
     };
     const header = segmentOf({ alg: algorithm, typ: ACCESS_TOKEN_TYPE, kid });
     const input = `${header}.${segmentOf({ ...row.claims, ...registered })}`;

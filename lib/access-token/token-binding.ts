@@ -31,9 +31,9 @@ export class TokenBinding {
   }
 
   /** The claim, keyed so that a token does not tell the address it is bound to; none where nothing is bound. */
-  claimOf(sessionId: string, client: BoundClient): { binding?: string } {
-    if (!this.byIp && !this.byUserAgent) return {};
-    return { binding: this.digest(sessionId, client, this.secrets.newest).toString('base64url') };
+  claimOf(sessionId: string, client: BoundClient): string | undefined {
+    if (!this.byIp && !this.byUserAgent) return undefined;
+    return this.digest(sessionId, client, this.secrets.newest).toString('base64url');
   }
 
   /** @throws AccessTokenInvalidError for a token of another client, which refreshing will settle */

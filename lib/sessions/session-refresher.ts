@@ -48,6 +48,13 @@ export interface RefreshContext {
   readonly userAgent?: string;
 }
 
+/** The successor that a refresh mints if its case asks for one. */
+interface Candidate {
+  readonly token: RefreshToken;
+  readonly salt: Buffer;
+  readonly hash: Buffer;
+}
+
 /** The rotation protocol: one statement for a refresh, a second look for whatever that statement did not accept. */
 @Injectable()
 export class SessionRefresher {
@@ -82,7 +89,7 @@ export class SessionRefresher {
       const candidate = this.mint(presented);
       const request = this.requestOf(presented, candidate, context);
       const row = (await this.store.rotate(request)) ?? (await this.lookAgain(request));
-      if (row) return this.answer(await this.withClaims(row, context), presented, candidate.token, context);
+      if (row) return this.answer(await this.withClaims(row, context), presented, candidate, context);
     }
     throw new SessionStoreUnavailableError('The session is being refreshed by too many requests at once: try again');
   }
@@ -146,13 +153,14 @@ export class SessionRefresher {
   private async answer(
     row: RotatedRow,
     presented: RefreshToken,
-    candidate: RefreshToken,
+    candidate: Candidate,
     { exchange, transport }: RefreshContext,
   ): Promise<IssuedTokens> {
     const name = row.last_case;
     this.logger.debug(`session ${row.id}: ${name}, generation ${presented.generation}`);
-    const token = this.tokenFor(row, presented, candidate);
-    const access = await this.signer.sign(row, { generation: token.generation, hash: hashOf(token.secret) });
+    const token = this.tokenFor(row, presented, candidate.token);
+    const hash = token === candidate.token ? candidate.hash : hashOf(token.secret);
+    const access = await this.signer.sign(row, { generation: token.generation, hash });
     this.events.emit({
       type: REPLAYS.has(name) ? 'session.replayed' : 'session.refreshed',
       sessionId: row.id,
@@ -186,22 +194,23 @@ export class SessionRefresher {
     throw new SessionStoreUnavailableError();
   }
 
-  private mint(presented: RefreshToken) {
+  private mint(presented: RefreshToken): Candidate {
     const { newest } = this.secrets;
     const salt = newSalt(newest, this.random.bytes(SALT_BYTES));
-    return { salt, token: deriveSuccessor(presented, salt, [newest])! };
+    const token = deriveSuccessor(presented, salt, [newest])!;
+    return { salt, token, hash: hashOf(token.secret) };
   }
 
   private requestOf(
     presented: RefreshToken,
-    { salt, token }: { salt: Buffer; token: RefreshToken },
+    { salt, hash }: Candidate,
     { ip, userAgent }: RefreshContext,
   ): RotationRequest {
     return {
       sessionId: presented.sessionId,
       generation: presented.generation,
       hash: hashOf(presented.secret),
-      candidate: { hash: hashOf(token.secret), salt },
+      candidate: { hash, salt },
       leeway: this.options.session.leeway,
       idleLifetime: this.options.session.idleLifetime,
       ip,

@@ -1,8 +1,8 @@
 import { SessionStoreUnavailableError } from '../session.errors.js';
 import type { SessionTimers } from '../session.runtime.js';
 
-/** How many requests share a statement at most: rows are locked until all are written. */
-const MOST = 100;
+/** How many requests share a statement at most: the database works on one while this process is at the answers of another. */
+const MOST = 16;
 
 /** How a kind of request is answered: several at once, or one by itself. */
 export interface SharedStatement<Request, Answer> {
