@@ -43,7 +43,7 @@ export class CsrfTokens {
     });
     if (matches) return;
     throw new CsrfRejectedError(
-      `Refused: send the value of the csrf_token cookie as the header ${CSRF_HEADER} (the one that came is missing or of another session)`,
+      `Refused: send the value of the csrf_token cookie (__Host-csrf_token where cookies are Secure) as the header ${CSRF_HEADER}: the one that came is missing or of another session`,
     );
   }
 

@@ -34,12 +34,23 @@ export async function fillSessions(client, count) {
 
 /** The refresh token of a filled session that was not refreshed yet. */
 export function refreshTokenOf(n) {
+  return encodeRefreshToken({ sessionId: sessionIdOf(n), generation: 0, secret: secretOf(n) }, keys);
+}
+
+/** What the row has of it. */
+export function tokenHashOf(n) {
+  return createHash('sha256').update(secretOf(n)).digest();
+}
+
+export function sessionIdOf(n) {
   const time = (EPOCH + n).toString(16).padStart(12, '0');
   const random = createHash('md5').update(String(n)).digest('hex');
   const hex = `${time}7${random.slice(0, 3)}8${random.slice(3, 18)}`;
-  const sessionId = hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
-  const secret = createHash('sha256').update(`secret ${n}`).digest();
-  return encodeRefreshToken({ sessionId, generation: 0, secret }, keys);
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
+
+function secretOf(n) {
+  return createHash('sha256').update(`secret ${n}`).digest();
 }
 
 export const CLIENT = { ip: '203.0.113.7', userAgent: USER_AGENT };

@@ -1,6 +1,7 @@
 // What a session takes on disk after refreshes, which leave dead versions of its row behind.
-import { SessionService } from '../../../dist/index.js';
-import { CLIENT, fillSessions, refreshTokenOf, updatesOf } from '../contestants/filled-sessions.mjs';
+import { randomBytes } from 'node:crypto';
+import { buildRotationStatements } from '../../../build/store/rotation.statements.js';
+import { CLIENT, fillSessions, sessionIdOf, tokenHashOf, updatesOf } from '../contestants/filled-sessions.mjs';
 import { startLibrary } from '../contestants/library.mjs';
 import { onConnection, withPostgres } from '../support/postgres.mjs';
 import { LIBRARY } from '../support/result.mjs';
@@ -8,11 +9,19 @@ import { shuffled } from '../support/statistics.mjs';
 
 const SESSIONS = 100_000;
 const REFRESHES = 10;
-const CALLERS = 64;
+/** As many as share a statement in the library. */
+const TOGETHER = 16;
+const TABLES = {
+  session: 'jwt_session',
+  userAuth: 'jwt_session_user_auth',
+  signingKey: 'jwt_session_key',
+  origin: null,
+};
+const IDLE_LIFETIME = 30 * 86_400_000;
 
 /**
- * The rows are written by SQL as `logIn` writes them; the refreshes are real, in another order each time, each in a
- * transaction of its own or in the one that the library makes of several. Autovacuum runs by its defaults.
+ * The rows are written by SQL as `logIn` writes them, and refreshed by the library's own statement, in another order each
+ * time, one transaction for as many as share one. Autovacuum runs by its defaults.
  *
  * @returns {Promise<import('../support/result.mjs').Result[]>}
  */
@@ -24,7 +33,7 @@ export function measurePart(count = SESSIONS) {
       return await onConnection(url, async client => {
         await fillSessions(client, count);
         const atFirst = await bytesOf(client, count, 'after the login');
-        await refreshAll(app.get(SessionService), count);
+        await refreshAll(client, count);
         const { updates, heapOnly } = await updatesOf(client);
         const share = {
           measure: 'heap-only updates',
@@ -40,17 +49,35 @@ export function measurePart(count = SESSIONS) {
   });
 }
 
-async function refreshAll(sessions, count) {
-  const tokens = Array.from({ length: count }, (_, n) => refreshTokenOf(n));
-  for (let refreshes = 0; refreshes < REFRESHES; refreshes++) {
-    console.error(`  refresh ${refreshes + 1} of ${REFRESHES} of ${count} sessions …`);
-    const places = shuffled([...tokens.keys()]);
-    const caller = async () => {
-      for (let place = places.pop(); place !== undefined; place = places.pop()) {
-        tokens[place] = (await sessions.refresh({ ...CLIENT, refreshToken: tokens[place] })).refreshToken;
-      }
-    };
-    await Promise.all(Array.from({ length: CALLERS }, caller));
+/** Without the cryptography, which leaves nothing on the disk: any 32 bytes are a hash, and any 20 a salt. */
+async function refreshAll(client, count) {
+  const { rotateSeveral } = buildRotationStatements(TABLES);
+  const hashes = Array.from({ length: count }, (_, n) => tokenHashOf(n));
+  for (let generation = 0; generation < REFRESHES; generation++) {
+    console.error(`  refresh ${generation + 1} of ${REFRESHES} of ${count} sessions …`);
+    const order = shuffled([...hashes.keys()]);
+    for (let from = 0; from < count; from += TOGETHER) {
+      const asked = order.slice(from, from + TOGETHER);
+      const successors = asked.map(() => randomBytes(32));
+      const { rowCount } = await client.query({
+        ...rotateSeveral,
+        values: [
+          asked.map(sessionIdOf),
+          asked.map(() => generation),
+          asked.map(n => hashes[n]),
+          successors,
+          asked.map(() => randomBytes(20)),
+          asked.map(() => CLIENT.ip),
+          asked.map(() => CLIENT.userAgent),
+          0,
+          IDLE_LIFETIME,
+          false,
+          false,
+        ],
+      });
+      if (rowCount !== asked.length) throw new Error('a session was not refreshed');
+      asked.forEach((n, index) => (hashes[n] = successors[index]));
+    }
   }
 }
 

@@ -8,8 +8,28 @@ const HEADER = ['measure', 'contestant', 'result', '±', 'CPU', 'p50', 'p99', 's
  * @param {import('./result.mjs').Result[]} results
  */
 export function tableOf(results) {
-  const rows = [HEADER, ...results.flatMap(result => linesOf(result, results))];
-  const widths = HEADER.map((_, column) => Math.max(...rows.map(row => row[column].length)));
+  return tableFrom([HEADER, ...results.flatMap(result => linesOf(result, results))]);
+}
+
+/**
+ * What was reached of what is aimed at, and nothing else.
+ *
+ * @param {import('./result.mjs').Result[]} results
+ */
+export function summaryOf(results) {
+  const rows = TARGETS.map(target => ({ target, judgement: judge(target, results) }))
+    .filter(({ judgement }) => judgement !== undefined)
+    .map(({ target: { measure, contestant }, judgement: { target, reached, met } }) => [
+      contestant === undefined ? measure : `${measure}, ${contestant.split(', ').at(-1)}`,
+      target,
+      reached,
+      met,
+    ]);
+  return tableFrom([['measure', 'target', 'reached', 'met?'], ...rows]);
+}
+
+function tableFrom(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map(row => row[column].length)));
   const line = row => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`;
   const [header, ...others] = rows.map(line);
   return [header, `|${widths.map(width => '-'.repeat(width + 2)).join('|')}|`, ...others].join('\n');
