@@ -1,8 +1,6 @@
 import { constants, createHmac, type KeyObject, sign, timingSafeEqual, verify } from 'node:crypto';
+import { RSA_BITS, signatureBytes } from '../keys/key-pair.js';
 import type { AccessTokenAlgorithm } from '../options/session-options.js';
-
-/** The shortest RSA key, in bits (RFC 7518, section 3.3). */
-const RSA_BITS = 2048;
 
 /** What node:crypto is told beside the key: ECDSA gives two numbers side by side, PSS takes a salt as long as the hash. */
 const ECDSA = { dsaEncoding: 'ieee-p1363' } as const;
@@ -31,14 +29,10 @@ export function isSignature(
   input: string,
   { algorithm, publicKey }: { readonly algorithm: AccessTokenAlgorithm; readonly publicKey: KeyObject },
 ): boolean {
-  if (algorithm === 'HS256') {
-    const expected = hmac(input, publicKey);
-    return signature.length === expected.length && timingSafeEqual(signature, expected);
-  }
-  const { modulusLength } = publicKey.asymmetricKeyDetails ?? {};
-  if (modulusLength !== undefined && modulusLength < RSA_BITS) return false;
   // OpenSSL takes a PSS signature without its leading zeros; RFC 8017, section 8.1.2, does not.
-  if (modulusLength !== undefined && signature.length !== Math.ceil(modulusLength / 8)) return false;
+  if (signature.length !== signatureBytes(algorithm, publicKey)) return false;
+  if (algorithm === 'HS256') return timingSafeEqual(signature, hmac(input, publicKey));
+  if ((publicKey.asymmetricKeyDetails?.modulusLength ?? RSA_BITS) < RSA_BITS) return false;
   const { digest, options } = ASYMMETRIC[algorithm];
   return verify(digest, Buffer.from(input), { key: publicKey, ...options }, signature);
 }

@@ -12,7 +12,8 @@ const generate = promisify(generateKeyPairWithCallback);
 
 /** The curve of each ECDSA algorithm (RFC 7518, section 3.4). */
 export const CURVES = { ES256: 'P-256', ES384: 'P-384' } as const;
-const RSA_BITS = 2048;
+/** The size of RSA keys that are made, and the least of those that count (RFC 7518, section 3.3). */
+export const RSA_BITS = 2048;
 
 /** Generates the private key for an algorithm, off the main thread. */
 export async function generatePrivateKey(algorithm: GeneratedAlgorithm): Promise<KeyObject> {

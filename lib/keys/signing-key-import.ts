@@ -10,13 +10,12 @@ import {
 import { SessionOptionsError } from '../options/resolve-options.js';
 import type { AccessTokenAlgorithm } from '../options/session-options.js';
 import { SERVER_SECRET_BYTES } from '../rules/server-keys.js';
-import { CURVES, publicJwkOf, thumbprintOf } from './key-pair.js';
+import { CURVES, publicJwkOf, RSA_BITS, thumbprintOf } from './key-pair.js';
 import type { RingKey } from './key-source.js';
 
 type ImportedKey = Pick<RingKey, 'kid' | 'algorithm' | 'privateKey' | 'publicKey' | 'publicJwk'>;
 
 const HERE = { module: 'SessionModule', option: 'keys.signingKey' };
-const RSA_BITS = 2048;
 
 /** What a header can carry whatever wrote and reads it, and what leaves room for claims. */
 const KID = /^[\x21-\x7e]{1,128}$/;
