@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SESSION_ENTITIES, SessionEntity } from 'nestjs-jwt-session';
 import { allConnectionsEnded, dataSourceOn } from '../support/data-source.js';
+import { TestDatabase } from '../support/database.js';
+import { type OwnServer, startOwnServer } from '../support/own-server.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const LOGINS = 20;
@@ -9,11 +11,18 @@ const ROUNDS = 15;
 // An update that touches no index writes one tuple on the same page: with an index on a column that refreshing changes,
 // or full pages, each refresh would write to every index and leave dead tuples for vacuum.
 describe('refreshing', () => {
+  let server: OwnServer;
   let test: TestApp;
   beforeAll(async () => {
-    test = await startTestApp();
+    // A server of its own: dead tuples stay, and fill the page, while a transaction of any database that began before
+    // them is under way, an analysis by autovacuum included.
+    server = await startOwnServer(['autovacuum=off']);
+    test = await startTestApp({ database: await TestDatabase.create(server.url) });
   });
-  afterAll(() => test?.close());
+  afterAll(async () => {
+    await test?.close();
+    await server?.stop();
+  });
 
   async function updates(): Promise<{ all: number; heapOnly: number }> {
     const [row] = await test.database.query<{ all: number; heapOnly: number }>(

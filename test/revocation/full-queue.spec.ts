@@ -1,10 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../sample/app/embedded-postgres.js';
 import { TestDatabase } from '../support/database.js';
+import { type OwnServer, startOwnServer } from '../support/own-server.js';
 import { me, untilListening } from '../support/revocation.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 import { until } from '../support/until.js';
@@ -13,16 +10,14 @@ import { until } from '../support/until.js';
 const FULL = '54000';
 
 describe('a full notification queue', () => {
-  let folder: string;
-  let server: EmbeddedPostgres;
+  let server: OwnServer;
   let database: TestDatabase;
   let here: TestApp;
   let there: TestApp;
   let sleeper: Client;
   beforeAll(async () => {
     // A server of its own: its queue has 64 pages instead of a million, and belongs to all of its databases.
-    folder = mkdtempSync(join(process.getuid?.() === 0 ? '/var/tmp' : tmpdir(), 'jwt-session-queue-'));
-    server = await startEmbeddedPostgres(folder, ['fsync=off', 'max_notify_queue_pages=64']);
+    server = await startOwnServer(['max_notify_queue_pages=64']);
     database = await TestDatabase.create(server.url);
     here = await startTestApp({ database });
     there = await startTestApp({ database, clock: here.clock });
@@ -34,7 +29,6 @@ describe('a full notification queue', () => {
     await there?.close();
     await here?.close();
     await server?.stop();
-    rmSync(folder, { recursive: true, force: true });
   });
 
   /** Somebody listens within a transaction that does not end, while others have much to tell. */
