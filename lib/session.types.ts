@@ -22,6 +22,32 @@ export interface SessionFields {
   readonly expiresAt: Date;
 }
 
+/** Where a session keeps what its dates are made of, out of sight. */
+const TIMES = Symbol('times');
+
+interface Timed {
+  readonly [TIMES]: { readonly authenticatedAt: number; readonly expiresAt: number };
+}
+
+/**
+ * A Date can be changed even in a frozen object; each reader gets one of their own. All sessions share these getters, so
+ * that the engine gives them one shape.
+ */
+const DATES: PropertyDescriptorMap & ThisType<Timed> = {
+  authenticatedAt: {
+    enumerable: true,
+    get() {
+      return new Date(this[TIMES].authenticatedAt);
+    },
+  },
+  expiresAt: {
+    enumerable: true,
+    get() {
+      return new Date(this[TIMES].expiresAt);
+    },
+  },
+};
+
 /**
  * A signed-in user's session, as the access token tells it: no query is needed to make one. One object serves every
  * request that brings the token, so that it cannot be changed.
@@ -41,8 +67,10 @@ export class UserSession {
     this.id = id;
     this.userId = userId;
     this.claims = claims;
-    keepDate(this, 'authenticatedAt', authenticatedAt);
-    keepDate(this, 'expiresAt', expiresAt);
+    Object.defineProperty(this, TIMES, {
+      value: { authenticatedAt: authenticatedAt.getTime(), expiresAt: expiresAt.getTime() },
+    });
+    Object.defineProperties(this, DATES);
   }
 
   /** When the session began, in the clock of the process that created it: the time within the session id. */
@@ -54,12 +82,6 @@ export class UserSession {
     const { id, userId, claims, createdAt, authenticatedAt, expiresAt } = this;
     return { id, userId, claims, createdAt, authenticatedAt, expiresAt };
   }
-}
-
-/** A Date can be changed even in a frozen object; each reader gets one of their own. */
-function keepDate(session: UserSession, name: 'authenticatedAt' | 'expiresAt', date: Date): void {
-  const time = date.getTime();
-  Object.defineProperty(session, name, { enumerable: true, get: () => new Date(time) });
 }
 
 /** How the tokens reach the client: as cookies, or in the body for clients that keep them on their own. */

@@ -40,7 +40,7 @@ export class AccessTokenSigner {
   ): Promise<SignedAccessToken> {
     const { kid, privateKey, algorithm } = this.keys.signing;
     const { lifetime, issuer, audience } = this.options.accessToken;
-    const registered: RegisteredClaims = {
+    const payload: SessionClaims & RegisteredClaims = {
       // JSON leaves out what is undefined.
       iss: issuer,
       aud: audience,
@@ -59,13 +59,17 @@ export class AccessTokenSigner {
       token_version: row.token_version,
       binding: this.binding.claimOf(row.id, { ip: row.ip, userAgent: row.user_agent }),
     };
+    // One by one: to spread both into a new object takes V8 as long as half a signature. None replaces a registered one.
+    for (const name of Object.keys(row.claims)) {
+      if (!(name in payload)) payload[name] = row.claims[name];
+    }
     const header = segmentOf({ alg: algorithm, typ: ACCESS_TOKEN_TYPE, kid });
-    const input = `${header}.${segmentOf({ ...row.claims, ...registered })}`;
+    const input = `${header}.${segmentOf(payload)}`;
     const signed = `${input}.${signatureOf(input, algorithm, privateKey)}`;
     return {
       token: await this.encryption.seal(signed, kid),
-      session: sessionOfClaims(registered, row.claims),
-      expiresIn: registered.exp - registered.iat,
+      session: sessionOfClaims(payload, row.claims),
+      expiresIn: payload.exp - payload.iat,
       issuedAt: row.now_ms,
     };
   }

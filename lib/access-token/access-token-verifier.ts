@@ -73,7 +73,7 @@ export class AccessTokenVerifier {
       accessVersion: registered.access_version,
       tokenVersion: registered.token_version,
     };
-    const session = sessionOfClaims(registered, customClaims(payload));
+    const session = sessionOfClaims(registered, customClaims(payload), { standing, kid });
     return Object.freeze({ session, registered, standing, kid, algorithm: key.algorithm });
   }
 

@@ -55,14 +55,21 @@ export const REGISTERED_CLAIMS: ReadonlySet<string> = new Set([
   'toJSON',
 ]);
 
-/** A verified access token; frozen, because one object serves every request that brings the token. */
-export interface VerifiedToken {
-  readonly session: UserSession;
-  readonly registered: RegisteredClaims;
+/** What is asked of a token's session as long as anybody holds it. */
+export interface TokenOrigin {
   readonly standing: TokenStanding;
   readonly kid: string;
+}
+
+/** A verified access token; frozen, because one object serves every request that brings the token. */
+export interface VerifiedToken extends TokenOrigin {
+  readonly session: UserSession;
+  readonly registered: RegisteredClaims;
   readonly algorithm: AccessTokenAlgorithm;
 }
+
+/** Where a session keeps its token's origin, out of sight; a map beside it would weigh on every garbage collection. */
+const ORIGIN = Symbol('origin');
 
 /** Splits a verified payload into what the library put there and what the application did. */
 export function customClaims(payload: Record<string, unknown>): SessionClaims {
@@ -73,17 +80,29 @@ export function customClaims(payload: Record<string, unknown>): SessionClaims {
   return claims;
 }
 
-/** The session that an access token's claims tell of; deeply frozen. */
-export function sessionOfClaims(registered: RegisteredClaims, claims: SessionClaims): UserSession {
-  return Object.freeze(
-    new UserSession({
-      id: registered.sid,
-      userId: registered.sub,
-      claims: deepFreeze(claims),
-      authenticatedAt: new Date(registered.auth_time * 1000),
-      expiresAt: new Date(registered.session_exp * 1000),
-    }),
-  );
+/**
+ * The session that an access token's claims tell of; deeply frozen.
+ *
+ * @param origin of a token that came with a request
+ */
+export function sessionOfClaims(
+  registered: RegisteredClaims,
+  claims: SessionClaims,
+  origin?: TokenOrigin,
+): UserSession {
+  const session = new UserSession({
+    id: registered.sid,
+    userId: registered.sub,
+    claims: deepFreeze(claims),
+    authenticatedAt: new Date(registered.auth_time * 1000),
+    expiresAt: new Date(registered.session_exp * 1000),
+  });
+  return Object.freeze(Object.defineProperty(session, ORIGIN, { value: origin }));
+}
+
+/** The origin of a session that came with a request; undefined for that of a login. */
+export function originOf(session: UserSession): TokenOrigin | undefined {
+  return (session as { [ORIGIN]?: TokenOrigin })[ORIGIN];
 }
 
 function deepFreeze<T>(value: T): T {

@@ -73,15 +73,16 @@ export class RevocationFeed {
     this.listening = undefined;
   }
 
-  /** Whether what this process knows is recent enough to answer from. Asked on every request. */
-  get isFresh(): boolean {
-    return this.freshAt !== undefined && elapsed(this.freshAt, this.moment()) <= this.maxStaleness;
+  /** Whether what this process knows is recent enough to answer from at the clock's present. Asked on every request. */
+  isFreshAt(wall: number): boolean {
+    if (this.freshAt === undefined) return false;
+    return elapsed(this.freshAt, { monotonic: this.clock.monotonic(), wall }) <= this.maxStaleness;
   }
 
   get status(): RevocationStatus {
     const { mode } = this.options.revocation;
     return {
-      status: mode !== 'live' || this.isFresh ? 'up' : 'down',
+      status: mode !== 'live' || this.isFreshAt(this.clock.now()) ? 'up' : 'down',
       mode,
       listening: this.listening !== undefined && !this.deaf,
       staleness: this.freshAt ? Math.round(elapsed(this.freshAt, this.moment())) : 0,

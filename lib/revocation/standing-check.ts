@@ -45,11 +45,12 @@ export class StandingCheck {
   /**
    * Asks the database where memory does not suffice.
    *
+   * @param now the clock's present
    * @returns undefined where it does, so that the usual request waits for nothing
    * @throws what `requireByMemory` does; SessionStoreUnavailableError when the database does not answer
    */
-  requireByDatabase(token: TokenStanding): Promise<void> | undefined {
-    if (this.mode === 'stateless' || (this.mode === 'live' && this.feed.isFresh)) return undefined;
+  requireByDatabase(token: TokenStanding, now: number): Promise<void> | undefined {
+    if (this.mode === 'stateless' || (this.mode === 'live' && this.feed.isFreshAt(now))) return undefined;
     return this.ask(token);
   }
 
