@@ -1,7 +1,8 @@
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
-  testMatch: ['**/*.spec.ts'],
+  // A folder's suites together; `npm run test:file -- <path>` runs spec files by themselves.
+  testMatch: ['**/all.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
   moduleNameMapper: {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import type { DataSource } from 'typeorm';
 import { SESSION_ENTITIES, SESSION_MIGRATIONS } from 'nestjs-jwt-session';
@@ -12,11 +12,11 @@ import { breaksIn, type Schema, schemaOf } from './schema.js';
 const MIGRATIONS = [...SESSION_MIGRATIONS, ...ACCOUNT_MIGRATIONS];
 const ENTITIES = [...SESSION_ENTITIES, ...ACCOUNT_ENTITIES];
 
-let databases: TestDatabase[];
-beforeEach(() => {
-  databases = [];
-});
-afterEach(() => Promise.all(databases.map(database => database.drop())));
+const databases: TestDatabase[] = [];
+
+function dropDatabasesAfterEach(): void {
+  afterEach(() => Promise.all(databases.splice(0).map(database => database.drop())));
+}
 
 async function create(): Promise<TestDatabase> {
   const database = await TestDatabase.create();
@@ -58,6 +58,8 @@ async function noted(database: TestDatabase): Promise<string[]> {
 describe.each(RECORDINGS.map(recording => [recording.version, recording] as const))(
   'the migrations of version %s',
   (_, recording) => {
+    dropDatabasesAfterEach();
+
     it('are still there under their names, and make what they made', async () => {
       const old = await recorded(recording);
       const names = await noted(old);
@@ -91,6 +93,8 @@ describe.each(RECORDINGS.map(recording => [recording.version, recording] as cons
 );
 
 describe('a version', () => {
+  dropDatabasesAfterEach();
+
   it('is released with a recording of its database, where it brings a migration', async () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
       version: string;
@@ -104,6 +108,8 @@ describe('a version', () => {
 });
 
 describe('the code of the last release', () => {
+  dropDatabasesAfterEach();
+
   let database: TestDatabase;
   let before: Schema;
   beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { Column, DataSource } from 'typeorm';
+import { Column, DataSource, getMetadataArgsStorage } from 'typeorm';
 import { SESSION_MIGRATIONS, SessionEntity } from 'nestjs-jwt-session';
 import { send } from '../support/client.js';
 import { SharedClock, TestDatabase } from '../support/database.js';
@@ -11,7 +11,15 @@ import { NestjsJwtSession2000000000000 } from './next-version.js';
 
 // A later version, which counts refreshes in a column of its own: in this process. The present version is the built
 // package in the sample's process. Once a version is on npm, the older process can run that one.
-Column({ type: 'integer', default: 0 })(SessionEntity.prototype, 'uses');
+const COUNTER = 'uses';
+const addCounter = () => Column({ type: 'integer', default: 0 })(SessionEntity.prototype, COUNTER);
+
+/** Other suites may use the entity after this one. */
+function removeCounter(): void {
+  const { columns } = getMetadataArgsStorage();
+  const place = columns.findIndex(({ target, propertyName }) => target === SessionEntity && propertyName === COUNTER);
+  columns.splice(place, 1);
+}
 
 const BEARER = { 'session-transport': 'bearer' };
 const SILENT = { log: () => {}, warn: () => {}, error: () => {} };
@@ -69,11 +77,13 @@ describe('during a rolling update', () => {
   let newer: TestApp | undefined;
   let backup: Client | undefined;
   beforeAll(async () => {
+    addCounter();
     database = await TestDatabase.create();
     older = await SampleProcess.start(database, { SESSION_SECRET: SECRET, SESSION_LEEWAY: '0s' });
     clock = await SharedClock.install(database);
   });
   afterAll(async () => {
+    removeCounter();
     await backup?.end();
     await Promise.all(devices.map(device => device.stop()));
     await newer?.close();

@@ -6,6 +6,7 @@ import { describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
 
 const lib = fileURLToPath(new URL('../../lib/', import.meta.url));
+const test = fileURLToPath(new URL('../', import.meta.url));
 
 interface Import {
   readonly from: string;
@@ -192,5 +193,17 @@ describe('the house', () => {
       node.kind === ts.SyntaxKind.AnyKeyword || (ts.forEachChild(node, child => findAny(child) || undefined) ?? false);
     const found = files.filter(file => findAny(ts.createSourceFile(file, sources.get(file)!, ts.ScriptTarget.ES2023)));
     expect(found).toEqual([]);
+  });
+});
+
+describe('the tests', () => {
+  it('no folder of suites is left out of a run', () => {
+    const suites = readdirSync(test, { recursive: true, encoding: 'utf8' }).filter(
+      file => file.endsWith('.spec.ts') && !file.includes('node_modules'),
+    );
+    const folders = [...new Set(suites.map(suite => dirname(suite)))];
+    const ofAll = `import { importSuites } from '../support/suites.js';\n\nawait importSuites(import.meta.dirname);\n`;
+    for (const folder of folders) expect(readFileSync(join(test, folder, 'all.ts'), 'utf8')).toBe(ofAll);
+    expect(folders.length).toBeGreaterThan(20);
   });
 });
