@@ -9,9 +9,11 @@ export function sessionEnds(
   onSessionEnd: SessionFetchOptions['onSessionEnd'],
 ) {
   let over = false;
+  let ended = 0;
   const tell = (end: SessionEnd): boolean => {
     if (over) return false;
     over = true;
+    ended++;
     // What the page throws is its own, not the answer to a request.
     if (onSessionEnd) queueMicrotask(() => onSessionEnd(end));
     return true;
@@ -20,7 +22,8 @@ export function sessionEnds(
     if (await transport.isGone()) tell(end);
   });
   return {
-    isOver: () => over,
+    /** Tells sessions apart; undefined while there is none. */
+    current: () => (over ? undefined : ended),
     begin() {
       over = false;
     },

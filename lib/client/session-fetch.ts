@@ -40,6 +40,7 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
   }
 
   async function exchange(mark: Mark): Promise<RefreshOutcome> {
+    const session = ends.current();
     const presented = await transport.present(mark);
     if (!presented) return 'changed';
     const { headers, body } = presented;
@@ -48,13 +49,14 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
       return response.ok ? { answer: (await response.json()) as object } : { refusal: await refusalOf(response) };
     });
     if (answer) return (await transport.accept(answer, presented)) ? 'refreshed' : 'changed';
-    await endWith(refusal, mark);
+    await endWith(refusal, mark, session);
     return 'refused';
   }
 
-  async function endWith(refusal: Refusal | undefined, mark: Mark): Promise<void> {
+  /** @param session the one that the request was sent with: a late answer says nothing about the next one */
+  async function endWith(refusal: Refusal | undefined, mark: Mark, session: number | undefined): Promise<void> {
     const end = endOf(refusal);
-    if (end && (await transport.forget(mark))) ends.end(end);
+    if (end && (await transport.forget(mark)) && ends.current() === session) ends.end(end);
   }
 
   async function sessionFetch(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
@@ -62,7 +64,7 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
     if (request.url.origin !== base.origin || request.headers.has('authorization')) return send(request.input, init);
 
     for (let round = 1, isLast = false; ; round++) {
-      const wasOver = ends.isOver();
+      const session = ends.current();
       const headers = new Headers(request.headers);
       const mark = await transport.authorize(headers, request.method);
       const response = await send(request.input, {
@@ -74,9 +76,9 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
       const refusal = isOwn(response.url) ? await refusalOf(response) : undefined;
 
       if (isLast || !asksForRefresh(refusal)) {
-        if (wasOver && response.ok) ends.begin();
+        if (session === undefined && response.ok) ends.begin();
         // What was sent without a session cannot end the one that has begun meanwhile.
-        if (!wasOver) await endWith(refusal, mark);
+        if (session !== undefined) await endWith(refusal, mark, session);
         return response;
       }
       const outcome = await unlessAborted(refresh(mark), request.signal);

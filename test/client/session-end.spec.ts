@@ -134,6 +134,25 @@ describe.each(PLATFORMS)('the end of a session on %s', platform => {
     expect(told).toEqual([[]]);
   });
 
+  it('is not told again by a late answer to what was sent with it, when another one has begun meanwhile', async () => {
+    const wire = new Wire(browser);
+    const tab = open(wire);
+    let letThrough!: () => void;
+    const late = new Promise<void>(resolve => (letThrough = resolve));
+    wire.between = async (request, pass) => {
+      const response = await pass(request);
+      if (request.url.endsWith('/me?late')) await late;
+      return response;
+    };
+    await test.sessions.logOutAll('ada');
+    const answer = tab('/me?late');
+    expect((await tab('/me')).status).toBe(401);
+    expect(await logIn(tab)).toBe(200);
+    letThrough();
+    expect((await answer).status).toBe(401);
+    expect(told).toEqual([[{ reason: 'session_revoked' }]]);
+  });
+
   it('by log-out is told to all tabs, and the cookies are gone', async () => {
     const [first] = [open(), open()];
     await first.logOut();

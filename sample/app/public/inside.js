@@ -69,6 +69,8 @@ function signedOut(text) {
 }
 
 onSessionEnd(reason => {
+  // The first reason is why; what comes later tells no more than that there is no session.
+  if (over) return;
   // The stream has its last words still to say; the server ends it.
   over = true;
   drawEnd();
