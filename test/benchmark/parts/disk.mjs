@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { buildRotationStatements } from '../../../build/store/rotation.statements.js';
 import { CLIENT, fillSessions, sessionIdOf, tokenHashOf, updatesOf } from '../contestants/filled-sessions.mjs';
 import { startLibrary } from '../contestants/library.mjs';
-import { onConnection, withPostgres } from '../support/postgres.mjs';
+import { createPool, onConnection, withPostgres } from '../support/postgres.mjs';
 import { LIBRARY } from '../support/result.mjs';
 import { shuffled } from '../support/statistics.mjs';
 
@@ -11,12 +11,15 @@ const SESSIONS = 100_000;
 const REFRESHES = 10;
 /** As many as share a statement in the library. */
 const TOGETHER = 16;
+/** Statements under way at the same time. */
+const LANES = 2;
 const TABLES = {
   session: 'jwt_session',
   userAuth: 'jwt_session_user_auth',
   signingKey: 'jwt_session_key',
   origin: null,
 };
+const { rotateSeveral } = buildRotationStatements(TABLES);
 const IDLE_LIFETIME = 30 * 86_400_000;
 
 /**
@@ -33,7 +36,7 @@ export function measurePart(count = SESSIONS) {
       return await onConnection(url, async client => {
         await fillSessions(client, count);
         const atFirst = await bytesOf(client, count, 'after the login');
-        await refreshAll(client, count);
+        await refreshAll(url, count);
         const { updates, heapOnly } = await updatesOf(client);
         const share = {
           measure: 'heap-only updates',
@@ -50,35 +53,44 @@ export function measurePart(count = SESSIONS) {
 }
 
 /** Without the cryptography, which leaves nothing on the disk: any 32 bytes are a hash, and any 20 a salt. */
-async function refreshAll(client, count) {
-  const { rotateSeveral } = buildRotationStatements(TABLES);
+async function refreshAll(url, count) {
+  const pool = createPool(url, LANES);
   const hashes = Array.from({ length: count }, (_, n) => tokenHashOf(n));
   for (let generation = 0; generation < REFRESHES; generation++) {
     console.error(`  refresh ${generation + 1} of ${REFRESHES} of ${count} sessions …`);
     const order = shuffled([...hashes.keys()]);
-    for (let from = 0; from < count; from += TOGETHER) {
-      const asked = order.slice(from, from + TOGETHER);
-      const successors = asked.map(() => randomBytes(32));
-      const { rowCount } = await client.query({
-        ...rotateSeveral,
-        values: [
-          asked.map(sessionIdOf),
-          asked.map(() => generation),
-          asked.map(n => hashes[n]),
-          successors,
-          asked.map(() => randomBytes(20)),
-          asked.map(() => CLIENT.ip),
-          asked.map(() => CLIENT.userAgent),
-          0,
-          IDLE_LIFETIME,
-          false,
-          false,
-        ],
-      });
-      if (rowCount !== asked.length) throw new Error('a session was not refreshed');
-      asked.forEach((n, index) => (hashes[n] = successors[index]));
-    }
+    let next = 0;
+    const lane = async () => {
+      while (next < count) {
+        const asked = order.slice(next, (next += TOGETHER));
+        await refreshTogether(pool, asked, generation, hashes);
+      }
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
   }
+  await pool.end();
+}
+
+async function refreshTogether(pool, asked, generation, hashes) {
+  const successors = asked.map(() => randomBytes(32));
+  const { rowCount } = await pool.query({
+    ...rotateSeveral,
+    values: [
+      asked.map(sessionIdOf),
+      asked.map(() => generation),
+      asked.map(n => hashes[n]),
+      successors,
+      asked.map(() => randomBytes(20)),
+      asked.map(() => CLIENT.ip),
+      asked.map(() => CLIENT.userAgent),
+      0,
+      IDLE_LIFETIME,
+      false,
+      false,
+    ],
+  });
+  if (rowCount !== asked.length) throw new Error('a session was not refreshed');
+  asked.forEach((n, index) => (hashes[n] = successors[index]));
 }
 
 async function bytesOf(client, count, when) {

@@ -10,7 +10,7 @@ const SERVER = fileURLToPath(new URL('../contestants/http-server.mjs', import.me
 const CONNECTIONS = 32;
 const WARM_UP = 3;
 const ROUNDS = 5;
-const ROUND = 1.5;
+const ROUND = 1;
 
 /** The names of `http-server.mjs`. */
 const CONTESTANTS = {
