@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { AccessTokens } from './access-token/access-tokens.js';
+import { andThen } from './access-token/and-then.js';
 import { KeyRing } from './keys/key-ring.js';
 import { KeyRotation } from './keys/key-rotation.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';
@@ -157,7 +158,7 @@ export class SessionService {
    * @throws AccessTokenInvalidError, AccessTokenExpiredError, SessionRevokedError, TokenTheftDetectedError
    */
   async verify(accessToken: string): Promise<UserSession> {
-    return (await this.accessTokens.accept(accessToken)).session;
+    return andThen(this.accessTokens.accept(accessToken), ({ session }) => session);
   }
 
   /**
