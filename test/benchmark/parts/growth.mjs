@@ -10,7 +10,7 @@ const SIZES = [1_000, 1_000_000];
 /** Sessions that are refreshed, evenly spread over all. */
 const REFRESHED = 1_000;
 
-const LENGTHS = { rounds: 7, warmUp: 2_000, round: 300 };
+const LENGTHS = { rounds: 5, warmUp: 2_000, round: 300 };
 
 /** @returns {Promise<import('../support/result.mjs').Result[]>} */
 export function measurePart(sizes = SIZES) {

@@ -8,8 +8,8 @@ import { median, shuffled, spread, sum } from '../support/statistics.mjs';
 
 const SERVER = fileURLToPath(new URL('../contestants/http-server.mjs', import.meta.url));
 const CONNECTIONS = 32;
-const WARM_UP = 3;
-const ROUNDS = 5;
+const WARM_UP = 2.5;
+const ROUNDS = 4;
 const ROUND = 1;
 
 /** The names of `http-server.mjs`. */

@@ -12,7 +12,7 @@ import { quantile, shuffled } from '../support/statistics.mjs';
 
 const PROCESSES = 4;
 const SESSIONS = 1_000;
-const TRIALS = { session: 48, user: 48, key: 4 };
+const TRIALS = { session: 49, user: 49, key: 2 };
 const GUARDED_REQUESTS = 4_000;
 
 /** @returns {Promise<import('../support/result.mjs').Result[]>} */

@@ -2,9 +2,12 @@ import { countStatements } from './statements.mjs';
 import { median, shuffled, spread, sum } from './statistics.mjs';
 
 const WARM_UP = 2_500;
-const ROUNDS = 9;
+const ROUNDS = 7;
 const ROUND = 150;
-const BATCH = 500;
+/** Calls at a time: as many as fit into some milliseconds. */
+const LARGEST_BATCH = 500;
+const SMALLEST_BATCH = 10;
+const BATCH = 20;
 
 /**
  * Something to call over and over.
@@ -56,12 +59,13 @@ function perCallOf(rounds, quantity) {
 export async function callFor({ prepare, run }, milliseconds) {
   let calls = 0;
   let elapsed = 0;
+  let batch = SMALLEST_BATCH;
   let cpu = 0;
   const statementsBefore = countStatements();
   while (elapsed < milliseconds * 1_000) {
     // As between the requests of a server: timers and sockets get their turn, the library's poll among them.
     await new Promise(setImmediate);
-    const inputs = prepare(BATCH);
+    const inputs = prepare(batch);
     const cpuBefore = process.cpuUsage();
     const began = performance.now();
     for (const input of inputs) {
@@ -72,6 +76,7 @@ export async function callFor({ prepare, run }, milliseconds) {
     const { user, system } = process.cpuUsage(cpuBefore);
     cpu += user + system;
     calls += inputs.length;
+    batch = Math.min(LARGEST_BATCH, Math.max(SMALLEST_BATCH, Math.round((BATCH * 1_000 * calls) / elapsed)));
   }
   return { calls, elapsed, cpu, statements: countStatements() - statementsBefore };
 }
