@@ -120,16 +120,10 @@ describe.each(PLATFORMS)('the end of a session on %s', platform => {
     const tab = open(wire);
     await tab.logOut();
     told[0]!.length = 0;
-    let letThrough!: () => void;
-    const late = new Promise<void>(resolve => (letThrough = resolve));
-    wire.between = async (request, pass) => {
-      const response = await pass(request);
-      if (request.url.endsWith('/me')) await late;
-      return response;
-    };
+    const late = wire.holdAnswer('/me');
     const answer = tab('/me');
     expect(await logIn(tab)).toBe(200);
-    letThrough();
+    late.release();
     expect((await answer).status).toBe(401);
     expect(told).toEqual([[]]);
   });
@@ -137,18 +131,12 @@ describe.each(PLATFORMS)('the end of a session on %s', platform => {
   it('is not told again by a late answer to what was sent with it, when another one has begun meanwhile', async () => {
     const wire = new Wire(browser);
     const tab = open(wire);
-    let letThrough!: () => void;
-    const late = new Promise<void>(resolve => (letThrough = resolve));
-    wire.between = async (request, pass) => {
-      const response = await pass(request);
-      if (request.url.endsWith('/me?late')) await late;
-      return response;
-    };
+    const late = wire.holdAnswer('/me?late');
     await test.sessions.logOutAll('ada');
     const answer = tab('/me?late');
     expect((await tab('/me')).status).toBe(401);
     expect(await logIn(tab)).toBe(200);
-    letThrough();
+    late.release();
     expect((await answer).status).toBe(401);
     expect(told).toEqual([[{ reason: 'session_revoked' }]]);
   });

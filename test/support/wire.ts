@@ -37,6 +37,18 @@ export class Wire {
     return { release };
   }
 
+  /** Answers to requests to that path are kept back until `release` is called. */
+  holdAnswer(path: string): { release: () => void } {
+    let release!: () => void;
+    const held = new Promise<void>(resolve => (release = resolve));
+    this.between = async (request, pass) => {
+      const response = await pass(request);
+      if (request.url.endsWith(path)) await held;
+      return response;
+    };
+    return { release };
+  }
+
   private async pass(request: Request): Promise<Response> {
     const cookie = request.credentials === 'omit' ? '' : this.browser?.cookieHeader(new URL(request.url).pathname);
     if (cookie) request.headers.set('cookie', cookie);
