@@ -39,10 +39,14 @@ export function deriveServerKeys(secret: string): ServerKeys {
 export function hmacSha256(key: Buffer, ...parts: Buffer[]): Buffer {
   const hmac = createHmac('sha256', key);
   for (const part of parts) hmac.update(part);
-  return Buffer.from(hmac.digest('hex'), 'hex');
+  return fromHex(hmac.digest('hex'));
 }
 
 export function sha256(data: Buffer): Buffer {
-  // By way of text: node:crypto gives each digest memory of its own, which takes longer than the hash.
-  return Buffer.from(hash('sha256', data, 'hex'), 'hex');
+  return fromHex(hash('sha256', data, 'hex'));
+}
+
+/** A digest by way of text: node:crypto gives each buffer memory of its own, which takes longer than the hash. */
+function fromHex(digest: string): Buffer {
+  return Buffer.from(digest, 'hex');
 }

@@ -28,10 +28,9 @@ export class Wire {
 
   /** Requests to that path are kept back until `release` is called. */
   hold(path: string): { release: () => void } {
-    let release!: () => void;
-    const held = new Promise<void>(resolve => (release = resolve));
+    const { opened, release } = gate();
     this.between = async (request, pass) => {
-      if (request.url.endsWith(path)) await held;
+      if (request.url.endsWith(path)) await opened;
       return pass(request);
     };
     return { release };
@@ -39,11 +38,10 @@ export class Wire {
 
   /** Answers to requests to that path are kept back until `release` is called. */
   holdAnswer(path: string): { release: () => void } {
-    let release!: () => void;
-    const held = new Promise<void>(resolve => (release = resolve));
+    const { opened, release } = gate();
     this.between = async (request, pass) => {
       const response = await pass(request);
-      if (request.url.endsWith(path)) await held;
+      if (request.url.endsWith(path)) await opened;
       return response;
     };
     return { release };
@@ -56,4 +54,11 @@ export class Wire {
     this.browser?.keep({ setCookie: response.headers.getSetCookie() });
     return response;
   }
+}
+
+/** What may be waited for until `release` is called. */
+function gate(): { opened: Promise<void>; release: () => void } {
+  let release!: () => void;
+  const opened = new Promise<void>(resolve => (release = resolve));
+  return { opened, release };
 }
