@@ -51,7 +51,7 @@ describeInChromium(`${TABS} tabs of one jar for ${SECONDS} s (BROWSER_TABS_SECON
       const ran = await Promise.all(clients.map(async client => [client, await run(client)] as const));
       outcomes = Object.fromEntries(ran) as Record<Client, Outcome>;
     },
-    (SECONDS + 60) * 1_000,
+    (SECONDS + 160) * 1_000,
   );
   afterAll(() => stage?.strike());
 

@@ -38,9 +38,9 @@ export class Visitor {
   }
 
   /** Opens a tab, and signs in. */
-  async signedIn(): Promise<Page> {
+  async signedIn(username?: keyof typeof PASSWORDS): Promise<Page> {
     const page = await this.open();
-    await this.signIn(page);
+    await this.signIn(page, username);
     return page;
   }
 

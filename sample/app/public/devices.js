@@ -1,16 +1,20 @@
 import { ago, attempt, byId, element, onPress, refusalText, say } from './dom.js';
 import { api, signOut } from './session.js';
+import { turns } from './turns.js';
 
 const list = byId('devices');
+const beginTurn = turns();
 
 export async function loadDevices() {
+  const isLast = beginTurn();
   const answer = await api('GET', '/session/devices');
-  if (!answer.ok) return;
+  if (!answer.ok || !isLast()) return;
   list.replaceChildren(...answer.body.map(row));
   byId('end-others').hidden = answer.body.length < 2;
 }
 
 export function clearDevices() {
+  beginTurn();
   list.replaceChildren();
 }
 

@@ -4,8 +4,10 @@ import { endingText } from './endings.js';
 import { clearNotes, loadNotes, watchNotes } from './notes.js';
 import { watchPassword } from './password.js';
 import { api, onSessionEnd, signOut } from './session.js';
+import { turns } from './turns.js';
 
 const signIn = byId('sign-in');
+const beginTurn = turns();
 
 function showSignedOut(text) {
   clearPrivate();
@@ -18,6 +20,7 @@ function showSignedOut(text) {
 
 /** Takes everything that belongs to a user off the page. */
 function clearPrivate() {
+  beginTurn();
   byId('signed-in').hidden = true;
   byId('welcome').textContent = '';
   byId('role').textContent = '';
@@ -36,7 +39,9 @@ function showSignedIn({ username, role }) {
 
 /** Shows what the server says of whoever sits here now. */
 async function load() {
+  const isLast = beginTurn();
   const me = await api('GET', '/me');
+  if (!isLast()) return;
   // Why a session has ended is told by `onSessionEnd`.
   if (me.code === 'session_missing') {
     // What somebody is typing stays.
@@ -46,7 +51,7 @@ async function load() {
   if (me.status === 401) return;
   if (!me.ok) return say(refusalText(me), { alarm: true });
   await Promise.all([loadNotes(), loadDevices()]);
-  showSignedIn(me.body);
+  if (isLast()) showSignedIn(me.body);
 }
 
 function loadOrSay() {

@@ -1,16 +1,20 @@
 import { ago, byId, element, onSubmit, refusalText, say } from './dom.js';
 import { api } from './session.js';
+import { turns } from './turns.js';
 
 const list = byId('notes');
+const beginTurn = turns();
 
 export async function loadNotes() {
+  const isLast = beginTurn();
   const answer = await api('GET', '/notes');
-  if (!answer.ok) return;
+  if (!answer.ok || !isLast()) return;
   list.replaceChildren(...answer.body.toReversed().map(row));
   byId('no-notes').hidden = answer.body.length > 0;
 }
 
 export function clearNotes() {
+  beginTurn();
   list.replaceChildren();
 }
 

@@ -1,0 +1,61 @@
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import type { Page, Route } from 'playwright-core';
+import { describeInChromium } from '../support/chromium.js';
+import { Stage } from '../support/stage.js';
+import { greeting, signInForm, turnTo, writeNote } from '../support/visitor.js';
+
+describeInChromium('answers that come in another order than they were asked for, in a browser', () => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await Stage.set();
+  });
+  afterAll(() => stage?.strike());
+  afterEach(async () => {
+    expect(await stage.clear()).toEqual([]);
+  });
+
+  it('scenario 5: a note that was written meanwhile stays in the list', async () => {
+    const page = await (await stage.visitor()).signedIn();
+    const answer = await answerUnderWay(page, '/notes');
+    await writeNote(page, 'newer');
+    await answer.arrives();
+    expect(await page.locator('.note').allTextContents()).toEqual(['newer']);
+  });
+
+  it('scenario 5: a device that was signed out meanwhile does not come back', async () => {
+    await (await stage.visitor()).signedIn('grace');
+    const page = await (await stage.visitor()).signedIn('grace');
+    const answer = await answerUnderWay(page, '/session/devices');
+    await page.getByRole('button', { name: 'Sign out the others' }).click();
+    await page.getByText('One other device was signed out.').waitFor();
+    await answer.arrives();
+    expect(await page.getByRole('list', { name: 'Your devices' }).getByRole('listitem').count()).toBe(1);
+  });
+
+  it.each(['/me', '/notes'])('scenario 5: who signed out meanwhile stays signed out: %s', async path => {
+    const page = await (await stage.visitor()).signedIn();
+    const answer = await answerUnderWay(page, path);
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await signInForm(page).waitFor();
+    await answer.arrives();
+    expect(await greeting(page).isVisible()).toBe(false);
+    expect(await signInForm(page).isVisible()).toBe(true);
+  });
+
+  /** Turns to the page, and holds back the answer to that request, as it is now. */
+  async function answerUnderWay(page: Page, path: string) {
+    let take!: (route: Route) => void;
+    const request = new Promise<Route>(resolve => (take = resolve));
+    await page.route(`**${path}`, route => take(route), { times: 1 });
+    await turnTo(page);
+    const route = await request;
+    const response = await route.fetch();
+    return {
+      async arrives() {
+        await route.fulfill({ response });
+        // What the page does with it, it has done before a later request is answered.
+        await page.evaluate("fetch('/.well-known/jwks.json').then(answer => answer.text())");
+      },
+    };
+  }
+});
