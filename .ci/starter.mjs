@@ -7,13 +7,13 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import PostalMime from 'postal-mime';
+import { freePort } from '../dist/schematics/database/free-port.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -49,15 +49,6 @@ async function timed(what, work) {
 
 function check(isRight, message) {
   if (!isRight) throw new Error(message);
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** A browser, as far as cookies go. */

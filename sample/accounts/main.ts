@@ -4,7 +4,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { ServerResponse } from 'node:http';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startEmbeddedPostgres } from '../app/embedded-postgres.js';
+import { databaseUrl } from '../app/settings.js';
 import { AppModule } from './app.module.js';
 import { MailCatcher } from './mail-catcher.js';
 
@@ -13,9 +13,6 @@ const sample = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const port = Number(process.env.PORT ?? 3002);
 const baseUrl = `http://localhost:${port}`;
 
-// Root's own folders are closed to the database, which does not run as root.
-const data = process.getuid?.() === 0 ? '/var/tmp/nestjs-jwt-session-sample-accounts' : join(sample, '.data');
-const embedded = process.env.DATABASE_URL ? undefined : await startEmbeddedPostgres(data);
 const catcher = new MailCatcher();
 const smtp = await catcher.start();
 
@@ -30,18 +27,15 @@ function setHeaders(response: ServerResponse): void {
   response.setHeader('Cache-Control', 'no-cache');
 }
 
-const databaseUrl = process.env.DATABASE_URL ?? embedded!.url;
-const app = await NestFactory.create<NestExpressApplication>(AppModule.on({ databaseUrl, baseUrl, smtp, catcher }));
+const module = AppModule.on({ databaseUrl: databaseUrl(), baseUrl, smtp, catcher });
+const app = await NestFactory.create<NestExpressApplication>(module);
 app.setGlobalPrefix('api');
 app.useStaticAssets(join(sample, 'pages'), { extensions: ['html'], setHeaders });
 await app.listen(port);
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    void app
-      .close()
-      .then(() => embedded?.stop())
-      .then(() => process.exit(0));
+    void app.close().then(() => process.exit(0));
   });
 }
 

@@ -3,18 +3,15 @@ import { type INestApplication, ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
-import { startEmbeddedPostgres } from './embedded-postgres.js';
-import { dataFolder, platform, port } from './settings.js';
+import { databaseUrl, platform, port } from './settings.js';
 
-const embedded = process.env.DATABASE_URL ? undefined : await startEmbeddedPostgres(dataFolder());
-const app = await createApp(process.env.DATABASE_URL ?? embedded!.url).catch(async (error: unknown) => {
+const app = await createApp().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
-  await embedded?.stop();
   process.exit(1);
 });
 
-async function createApp(databaseUrl: string): Promise<INestApplication> {
-  const module = AppModule.on(databaseUrl);
+async function createApp(): Promise<INestApplication> {
+  const module = AppModule.on(databaseUrl());
   const application =
     platform === 'fastify'
       ? await NestFactory.create(module, new FastifyAdapter(), { abortOnError: false })
@@ -26,10 +23,7 @@ async function createApp(databaseUrl: string): Promise<INestApplication> {
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    void app
-      .close()
-      .then(() => embedded?.stop())
-      .then(() => process.exit(0));
+    void app.close().then(() => process.exit(0));
   });
 }
 

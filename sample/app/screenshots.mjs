@@ -1,11 +1,10 @@
 // Takes screenshots of the sample's pages with Chromium: `npm run screenshots [folder] [--all]`.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import { startEmbeddedPostgres } from './dist/embedded-postgres.js';
 
 const PORT = 4_733;
 const URL_OF_SAMPLE = `http://127.0.0.1:${PORT}`;
@@ -19,13 +18,11 @@ const folder =
   fileURLToPath(new URL('screenshots/', import.meta.url));
 mkdirSync(folder, { recursive: true });
 
-const data = mkdtempSync(join(process.getuid?.() === 0 ? '/var/tmp' : '/tmp', 'jwt-session-screenshots-'));
-const database = process.env.DATABASE_URL ? undefined : await startEmbeddedPostgres(data, ['fsync=off']);
 const sample = spawn(process.execPath, [fileURLToPath(new URL('dist/main.js', import.meta.url))], {
   env: {
     PATH: process.env.PATH,
     PORT: String(PORT),
-    DATABASE_URL: process.env.DATABASE_URL ?? database.url,
+    DATABASE_URL: process.env.DATABASE_URL,
     SESSION_LEEWAY: '3s',
   },
   stdio: ['ignore', 'pipe', 'inherit'],
@@ -48,8 +45,6 @@ try {
   await browser.close();
   sample.kill('SIGTERM');
   await once(sample, 'exit');
-  await database?.stop();
-  rmSync(data, { recursive: true, force: true });
 }
 
 /** Notes and a few other devices, so that the pages have something to show. */

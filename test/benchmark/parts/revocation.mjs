@@ -1,11 +1,11 @@
 // How long until the last of four processes refuses what was taken back, and what it costs them to know.
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { NestFactory } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Client } from 'pg';
 import { SESSION_MIGRATIONS, SessionModule, SessionService } from '../../../dist/index.js';
+import { freePort } from '../../../dist/schematics/database/free-port.js';
 import { withPostgres } from '../support/postgres.mjs';
 import { LIBRARY } from '../support/result.mjs';
 import { quantile, shuffled } from '../support/statistics.mjs';
@@ -109,10 +109,7 @@ async function startIssuer(url) {
 }
 
 async function startSample(url) {
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address();
-  listener.close();
+  const port = await freePort();
   // Polls every three minutes: what is in force sooner was told by notification.
   const env = { PATH: process.env.PATH, DATABASE_URL: url, PORT: String(port), REVOCATION_MAX_STALENESS: '9m' };
   const child = spawn(process.execPath, ['sample/app/dist/main.js'], { env, stdio: ['ignore', 'pipe', 'inherit'] });

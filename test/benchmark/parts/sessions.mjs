@@ -9,14 +9,13 @@ import {
 import { timeOperations } from '../support/operations.mjs';
 import { onConnection, withPostgres } from '../support/postgres.mjs';
 
-/**
- * Many first: the code is warm then for the one, who would need long to warm it up. Driver, pool and server are warm
- * after logIn and refresh. Warm-ups in milliseconds.
- */
-const CALLERS = [
-  { callers: 32, firstWarmUp: 2_500, warmUp: 1_500 },
-  { callers: 1, firstWarmUp: 700, warmUp: 500 },
-];
+/** Many first: the code is warm then for the one, who would need long to warm it up. */
+const CALLERS = [32, 1];
+
+/** In milliseconds, by callers. After the operations that warm driver, pool and server up, less is enough. */
+const WARM_UP = { 32: 1_500, 1: 500 };
+const LONG_WARM_UP = { 32: 2_500, 1: 700 };
+const WARMING = new Set(['logIn', 'refresh']);
 const USERS = Array.from({ length: 2_000 }, (_, user) => `user-${user}`);
 /** Users whose sessions stay, so many each; the others log in and out. */
 const RESIDENTS = USERS.slice(0, 400);
@@ -42,13 +41,14 @@ export function measurePart() {
         await populate(store, url);
       }
       const results = [];
-      for (const [index, [measure, operationOf]] of Object.entries(OPERATIONS).entries()) {
-        for (const { callers, firstWarmUp, warmUp } of CALLERS) {
+      for (const [measure, operationOf] of Object.entries(OPERATIONS)) {
+        const warmUp = WARMING.has(measure) ? LONG_WARM_UP : WARM_UP;
+        for (const callers of CALLERS) {
           const able = stores.filter(({ mostCallers }) => !(callers > mostCallers?.[measure]));
           const operations = able.map(operationOf).filter(operation => operation !== undefined);
           results.push(
             ...(await timeOperations(`${measure}, ${callers} caller${callers === 1 ? '' : 's'}`, callers, operations, {
-              warmUp: index < 2 ? firstWarmUp : warmUp,
+              warmUp: warmUp[callers],
             })),
           );
         }

@@ -1,7 +1,6 @@
 // What it costs to know whose request it is: by a token seen before, one never seen, a forged one.
 import { fork } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { once } from 'node:events';
 import { SessionGuard, SessionService } from '../../../dist/index.js';
 import { BETTER_AUTH } from '../contestants/better-auth.mjs';
 import {
@@ -16,6 +15,7 @@ import {
 import { privateKey, publicKey, startLibraryOnFastify } from '../contestants/library.mjs';
 import { startSupertokens, SUPERTOKENS } from '../contestants/supertokens.mjs';
 import { bareVerifier, call, guarded, mapLookup, refused } from '../contestants/verifiers.mjs';
+import { answersOf } from '../support/answers.mjs';
 import { timeCalls } from '../support/calls.mjs';
 import { withPostgres } from '../support/postgres.mjs';
 import { LIBRARY } from '../support/result.mjs';
@@ -83,14 +83,12 @@ async function measureWarm(app, accessToken, { documented, passport }, supertoke
 /** A contestant in a process of its own. */
 async function startApart(script, ...parameters) {
   const child = fork(new URL(`../contestants/${script}`, import.meta.url), parameters.map(String));
-  const failed = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${script} ended with code ${code}`)));
-  failed.catch(() => {});
-  const ask = async () => (await Promise.race([once(child, 'message'), failed]))[0];
-  await ask();
+  const answer = answersOf(child, script);
+  await answer();
   return {
     callFor(milliseconds) {
       child.send(milliseconds);
-      return ask();
+      return answer();
     },
     stop: () => child.disconnect(),
   };

@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pg from 'pg';
-import { startEmbeddedPostgres } from '../../../sample/app/dist/embedded-postgres.js';
+import { findBinaries } from '../../../dist/schematics/database/binaries.js';
+import { startTemporaryPostgres } from '../../../dist/schematics/database/temporary-postgres.js';
 import { SETTINGS } from './settings.mjs';
 
 /** Connections of each contestant's pool. */
@@ -15,13 +13,11 @@ export const POOL_SIZE = 10;
  * @param {(server: { url: string, createDatabase(name: string): Promise<string> }) => Promise<T>} use
  */
 export async function withPostgres(use) {
-  const folder = mkdtempSync(join(process.getuid?.() === 0 ? '/var/tmp' : tmpdir(), 'jwt-session-bench-'));
-  const server = await startEmbeddedPostgres(folder, SETTINGS);
+  const server = await startTemporaryPostgres(findBinaries(process.cwd()), SETTINGS);
   try {
     return await use({ url: server.url, createDatabase: name => createDatabase(server.url, name) });
   } finally {
     await server.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

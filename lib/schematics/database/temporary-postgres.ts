@@ -1,0 +1,31 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { identity } from './binaries.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
+
+/** Where others than root may read and write: the server does not run as root. */
+export function openFolder(): string {
+  return identity.uid === undefined ? tmpdir() : '/var/tmp';
+}
+
+/**
+ * Starts a server whose data are gone when it stops, and which does not wait for the disk.
+ *
+ * @param binaries what `findBinaries` has found
+ * @param settings server settings such as `max_connections=400`
+ */
+export async function startTemporaryPostgres(
+  binaries: string,
+  settings: readonly string[] = [],
+): Promise<EmbeddedPostgres> {
+  const folder = mkdtempSync(join(openFolder(), 'postgres-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  try {
+    const server = await startEmbeddedPostgres(binaries, folder, ['fsync=off', ...settings]);
+    return { url: server.url, stop: () => server.stop().finally(remove) };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
