@@ -10,6 +10,7 @@ import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { JwksRoute } from './keys/jwks-route.js';
 import { KeyRotation } from './keys/key-rotation.js';
 import { ServerSecrets } from './keys/server-secrets.js';
+import { requireOneModule } from './options/one-module.js';
 import { ResolvedSessionOptions } from './options/resolve-options.js';
 import type { SessionModuleExtras } from './options/session-options.js';
 import { SESSION_MODULE_CLASS, SESSION_MODULE_EXTRAS } from './session.constants.js';
@@ -44,11 +45,7 @@ export class SessionLifecycle implements OnModuleInit, OnModuleDestroy, BeforeAp
 
   /** @throws Error when the application imports the module twice; asked before anything is mounted */
   requireOneModule(): void {
-    const found = [...this.modules.values()].filter(({ metatype }) => metatype === this.moduleClass);
-    if (found.length <= 1) return;
-    throw new Error(
-      'SessionModule.forRoot is called twice in this application: keep one call, import its result where it is needed, or rely on isGlobal',
-    );
+    requireOneModule(this.modules, 'SessionModule', this.moduleClass);
   }
 
   async onModuleInit(): Promise<void> {

@@ -1,13 +1,8 @@
-import {
-  type DynamicModule,
-  type InjectionToken,
-  Module,
-  type ModuleMetadata,
-  type OptionalFactoryDependency,
-  type Provider,
-  type Type,
-} from '@nestjs/common';
+import { type DynamicModule, Module, type ModuleMetadata, type NestModule, type Provider } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+import { type AsyncOptions, asyncOptionsProviders } from '../options/async-options.js';
+import { requireOneModule } from '../options/one-module.js';
 import { AccountClaims } from './account.claims.js';
 import {
   ACCOUNT_DATA_SOURCE,
@@ -35,17 +30,15 @@ export interface AccountModuleImports extends AccountModuleExtras {
 }
 
 /** The options of `forRootAsync`: one of the three ways to get them, and the static ones beside it. */
-export interface AccountModuleAsyncOptions extends AccountModuleImports {
-  inject?: (InjectionToken | OptionalFactoryDependency)[];
-  // `never[]` takes factories with parameters of any type, as Nest resolves them by `inject`.
-  useFactory?: (...dependencies: never[]) => AccountModuleOptions | Promise<AccountModuleOptions>;
-  useClass?: Type<AccountOptionsFactory>;
-  useExisting?: InjectionToken<AccountOptionsFactory>;
-}
+export interface AccountModuleAsyncOptions
+  extends AccountModuleImports, AsyncOptions<AccountModuleOptions, AccountOptionsFactory> {}
 
 /** Accounts with e-mail and password, beside `SessionModule`. Import it once, with `forRoot` or `forRootAsync`. */
 @Module({})
-export class AccountModule {
+export class AccountModule implements NestModule {
+  /** @internal Nest makes it. */
+  constructor(private readonly modules: ModulesContainer) {}
+
   /** `baseUrl` and `mail.from` are required; all other options have defaults. */
   static forRoot(options: AccountModuleOptions & AccountModuleImports): DynamicModule {
     const { dataSource, controller, entity, store, imports, ...rest } = options;
@@ -55,7 +48,15 @@ export class AccountModule {
 
   /** `useFactory`, `useClass` or `useExisting`; static options (`dataSource`, `controller`, `entity`, `store`) beside it. */
   static forRootAsync(options: AccountModuleAsyncOptions): DynamicModule {
-    return declare(options, asyncProviders(options), options.imports);
+    const providers = asyncOptionsProviders('AccountModule', ACCOUNT_MODULE_OPTIONS, options, factory =>
+      factory.createAccountOptions(),
+    );
+    return declare(options, providers, options.imports);
+  }
+
+  // Before any route is registered.
+  configure(): void {
+    requireOneModule(this.modules, 'AccountModule', AccountModule);
   }
 }
 
@@ -89,18 +90,4 @@ function declare(
     // The options for controllers that extend AccountController elsewhere: their guard reads them.
     exports: [AccountService, AccountClaims, AccountStore, AttemptStore, ResolvedAccountOptions],
   };
-}
-
-function asyncProviders({ useFactory, useClass, useExisting, inject = [] }: AccountModuleAsyncOptions): Provider[] {
-  if (useFactory) return [{ provide: ACCOUNT_MODULE_OPTIONS, useFactory, inject }];
-  const factory = useExisting ?? useClass;
-  if (!factory) throw new Error('AccountModule.forRootAsync needs one of useFactory, useClass and useExisting');
-  return [
-    ...(useClass ? [useClass] : []),
-    {
-      provide: ACCOUNT_MODULE_OPTIONS,
-      inject: [factory],
-      useFactory: (options: AccountOptionsFactory) => options.createAccountOptions(),
-    },
-  ];
 }

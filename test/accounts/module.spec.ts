@@ -134,6 +134,22 @@ describe('AccountModule', () => {
     await app.close();
   });
 
+  it('a second forRoot is refused at start', async () => {
+    const imports = [typeOrmOn(database, { migrations }), sessions()];
+    const twice = [AccountModule.forRoot(REQUIRED), AccountModule.forRoot({ ...REQUIRED, requireVerified: false })];
+    const message = await refusalOf(startApplication({ imports: [...imports, ...twice] }));
+    expect(message).toContain('AccountModule.forRoot is called twice');
+    expect(message).toContain('keep one call');
+  });
+
+  it('requireVerified: false lets in whoever has registered', async () => {
+    const app = await AccountApp.start({ accounts: { requireVerified: false } });
+    await app.register('ada@example.com');
+    const client = await app.loggedIn('ada@example.com');
+    expect((await client.send('/account')).body).toMatchObject({ email: 'ada@example.com', verified: false });
+    await app.close();
+  });
+
   it('controller: false mounts nothing, and a subclass takes its place', async () => {
     @Controller('me')
     class Mine extends AccountController {}

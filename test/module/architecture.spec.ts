@@ -63,8 +63,10 @@ const LAYERS = [
 
 /** Helpers that know nothing of sessions, which the accounts use beside the session module's public names. */
 const SHARED = [
+  'options/async-options.ts',
   'options/defined.ts',
   'options/duration.ts',
+  'options/one-module.ts',
   'options/option-validators.ts',
   'rules/uuid.ts',
   'session.observable.ts',
