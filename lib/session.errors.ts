@@ -98,8 +98,17 @@ export class SessionExpiredError extends EndedSessionError {
 /** Log in. */
 export class SessionRevokedError extends EndedSessionError {
   static readonly code = 'session_revoked';
-  constructor(message = 'The session was ended: log in again') {
+  /** @param isReplaced by a new login of the same client */
+  constructor(
+    message = 'The session was ended: log in again',
+    private readonly isReplaced = false,
+  ) {
     super(SessionRevokedError.code, message);
+  }
+
+  /** The cookies of the new session may have reached the client before this refusal, and would be cleared in its place. */
+  override get endsSession(): boolean {
+    return !this.isReplaced;
   }
 }
 
@@ -170,6 +179,9 @@ export class SessionStoreUnavailableError extends SessionError {
 
 const THEFT_REASON = /^theft:(recent|fork|stale|binding)$/;
 
+/** The reason of a session in whose place a new login of its client has come. */
+export const REPLACED = 'replaced';
+
 /** The reason that a row keeps when reuse ended it, so that every later token of the session tells of it too. */
 export function theftReason(theftClass: TheftClass): string {
   return `theft:${theftClass}`;
@@ -178,5 +190,5 @@ export function theftReason(theftClass: TheftClass): string {
 /** The error for a session that ended for the given reason. */
 export function revokedError(reason: string): SessionError {
   const theftClass = THEFT_REASON.exec(reason)?.[1] as TheftClass | undefined;
-  return theftClass ? new TokenTheftDetectedError(theftClass) : new SessionRevokedError();
+  return theftClass ? new TokenTheftDetectedError(theftClass) : new SessionRevokedError(undefined, reason === REPLACED);
 }

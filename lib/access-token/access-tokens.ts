@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { KeyRing } from '../keys/key-ring.js';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { StandingCheck } from '../revocation/standing-check.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError, SessionError } from '../session.errors.js';
 import { SessionClock } from '../session.runtime.js';
@@ -19,14 +20,19 @@ export abstract class TokenUse {
 @Injectable()
 export class AccessTokens {
   private readonly cache = new VerifiedTokenCache<VerifiedToken>();
+  /** Seconds. */
+  private readonly lifetime: number;
 
   constructor(
+    options: ResolvedSessionOptions,
     private readonly verifier: AccessTokenVerifier,
     private readonly keys: KeyRing,
     private readonly standing: StandingCheck,
     private readonly clock: SessionClock,
     private readonly use: TokenUse,
-  ) {}
+  ) {
+    this.lifetime = Math.ceil(options.accessToken.lifetime / 1000);
+  }
 
   /**
    * A signature is checked once per process; expiry, revocation and key on every call.
@@ -98,7 +104,9 @@ export class AccessTokens {
     this.standing.requireByMemory(verified.standing);
     // Read once for all that is asked of every request: the clock takes a good part of what a known token costs.
     const now = this.clock.now();
-    if (now >= verified.registered.exp * 1000) throw new AccessTokenExpiredError();
+    // Not beyond our own lifetime either: so long is remembered what has ended, and a longer one may have been shortened.
+    const { iat, exp } = verified.registered;
+    if (now >= Math.min(exp, iat + this.lifetime) * 1000) throw new AccessTokenExpiredError();
     if (!this.keys.accepts(verified.kid, now)) throw new AccessTokenInvalidError();
     return this.standing.requireByDatabase(verified.standing, now);
   }

@@ -3,7 +3,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
-import { AccessTokenInvalidError } from '../session.errors.js';
+import { AccessTokenInvalidError, InvalidRequestError } from '../session.errors.js';
 import { clientAddress, clientUserAgent } from '../transport/client-address.js';
 import type { SessionExchange } from '../transport/exchange.js';
 import type { RegisteredClaims } from './access-token.js';
@@ -23,11 +23,28 @@ export class TokenBinding {
   private readonly byUserAgent: boolean;
 
   constructor(
-    { binding }: ResolvedSessionOptions,
+    private readonly options: ResolvedSessionOptions,
     private readonly secrets: ServerSecrets,
   ) {
+    const { binding } = options;
     this.byIp = binding.ip === 'always';
     this.byUserAgent = binding.userAgent === 'always';
+  }
+
+  /**
+   * Tokens that are bound to a client nobody knows would be of no use to anybody; and a refresh whose client is not known,
+   * as when its connection is gone already, shows no theft.
+   *
+   * @throws InvalidRequestError
+   */
+  requireKnown({ exchange, ip, userAgent }: { exchange?: SessionExchange; ip?: string; userAgent?: string }): void {
+    const { binding } = this.options;
+    if (binding.ip !== 'off' && ip === undefined) {
+      throw new InvalidRequestError('With binding.ip the client\'s address must be known: give "exchange" or "ip"');
+    }
+    if (binding.userAgent !== 'off' && !exchange && userAgent === undefined) {
+      throw new InvalidRequestError('With binding.userAgent give "exchange" or "userAgent"');
+    }
   }
 
   /** The claim, keyed so that a token does not tell the address it is bound to; none where nothing is bound. */

@@ -32,7 +32,9 @@ export class VerifiedTokenCache<Entry> {
 
   /** @param token verified: a forged one must not push out the genuine one whose tail it has */
   set(token: string, entry: Entry): void {
-    this.keep(token.slice(-TAIL), { token, entry });
+    // A copy: V8 keeps of a substring the whole, which is a header full of whatever else its sender has put there.
+    const copy = Buffer.from(token, 'latin1').toString('latin1');
+    this.keep(copy.slice(-TAIL), { token: copy, entry });
   }
 
   get size(): number {

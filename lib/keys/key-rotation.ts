@@ -112,7 +112,7 @@ export class KeyRotation {
     const purpose = `${this.stored.purpose}${algorithm}`;
     const key = { ...period, kid: thumbprintOf(publicJwk), purpose, algorithm, publicJwk };
     const seal = sealPrivateKey(privateKey, key, this.secrets.newest, this.random.bytes(IV_BYTES));
-    const elected = await this.store.elect({ ...key, sealedPrivateKey: seal });
+    const elected = await this.stored.elect({ ...key, sealedPrivateKey: seal });
     await this.ring.reload();
     if (!elected) return;
     this.logger.log(`new signing key ${key.kid} (${algorithm}) signs from ${new Date(key.signFrom).toISOString()}`);

@@ -1,10 +1,17 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { createPublicKey } from 'node:crypto';
 import type { AccessTokenAlgorithm } from '../options/session-options.js';
+import { SessionTimers } from '../session.runtime.js';
 import { KeyStore, type StoredKey } from '../store/key.store.js';
 import { KeySource, type RingKey } from './key-source.js';
 import { openPrivateKey } from './sealing.js';
 import { ServerSecrets } from './server-secrets.js';
+
+/**
+ * How long the database may take, in milliseconds. A connection that answers no more must not keep rotation, and all who
+ * wait for a key, for ever.
+ */
+const PATIENCE = 5_000;
 
 /** The generated keys, in the database. One is trusted only if its seal opens: writing rows forges nothing. */
 @Injectable()
@@ -16,6 +23,7 @@ export class StoredKeys extends KeySource {
   constructor(
     private readonly store: KeyStore,
     private readonly secrets: ServerSecrets,
+    private readonly timers: SessionTimers,
   ) {
     super();
   }
@@ -34,10 +42,16 @@ export class StoredKeys extends KeySource {
   }
 
   async load(known: ReadonlyMap<string, RingKey>): Promise<RingKey[]> {
-    const stored = (await this.store.load()).filter(({ purpose }) => purpose.startsWith(this.purpose));
+    const rows = await this.timers.within(PATIENCE, this.store.load(PATIENCE));
+    const stored = rows.filter(({ purpose }) => purpose.startsWith(this.purpose));
     const keys = stored.map(key => known.get(key.kid) ?? this.open(key)).filter(key => key !== undefined);
     this.opened = keys.length;
     return keys;
+  }
+
+  /** Returns whether the key won the election. */
+  elect(key: StoredKey): Promise<boolean> {
+    return this.timers.within(PATIENCE, this.store.elect(key, PATIENCE));
   }
 
   private open(stored: StoredKey): RingKey | undefined {

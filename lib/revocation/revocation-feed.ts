@@ -13,6 +13,9 @@ import { Revocations } from './revocations.js';
 /** How often the feed looks whether something is due; also how often it polls while something is wrong. */
 const TICK = 1_000;
 
+/** How long the database may take at start at least, in milliseconds: there is nothing yet that could be stale. */
+const FIRST_PATIENCE = 5_000;
+
 /**
  * Hears of what other processes end. The reconciliation poll is what makes it true: it reads the whole span, every third of
  * `maxStaleness`. LISTEN only makes it faster, and counts as working only while the echo of this process's own nonce comes
@@ -58,7 +61,7 @@ export class RevocationFeed {
   async start(): Promise<void> {
     if (this.options.revocation.mode !== 'live') return;
     await this.listen();
-    await this.poll();
+    await this.poll(Math.max(this.interval, FIRST_PATIENCE));
     if (!this.freshAt) throw new Error('SessionModule cannot start: the database does not answer');
     this.stopTimer = await this.schedule.every('jwt-session-revocation', Math.min(TICK, this.interval), () =>
       this.tick(),
@@ -96,15 +99,19 @@ export class RevocationFeed {
     await this.poll();
   }
 
-  /** Asks the database for everything that ended within the span. */
-  async poll(): Promise<void> {
+  /**
+   * Asks the database for everything that ended within the span.
+   *
+   * @param patience milliseconds after which the answer no longer counts
+   */
+  async poll(patience = this.interval): Promise<void> {
     this.keepListening();
     const sent = this.moment();
     this.triedAt = sent;
     this.nonce = this.listening && this.random.bytes(12).toString('base64url');
     try {
-      const answer = this.store.poll(this.revocations.span, this.nonce ?? null, this.interval);
-      const { now, ...ended } = await this.timers.within(this.interval, answer);
+      const answer = this.store.poll(this.revocations.span, this.nonce ?? null, patience);
+      const { now, ...ended } = await this.timers.within(patience, answer);
       this.freshAt = sent;
       this.revocations.learned(ended);
       this.compareClocks(now, sent);

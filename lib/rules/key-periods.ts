@@ -105,9 +105,16 @@ export function tokenTiming({
   return { rotateEvery, publishAhead, tokenLifetime: accessToken.lifetime + accessToken.clockTolerance };
 }
 
-/** When the last of the keys ceases to sign. */
+/**
+ * Until when there is a key that signs, without a gap. A key beyond a gap does not count: a process whose clock was far
+ * ahead may have made it, and there would be none until then.
+ */
 function endOf(keys: readonly KeyPeriod[], now: number): number {
-  return Math.max(...keys.filter(key => now < key.retireAt).map(({ signUntil }) => signUntil));
+  const living = keys.filter(key => now < key.retireAt).toSorted((one, other) => one.signFrom - other.signFrom);
+  return living.reduce(
+    (end, { signFrom, signUntil }) => (signFrom <= Math.max(end, now) ? Math.max(end, signUntil) : end),
+    -Infinity,
+  );
 }
 
 /** From a moment to the end of the period that it lies in. */

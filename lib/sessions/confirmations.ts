@@ -7,6 +7,8 @@ import { RotationStore } from '../store/rotation.store.js';
 
 const INTERVAL = 100;
 const LARGEST_BATCH = 100;
+/** Milliseconds. A connection that answers no more must not keep the application from ending. */
+const PATIENCE = 5_000;
 
 /**
  * Collects the first uses of access tokens and confirms them in batches: an access token in use shows that the refresh
@@ -57,14 +59,12 @@ export class Confirmations extends TokenUse {
 
   private async confirm(tokens: VerifiedToken[]): Promise<void> {
     try {
-      await this.store.confirm(
-        tokens.map(({ registered }) => ({
-          sessionId: registered.sid,
-          generation: registered.generation,
-          branch: registered.branch,
-        })),
-        this.options.session.leeway,
-      );
+      const used = tokens.map(({ registered }) => ({
+        sessionId: registered.sid,
+        generation: registered.generation,
+        branch: registered.branch,
+      }));
+      await this.timers.within(PATIENCE, this.store.confirm(used, this.options.session.leeway, PATIENCE));
     } catch {
       // Logged by the store. Forgetting that the tokens were noted lets their next use try again.
       for (const token of tokens) this.noted.delete(token);

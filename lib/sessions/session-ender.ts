@@ -29,7 +29,10 @@ export class SessionEnder {
     const ids = await this.store.end(selection, reason, manager);
     this.afterCommit.run(manager, () => this.revocations.ended({ sessions: ids.map(id => ({ id, reason })) }));
     const one = 'sessionId' in selection && selection.ownedBy === undefined ? selection.sessionId : undefined;
-    if (one !== undefined && ids.length === 0) this.revocations.notLive(one, reason);
+    if (one !== undefined && ids.length === 0) {
+      // What has ended it may be the caller's own transaction, and be undone with it.
+      this.afterCommit.run(manager, () => this.revocations.notLive(one, reason));
+    }
     return ids.length;
   }
 }

@@ -1,13 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AccessTokenSigner } from '../access-token/access-token-signer.js';
+import { TokenBinding } from '../access-token/token-binding.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { Revocations } from '../revocation/revocations.js';
 import { encodeRefreshToken, hashOf, SECRET_BYTES } from '../rules/refresh-token.js';
 import { isUuid, uuidV7 } from '../rules/uuid.js';
-import { InvalidRequestError, SessionLimitReachedError, SessionRevokedError } from '../session.errors.js';
+import { REPLACED, SessionLimitReachedError, SessionRevokedError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import { SessionClock, SessionRandom } from '../session.runtime.js';
 import type { LogInOptions } from '../session.inputs.js';
@@ -35,6 +36,7 @@ export class SessionIssuer {
     private readonly credentials: Credentials,
     private readonly csrf: CsrfProtection,
     private readonly presented: PresentedSession,
+    private readonly binding: TokenBinding,
     private readonly delivery: TokenDelivery,
     private readonly claimsHook: ClaimsHook,
     private readonly ender: SessionEnder,
@@ -115,25 +117,16 @@ export class SessionIssuer {
     const access = await this.signer.sign(row, { generation: 0, hash: row.token_hash });
     this.afterCommit.run(manager, () => {
       this.revocations.ended({ sessions: ended });
-      if (replaces !== undefined) this.revocations.notLive(replaces, 'replaced');
+      if (replaces !== undefined) this.revocations.notLive(replaces, REPLACED);
       this.events.emit({ type: 'session.created', sessionId: id, userId });
     });
     const refreshToken = encodeRefreshToken({ sessionId: id, generation: 0, secret }, this.secrets.newest);
     return this.delivery.deliver({ access, refreshToken, isNew: true, exchange, transport });
   }
 
-  /** Tokens that are bound to a client nobody knows would be of no use to anybody. */
   private clientOf({ exchange, ip, userAgent }: LogInOptions): { ip?: string; userAgent?: string } {
-    const { binding } = this.options;
     const client = exchange ? { ip: clientAddress(exchange), userAgent: clientUserAgent(exchange) } : { ip, userAgent };
-    if (binding.ip !== 'off' && client.ip === undefined) {
-      throw new InvalidRequestError(
-        'With binding.ip the client\'s address must be known: give logIn "exchange" or "ip"',
-      );
-    }
-    if (binding.userAgent !== 'off' && !exchange && userAgent === undefined) {
-      throw new InvalidRequestError('With binding.userAgent give logIn "exchange" or "userAgent"');
-    }
+    this.binding.requireKnown({ ...client, exchange });
     return client;
   }
 

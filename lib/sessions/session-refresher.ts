@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { isDeepStrictEqual } from 'node:util';
 import { AccessTokenSigner } from '../access-token/access-token-signer.js';
+import { TokenBinding } from '../access-token/token-binding.js';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { Revocations } from '../revocation/revocations.js';
@@ -65,6 +66,7 @@ export class SessionRefresher {
     private readonly store: RotationStore,
     private readonly secrets: ServerSecrets,
     private readonly signer: AccessTokenSigner,
+    private readonly binding: TokenBinding,
     private readonly delivery: TokenDelivery,
     private readonly claimsHook: ClaimsHook,
     private readonly sessions: SessionStore,
@@ -85,6 +87,7 @@ export class SessionRefresher {
 
   private async exchange(presented: RefreshToken, context: RefreshContext): Promise<IssuedTokens> {
     if (presented.generation >= LAST_GENERATION) throw new SessionExpiredError();
+    this.binding.requireKnown(context);
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const candidate = this.mint(presented);
       const request = this.requestOf(presented, candidate, context);

@@ -124,11 +124,11 @@ export class Database {
 
   private translate(error: unknown, statement: { name?: string }): unknown {
     const code = codeOf(error);
-    // The driver's own errors (refused, reset, timed out) have a code that is no SQLSTATE, or none at all.
-    if (/^[0-9A-Z]{5}$/.test(code) && !isUnavailable(error)) return error;
     const reason = error instanceof Error ? error.message : String(error);
     this.logger.error(`${statement.name} failed: ${code} ${reason}`);
-    return new SessionStoreUnavailableError();
+    // The driver's own errors (refused, reset, timed out) have a code that is no SQLSTATE, or none at all.
+    const isOurs = /^[0-9A-Z]{5}$/.test(code) && !isUnavailable(error);
+    return isOurs ? error : new SessionStoreUnavailableError();
   }
 }
 

@@ -38,8 +38,8 @@ export class KeyStore {
   constructor(private readonly database: Database) {}
 
   /** Every key that is not distrusted, the generated server secret among them. */
-  async load(): Promise<StoredKey[]> {
-    const rows = await this.database.query<KeyRow>(this.sql.load, []);
+  async load(timeout?: number): Promise<StoredKey[]> {
+    const rows = await this.database.query<KeyRow>(this.sql.load, [], { timeout });
     return rows.map(row => ({
       kid: row.kid,
       purpose: row.purpose,
@@ -55,8 +55,8 @@ export class KeyStore {
   }
 
   /** Stands for election. Returns whether this key won; otherwise another one has the purpose and period already. */
-  async elect(key: StoredKey): Promise<boolean> {
-    const rows = await this.database.query(this.sql.elect, [
+  async elect(key: StoredKey, timeout?: number): Promise<boolean> {
+    const values = [
       key.kid,
       key.purpose,
       key.algorithm,
@@ -64,7 +64,8 @@ export class KeyStore {
       JSON.stringify(key.publicJwk),
       key.sealedPrivateKey,
       ...[key.publishAt, key.signFrom, key.signUntil, key.retireAt].map(time => new Date(time)),
-    ]);
+    ];
+    const rows = await this.database.query(this.sql.elect, values, { timeout });
     return rows.length > 0;
   }
 

@@ -4,7 +4,7 @@ import { SessionRandom } from '../session.runtime.js';
 import type { EntityManager } from 'typeorm';
 import { uuidV7 } from '../rules/uuid.js';
 import { Database, interval, milliseconds, type Statement } from './database.js';
-import { notify } from './statements.js';
+import { notify, REVOKED_REASON } from './statements.js';
 
 /** Everything that ended within the span, and the database's clock. */
 export interface RevocationPoll extends Announcement {
@@ -94,7 +94,7 @@ function buildStatements({ tables }: Database) {
     poll: {
       name: 'jwt_session_revocation_poll',
       text: `SELECT ${milliseconds('clock_timestamp()')} AS now_ms,
-          (SELECT json_agg(json_build_object('id', s.id, 'reason', s.revoked_reason))
+          (SELECT json_agg(json_build_object('id', s.id, 'reason', ${REVOKED_REASON}))
             FROM ${tables.session} s WHERE s.revoked_at > ${since}) AS sessions,
           (SELECT json_agg(json_build_object('id', a.user_id, 'version', a.version))
             FROM ${tables.userAuth} a WHERE a.token_type = 'access' AND a.changed_at > ${since}) AS users,
@@ -105,7 +105,7 @@ function buildStatements({ tables }: Database) {
     },
     standing: {
       name: 'jwt_session_standing',
-      text: `SELECT s.revoked_reason AS reason, (s.revoked_at IS NOT NULL OR s.expires_at <= now()) AS ended, s.token_version,
+      text: `SELECT ${REVOKED_REASON} AS reason, (s.revoked_at IS NOT NULL OR s.expires_at <= now()) AS ended, s.token_version,
           (SELECT a.version FROM ${tables.userAuth} a
             WHERE a.user_id = s.user_id AND a.token_type = 'access')::text AS access_version,
           (SELECT json_agg(k.kid) FROM ${tables.signingKey} k WHERE k.distrusted_at IS NOT NULL) AS keys

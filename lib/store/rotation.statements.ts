@@ -1,5 +1,5 @@
 import { interval, type Statement } from './database.js';
-import { announceSessions, authUuid, LIVE, LIVE_OF_ID, sessionColumns } from './statements.js';
+import { announceSessions, authUuid, LIVE, LIVE_OF_ID, REVOKED_REASON, sessionColumns } from './statements.js';
 import type { SessionTables } from './tables.js';
 
 // "In window" is the database's clock alone: process clocks decide nothing.
@@ -122,7 +122,7 @@ export function buildRotationStatements(tables: SessionTables) {
     name: 'jwt_session_observe',
     text: `SELECT s.user_id, s.generation, encode(s.token_hash, 'hex') AS token_hash,
         encode(s.successor_hash, 'hex') AS successor_hash, encode(s.previous_hash, 'hex') AS previous_hash,
-        ${IN_WINDOW} AS in_window, s.revoked_reason, s.expires_at <= now() AS expired,
+        ${IN_WINDOW} AS in_window, ${REVOKED_REASON} AS revoked_reason, s.expires_at <= now() AS expired,
         NOT (${notInvalidated}) AS invalidated,
         s.ip, s.user_agent
       FROM ${tables.session} s WHERE s.id = $1`,

@@ -177,13 +177,14 @@ export class RotationStore {
   }
 
   /** `confirmed-by-use` for up to a hundred sessions; those whose successor is another one are left alone. */
-  async confirm(used: readonly UsedToken[], leeway: number): Promise<void> {
-    await this.database.query(this.sql.confirm, [
+  async confirm(used: readonly UsedToken[], leeway: number, timeout?: number): Promise<void> {
+    const values = [
       used.map(({ sessionId }) => sessionId),
       used.map(({ generation }) => generation),
       used.map(({ branch }) => Buffer.from(branch, 'base64url')),
       leeway,
-    ]);
+    ];
+    await this.database.query(this.sql.confirm, values, { timeout });
   }
 
   private get sql() {

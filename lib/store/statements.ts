@@ -34,6 +34,9 @@ export const LIVE = 's.revoked_at IS NULL AND s.expires_at > now()';
  */
 export const LIVE_OF_ID = "COALESCE(s.revoked_at, 'infinity') = 'infinity' AND s.expires_at > now()";
 
+/** Why session `s` ended early, or NULL; also of a row that somebody has ended by hand. */
+export const REVOKED_REASON = "CASE WHEN s.revoked_at IS NOT NULL THEN COALESCE(s.revoked_reason, 'revoked') END";
+
 /** The user-auth UUID of the user of row `s`; the nil UUID for a user without invalidations. */
 export function authUuid(tables: SessionTables, userId: string, type: 'access' | 'refresh'): string {
   return `COALESCE((SELECT a.uuid FROM ${tables.userAuth} a WHERE a.user_id = ${userId} AND a.token_type = '${type}'), '${NIL_UUID}')`;

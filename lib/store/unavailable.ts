@@ -1,6 +1,7 @@
 // Classes 08 connection, 53 resources, 57 operator intervention (PostgreSQL manual, appendix A); 25006 is a server that
-// only reads, such as a standby after a failover.
-const SERVER = /^(08|53|57)|^25006$/;
+// only reads, such as a standby after a failover; 55P03 a lock that did not come within `lock_timeout`, 25P04 an end by
+// `transaction_timeout`.
+const SERVER = /^(08|53|57)|^(25006|25P04|55P03)$/;
 
 // serialization_failure, deadlock_detected: the transaction did nothing and may be repeated.
 const REPEATABLE = /^(40001|40P01)$/;

@@ -5,6 +5,8 @@ import {
   SessionRevokedError,
   type UserSession,
 } from 'nestjs-jwt-session';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { AccessTokenVerifier } from '../../lib/access-token/access-token-verifier.js';
 import { VerifiedTokenCache } from '../../lib/access-token/verified-token-cache.js';
 import { CookieClient } from '../support/client.js';
@@ -114,6 +116,23 @@ describe('the cache of verified tokens', () => {
       expect(cache.get(`token-${token}`)).toBe(token);
     }
     expect(cache.get('token-0')).toBeUndefined();
+  });
+
+  it('keeps of a token no more than the token, however long the header was that it came in', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const cache = new VerifiedTokenCache<number>(2_000);
+    const header = (entry: number) => `${'x'.repeat(14_000)}${entry} token=${String(entry).padStart(600, 'y')}; z`;
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let entry = 0; entry < 1_000; entry++) {
+      // As a parser gives strings: flat, not as the pieces they were put together from.
+      const text = Buffer.from(header(entry)).toString('latin1');
+      cache.set(text.slice(text.indexOf('=') + 1, -3), entry);
+    }
+    collect();
+    expect(cache.size).toBe(1_000);
+    expect((process.memoryUsage().heapUsed - before) / 1_000).toBeLessThan(3_000);
   });
 
   it('keeps what is in use while others come and go', () => {

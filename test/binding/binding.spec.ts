@@ -148,6 +148,18 @@ describe.each(PLATFORMS)('F30: binding on %s', platform => {
     expect(one).not.toBe(two);
   });
 
+  it('a refresh whose client is not known, as after its connection has gone, shows no theft', async () => {
+    const test = await appWith({ ip: 'refresh', userAgent: 'refresh' });
+    const client = { ip: '203.0.113.7', userAgent: 'Browser/1' };
+    const { refreshToken } = await test.sessions.logIn('ada', client);
+    for (const unknown of [{ userAgent: client.userAgent }, { ip: client.ip }]) {
+      await expect(test.sessions.refresh({ refreshToken: refreshToken!, ...unknown })).rejects.toMatchObject({
+        errorCode: 'invalid_request',
+      });
+    }
+    await expect(test.sessions.refresh({ refreshToken: refreshToken!, ...client })).resolves.toBeDefined();
+  });
+
   it('bound tokens outlive a change of the server secret', async () => {
     const binding: Binding = { ip: 'always' };
     const { ask } = await logIn(await appWith(binding));

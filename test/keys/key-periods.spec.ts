@@ -25,7 +25,9 @@ type Step =
   /** Somebody calls `rotateKeys()`. */
   | { readonly early: true }
   /** A new configuration is deployed. */
-  | { readonly schedule: RotationSchedule };
+  | { readonly schedule: RotationSchedule }
+  /** A process whose clock is so far ahead looks once. */
+  | { readonly ahead: number };
 
 /** One installation: its key table, its time, and what must always hold. */
 class Installation {
@@ -48,6 +50,7 @@ class Installation {
       const early = earlyKeyPeriod(this.load(this.now), this.now, this.schedule);
       return early && this.elect(early);
     }
+    if ('ahead' in step) return this.lookAhead(step.ahead);
     if ('schedule' in step) this.schedule = step.schedule;
     else this.now += step.standstill;
     // What a process does not see it cannot publish; a changed publishAhead counts from now on.
@@ -74,6 +77,13 @@ class Installation {
       if (due) this.elect(due);
     }
     this.check(this.now);
+  }
+
+  private lookAhead(ahead: number): void {
+    const moment = this.now + ahead;
+    const due = dueKeyPeriod(this.load(moment), moment, this.schedule);
+    // It is there for all to see from now on, whatever that clock says.
+    if (due) this.elect({ ...due, publishAt: this.now });
   }
 
   /** In the order in which the store gives them; where two begin at once, the older one first. */
@@ -145,6 +155,15 @@ describe('the periods of signing keys', () => {
 
   it('J07: it stays so when keys are rotated out of turn', () =>
     holds(fc.oneof(run, fc.constant<Step>({ early: true })), 80));
+
+  it('J07: it stays so when a process whose clock is far ahead makes a key', () =>
+    holds(
+      fc.oneof(
+        run,
+        duration.map((time): Step => ({ ahead: 4 * time })),
+      ),
+      80,
+    ));
 
   it('J07: it stays so when rotateEvery and publishAhead are changed', () =>
     holds(

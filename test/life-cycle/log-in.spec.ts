@@ -47,6 +47,8 @@ describe.each(PLATFORMS)('logging in on %s', platform => {
 
     for (let round = 0; round < 2; round++) {
       const before = client.refreshToken;
+      // One that comes later would begin the window, in which a refresh changes nothing.
+      await test.confirmUses();
       await test.clock.pass('11m');
       expect((await client.send('/me')).body.errorCode).toBe('access_token_expired');
       expect((await client.refresh()).status).toBe(200);
@@ -54,6 +56,17 @@ describe.each(PLATFORMS)('logging in on %s', platform => {
       expect((await client.send('/me')).status).toBe(200);
       expect((await client.send('/me')).status).toBe(200);
     }
+  });
+
+  it('S02: a late refusal of the session that a login has replaced clears no cookies: they may be the new ones', async () => {
+    const client = await logIn();
+    const before = client.copy();
+    await client.logIn('ada');
+    const late = [await before.sendOnly('/me'), await before.sendOnly(...REFRESH)];
+    for (const answer of late) {
+      expect(answer).toMatchObject({ ...refused('session_revoked'), setCookie: [] });
+    }
+    expect(await client.send('/me')).toMatchObject({ status: 200 });
   });
 
   it('scenario 14: both cookies are set with path and attributes', async () => {

@@ -84,6 +84,17 @@ describe("access tokens of sessions that are ended in the caller's transaction",
     expect(revocations()).toBe(3);
   });
 
+  it('S14: stay accepted when it is rolled back, also where it ended the session twice', async () => {
+    const session = await newSession();
+    await undone(dataSource, async manager => {
+      await session.end(manager);
+      await session.end(manager);
+      expect(await session.state()).toBe('accepted');
+    });
+    expect([await session.state(), await session.stored()]).toEqual(['accepted', 'accepted']);
+    expect(revocations()).toBe(0);
+  });
+
   it('S14: wait for the outermost transaction', async () => {
     const session = await newSession();
     await dataSource.transaction(async outer => {

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SessionStoreUnavailableError } from 'nestjs-jwt-session';
+import { KeyRotation } from '../../lib/keys/key-rotation.js';
+import { SessionTimers } from '../../lib/session.runtime.js';
+import { TestDatabase } from '../support/database.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+
+/** Loses patience with the database after a tenth of the time. */
+class ImpatientTimers extends SessionTimers {
+  override within<T>(milliseconds: number, answer: Promise<T>): Promise<T> {
+    return super.within(milliseconds / 10, answer);
+  }
+}
+
+// The data source has no `query_timeout`: whatever waits for the driver alone waits for ever.
+describe('a database that swallows everything', () => {
+  let test: TestApp;
+  let database: TestDatabase;
+  let proxy: TcpProxy;
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    proxy = await TcpProxy.to(database.url);
+    test = await startTestApp({
+      database,
+      typeorm: { url: proxy.url },
+      override: builder => builder.overrideProvider(SessionTimers).useValue(new ImpatientTimers()),
+    });
+  });
+  afterAll(async () => {
+    await proxy?.restore();
+    await test?.close();
+    await proxy?.close();
+    await database?.drop();
+  });
+
+  it('J06, S14: holds up neither rotation nor those who bring an unknown kid, and is used again when it is back', async () => {
+    const { accessToken, refreshToken } = await test.sessions.logIn('ada');
+    const [, ...rest] = accessToken!.split('.');
+    const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: 'unknown' })).toString('base64url');
+    proxy.stall();
+    await expect(test.sessions.verify([header, ...rest].join('.'))).rejects.toThrow(SessionStoreUnavailableError);
+    await expect(test.app.get(KeyRotation).tick()).rejects.toThrow(SessionStoreUnavailableError);
+    await expect(test.sessions.verify(accessToken!)).resolves.toMatchObject({ userId: 'ada' });
+
+    await proxy.restore();
+    await test.app.get(KeyRotation).tick();
+    const refreshed = await test.sessions.refresh({ refreshToken: refreshToken! });
+    await expect(test.sessions.verify(refreshed.accessToken!)).resolves.toMatchObject({ userId: 'ada' });
+  });
+
+  it('does not keep the application from ending', async () => {
+    const { refreshToken } = await test.sessions.logIn('ada');
+    const { accessToken } = await test.sessions.refresh({ refreshToken: refreshToken! });
+    await test.sessions.verify(accessToken!);
+    proxy.stall();
+    // What shutting down waits for.
+    await test.confirmUses();
+  });
+});
