@@ -32,7 +32,15 @@ async function all(promises) {
 }
 
 const install = (folder, ...packages) =>
-  run(folder, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', ...packages]);
+  run(folder, 'npm', [
+    'install',
+    '--prefer-offline',
+    '--fetch-retries=5',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    ...packages,
+  ]);
 
 /** An application's folder with one Nest version and, within, its sources as ES modules and as CommonJS. */
 async function prepare(nest, tarball) {

@@ -53,7 +53,7 @@ it('an application may count its own routes in AttemptStore, through @nestjs/thr
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
     cwd: root,
     env: { ...process.env, NODE_OPTIONS: '', URL: database.url, SECRET },
-    timeout: 20_000,
+    timeout: 50_000,
   });
   expect(stdout).toBe('200 200 200 429 429\n');
   await database.drop();

@@ -23,7 +23,8 @@ describeInChromium("the sample's live view, in a browser", () => {
     await page.getByText('generation 1, handed out, not seen in use yet').waitFor({ state: 'attached' });
     const events = page.getByRole('list', { name: 'Events' });
     await events.getByText('session.refreshed · mint').waitFor();
-    await events.getByText('session.replayed · retry-in-window').waitFor();
+    // Within the window, unless the machine is slow.
+    await events.getByText(/^session\.replayed · retry-(in-window|of-lost-response)$/).waitFor();
     expect((await stage.sessions())[0]).toMatchObject({ revoked_reason: null });
   });
 

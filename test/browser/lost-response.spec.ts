@@ -11,7 +11,7 @@ describeInChromium('a lost response, in a browser', () => {
   let stage: Stage;
   let proxy: HttpProxy;
   beforeAll(async () => {
-    stage = await Stage.set({ ACCESS_TOKEN_LIFETIME: '3s', SESSION_LEEWAY: '1s' });
+    stage = await Stage.set();
     proxy = await HttpProxy.to(stage.sample.url);
   });
   afterAll(async () => {
@@ -24,7 +24,7 @@ describeInChromium('a lost response, in a browser', () => {
 
   /** The page refreshes, the server answers, and nothing arrives. */
   async function loseRefresh(visitor: Visitor, page: Page, text: string): Promise<void> {
-    await visitor.tokenExpires();
+    await stage.pass('11m');
     const before = await visitor.cookie('refresh_token');
     const lost = proxy.loseAnswerTo(REFRESH);
     await page.getByLabel('New note').fill(text);
@@ -40,7 +40,7 @@ describeInChromium('a lost response, in a browser', () => {
 
   it.each([
     ['at once', async () => undefined, 'retry-in-window'],
-    ['after the leeway', () => stage.windowsClose(), 'retry-of-lost-response'],
+    ['after the leeway', () => stage.pass('31s'), 'retry-of-lost-response'],
   ])('R03: the page goes on when it is used again %s, and what was typed is still there', async (_, wait, named) => {
     const visitor = await stage.visitor(proxy.url);
     const page = await visitor.signedIn();
@@ -52,8 +52,7 @@ describeInChromium('a lost response, in a browser', () => {
     expect(await page.getByLabel('New note').inputValue()).toBe('');
 
     // The next generation works, too: nothing was taken for theft.
-    await visitor.tokenExpires();
-    await stage.windowsClose();
+    await stage.pass('11m');
     await writeNote(page, `one more after ${named}`);
     expect((await stage.sessions())[0]).toMatchObject({ revoked_reason: null });
   });

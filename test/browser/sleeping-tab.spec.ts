@@ -6,7 +6,7 @@ import { greeting, turnTo, writeNote } from '../support/visitor.js';
 describeInChromium('a tab asleep, in a browser', () => {
   let stage: Stage;
   beforeAll(async () => {
-    stage = await Stage.set({ ACCESS_TOKEN_LIFETIME: '2s', SESSION_LEEWAY: '1s' });
+    stage = await Stage.set();
   });
   afterAll(() => stage?.strike());
   afterEach(async () => {
@@ -18,8 +18,7 @@ describeInChromium('a tab asleep, in a browser', () => {
     const page = await visitor.signedIn();
     const devTools = await visitor.context.newCDPSession(page);
     await devTools.send('Page.setWebLifecycleState', { state: 'frozen' });
-    await visitor.tokenExpires();
-    await stage.windowsClose();
+    await stage.pass('11m');
     await devTools.send('Page.setWebLifecycleState', { state: 'active' });
     await turnTo(page);
     await writeNote(page, 'after a sleep');
@@ -34,13 +33,11 @@ describeInChromium('a tab asleep, in a browser', () => {
     await devTools.send('Page.setWebLifecycleState', { state: 'frozen' });
     const awake = await visitor.open();
     for (const text of ['first', 'second']) {
-      await visitor.tokenExpires();
-      await stage.windowsClose();
+      await stage.pass('11m');
       await writeNote(awake, text);
     }
     await devTools.send('Page.setWebLifecycleState', { state: 'active' });
-    await visitor.tokenExpires();
-    await stage.windowsClose();
+    await stage.pass('11m');
     await writeNote(sleeper, 'third');
     await sleeper.getByRole('list', { name: 'Notes' }).getByText('second').waitFor();
     const [session] = await stage.sessions();

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { describeInChromium } from '../support/chromium.js';
 import { HttpProxy } from '../support/http-proxy.js';
 import { NAIVE_CLIENT } from '../support/naive-client.js';
 import { Stage } from '../support/stage.js';
+import { until } from '../support/until.js';
 import { greeting, turnTo, type Visitor, writeNote } from '../support/visitor.js';
 
 const REFRESH = 'POST /session/refresh';
@@ -40,22 +40,18 @@ const CLIENTS = {
 };
 type Client = keyof typeof CLIENTS;
 
-describeInChromium(`${TABS} tabs of one jar for ${SECONDS} s (BROWSER_TABS_SECONDS), tokens of 4 s, leeway 2 s`, () => {
-  let stage: Stage;
-  let outcomes: Record<Client, Outcome>;
-  // At the same time, each in a jar of its own.
-  beforeAll(
-    async () => {
-      stage = await Stage.set({ ACCESS_TOKEN_LIFETIME: '4s', SESSION_LEEWAY: '2s' });
-      const clients = Object.keys(CLIENTS) as Client[];
-      const ran = await Promise.all(clients.map(async client => [client, await run(client)] as const));
-      outcomes = Object.fromEntries(ran) as Record<Client, Outcome>;
-    },
-    (SECONDS + 160) * 1_000,
-  );
-  afterAll(() => stage?.strike());
+/** Somebody with many tabs, and what they have written. */
+class Crowd {
+  private readonly written: string[] = [];
 
-  async function run(client: Client): Promise<Outcome> {
+  private constructor(
+    private readonly client: Client,
+    private readonly proxy: HttpProxy,
+    private readonly visitor: Visitor,
+    private readonly tabs: readonly Page[],
+  ) {}
+
+  static async of(client: Client, stage: Stage): Promise<Crowd> {
     const proxy = await HttpProxy.to(stage.sample.url);
     const visitor = await stage.visitor(proxy.url);
     await visitor.context.addInitScript(WATCH);
@@ -63,29 +59,56 @@ describeInChromium(`${TABS} tabs of one jar for ${SECONDS} s (BROWSER_TABS_SECON
     const first = await visitor.signedIn();
     const tabs = [first, ...(await Promise.all(Array.from({ length: TABS - 1 }, () => visitor.open())))];
     await Promise.all(tabs.map(tab => greeting(tab).waitFor()));
-
-    const written: string[] = [];
-    for (const end = Date.now() + SECONDS * 1_000; Date.now() < end; await sleep(500)) {
-      const writer = tabs[written.length % TABS];
-      const note = `${client}, ${written.length}`;
-      // All are used at the same moment, so that all find the token expired at the same moment.
-      await Promise.all(tabs.map(tab => (tab === writer ? writeNote(tab, note) : turnTo(tab))));
-      written.push(note);
-    }
-    const notes = await Promise.all(tabs.map(tab => shownNotes(tab, written.at(-1)!)));
-    const { most, total } = proxy.requests(REFRESH);
-    const problems = visitor.takeProblems();
-    await visitor.context.close();
-    await proxy.close();
-    return { problems, notes, written, refreshes: { most, total } };
+    return new Crowd(client, proxy, visitor, tabs);
   }
 
-  async function shownNotes(tab: Page, last: string): Promise<string[]> {
-    await turnTo(tab);
-    const list = tab.getByRole('list', { name: 'Notes' });
-    await list.getByText(last, { exact: true }).waitFor();
-    return list.locator('.note').allTextContents();
+  /** All tabs are used at the same moment, so that all find the token expired at the same moment; one writes a note. */
+  async use(): Promise<void> {
+    const writer = this.tabs[this.written.length % TABS];
+    const note = `${this.client}, ${this.written.length}`;
+    await Promise.all(this.tabs.map(tab => (tab === writer ? writeNote(tab, note) : turnTo(tab))));
+    this.written.push(note);
+    await this.showLast();
+    await until(async () => this.proxy.underWay === 0);
   }
+
+  async leave(): Promise<Outcome> {
+    const notes = await Promise.all(this.tabs.map(tab => tab.locator('.note').allTextContents()));
+    const { most, total } = this.proxy.requests(REFRESH);
+    const problems = this.visitor.takeProblems();
+    await this.visitor.context.close();
+    await this.proxy.close();
+    return { problems, notes, written: this.written, refreshes: { most, total } };
+  }
+
+  private async showLast(): Promise<void> {
+    await Promise.all(
+      this.tabs.map(async tab => {
+        await turnTo(tab);
+        await tab.getByRole('list', { name: 'Notes' }).getByText(this.written.at(-1)!, { exact: true }).waitFor();
+      }),
+    );
+  }
+}
+
+describeInChromium(`${TABS} tabs of one jar for ${SECONDS} s (BROWSER_TABS_SECONDS)`, () => {
+  let stage: Stage;
+  let outcomes: Record<Client, Outcome>;
+  // At the same time, each in a jar of its own.
+  beforeAll(
+    async () => {
+      stage = await Stage.set();
+      const clients = Object.keys(CLIENTS) as Client[];
+      const crowds = await Promise.all(clients.map(client => Crowd.of(client, stage)));
+      for (const end = Date.now() + SECONDS * 1_000; Date.now() < end; await stage.pass('11m')) {
+        await Promise.all(crowds.map(crowd => crowd.use()));
+      }
+      const left = await Promise.all(crowds.map(crowd => crowd.leave()));
+      outcomes = Object.fromEntries(clients.map((client, index) => [client, left[index]])) as Record<Client, Outcome>;
+    },
+    (SECONDS + 160) * 1_000,
+  );
+  afterAll(() => stage?.strike());
 
   it.each(Object.keys(CLIENTS) as Client[])(
     'R04, scenario 5: %s: nobody is logged out, nobody sees an error, and no note is lost',

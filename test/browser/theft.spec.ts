@@ -1,27 +1,20 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { describeInChromium } from '../support/chromium.js';
-import type { CookieClient } from '../support/client.js';
 import { Stage } from '../support/stage.js';
-import { greeting, turnTo, type Visitor, writeNote } from '../support/visitor.js';
+import { greeting, turnTo, writeNote } from '../support/visitor.js';
 
 const explanation = (page: Page) => page.getByRole('heading', { name: 'You were signed out for your safety' });
 
 describeInChromium('a stolen copy, in a browser', () => {
   let stage: Stage;
   beforeAll(async () => {
-    stage = await Stage.set({ ACCESS_TOKEN_LIFETIME: '3s', SESSION_LEEWAY: '1s' });
+    stage = await Stage.set();
   });
   afterAll(() => stage?.strike());
   afterEach(async () => {
     expect(await stage.clear()).toEqual([]);
   });
-
-  /** Not inside a window, in which whoever comes is answered. */
-  async function rob(visitor: Visitor): Promise<CookieClient> {
-    await stage.windowsClose();
-    return visitor.steal();
-  }
 
   it('R02, scenario 7: the thief was first: the page is told at its next use, in all tabs; the copy is dead', async () => {
     const visitor = await stage.visitor();
@@ -29,11 +22,11 @@ describeInChromium('a stolen copy, in a browser', () => {
     await writeNote(page, 'a private thought');
     const other = await visitor.open();
     await greeting(other).waitFor();
-    const thief = await rob(visitor);
+    const thief = await visitor.steal();
     expect((await thief.refresh()).status).toBe(200);
     expect((await thief.send('/me')).status).toBe(200);
-    await visitor.tokenExpires();
-    await stage.windowsClose();
+    await stage.reaches(1);
+    await stage.pass('11m');
 
     await turnTo(page);
     await Promise.all([page, other].map(tab => explanation(tab).waitFor()));
@@ -52,11 +45,11 @@ describeInChromium('a stolen copy, in a browser', () => {
   it('R02, scenario 7: the thief was late: refused, and the page is told all the same', async () => {
     const visitor = await stage.visitor();
     const page = await visitor.signedIn();
-    const thief = await rob(visitor);
-    await visitor.tokenExpires();
-    await turnTo(page);
+    const thief = await visitor.steal();
+    await stage.pass('11m');
     await writeNote(page, 'the rightful one goes on');
-    await stage.windowsClose();
+    await stage.reaches(1);
+    await stage.pass('31s');
     expect((await thief.refresh()).body).toMatchObject({ errorCode: 'token_theft_detected', class: 'recent' });
 
     expect(await greeting(page).isVisible()).toBe(true);

@@ -134,7 +134,7 @@ describe.each(PLATFORMS)('F14, S14: setClaims on %s', platform => {
 describe('setClaims and reauthenticate on a pool of one connection', () => {
   let test: TestApp;
   beforeAll(async () => {
-    test = await startTestApp({ typeorm: { extra: { max: 1, connectionTimeoutMillis: 3_000 } } });
+    test = await startTestApp({ typeorm: { extra: { max: 1, connectionTimeoutMillis: 30_000 } } });
   });
   afterAll(() => test?.close());
 

@@ -101,13 +101,13 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
   it('log out with an access token that has expired, too', async () => {
     await test.pass('11m');
     await client.logOut();
-    expect(test.events.at(-1)).toMatchObject({ type: 'session.revoked' });
+    expect(test.events).toContainEqual(expect.objectContaining({ type: 'session.revoked' }));
   });
 
   it('log out with an access token whose key nobody knows any more: the refresh token tells the session', async () => {
     await test.sessions.rotateKeys({ distrust: true });
     await client.logOut();
-    expect(test.events.at(-1)).toMatchObject({ type: 'session.revoked' });
+    expect(test.events).toContainEqual(expect.objectContaining({ type: 'session.revoked' }));
   });
 
   it('send no cookies, and the refresh token in the body only', async () => {

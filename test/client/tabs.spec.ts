@@ -87,7 +87,9 @@ describe('tabs of one jar', () => {
       while (locks.waiting === 0) await aMoment();
       throw new TypeError('no network');
     };
-    const [failed, answer] = await Promise.allSettled([first.tab('/me'), second.tab('/me')]);
+    const refreshing = first.tab('/me');
+    while (!first.wire.sent.includes(REFRESH)) await aMoment();
+    const [failed, answer] = await Promise.allSettled([refreshing, second.tab('/me')]);
     expect(failed.status).toBe('rejected');
     expect(answer).toMatchObject({ status: 'fulfilled', value: { status: 200 } });
     expect(second.wire.sent).toEqual(['GET /me', 'GET /me', REFRESH, 'GET /me']);

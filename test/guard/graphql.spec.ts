@@ -157,7 +157,7 @@ describe('a GraphQL subscription', () => {
           driver: ApolloDriver,
           autoSchemaFile: true,
           graphiql: false,
-          subscriptions: { 'graphql-ws': true },
+          subscriptions: { 'graphql-ws': { connectionInitWaitTimeout: 60_000 } },
         }),
       ],
       providers: [NewsResolver],

@@ -4,6 +4,7 @@ import { KeyStore, type StoredKey } from '../../lib/store/key.store.js';
 import { dataSourceOn } from '../support/data-source.js';
 import { SharedClock, TestDatabase } from '../support/database.js';
 import { fetchJwks } from '../support/jwks.js';
+import { toMidPeriod } from '../support/mid-period.js';
 import { OpenTransaction, untilWaiting } from '../support/races.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -30,6 +31,7 @@ describe.each(PLATFORMS)('five applications started at once on an empty database
   beforeAll(async () => {
     database = await TestDatabase.create();
     clock = await SharedClock.install(database);
+    await toMidPeriod(clock);
     const migrations = await dataSourceOn(database, { migrationsRun: true }).initialize();
     await migrations.destroy();
     const typeorm = { migrationsRun: false };

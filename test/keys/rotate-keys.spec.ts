@@ -4,6 +4,7 @@ import { KeyRotation } from '../../lib/keys/key-rotation.js';
 import { BearerClient } from '../support/bearer-client.js';
 import { partsOf } from '../support/forged-token.js';
 import { fetchJwks } from '../support/jwks.js';
+import { toMidPeriod } from '../support/mid-period.js';
 import { PLATFORMS, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
 
@@ -22,6 +23,7 @@ describe.each(PLATFORMS)('rotateKeys on %s', platform => {
   let other: TestApp;
   beforeEach(async () => {
     apps = await TestApps.on(platform);
+    await toMidPeriod(apps.clock);
     test = await apps.start();
     other = await apps.start();
   });

@@ -7,6 +7,8 @@ import { sealPrivateKey } from '../../lib/keys/sealing.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import { es256, jws, type Members, partsOf } from '../support/forged-token.js';
 import { fetchJwks } from '../support/jwks.js';
+import { toMidPeriod } from '../support/mid-period.js';
+import { PATIENTLY } from '../support/patient-timers.js';
 import { SECRET, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
 
@@ -24,7 +26,8 @@ describe('a signing key whose row was written by somebody without the secret', (
 
   beforeAll(async () => {
     apps = await TestApps.on('express');
-    issuer = await apps.start();
+    await toMidPeriod(apps.clock);
+    issuer = await apps.start(PATIENTLY);
     const logIn = async () => (await issuer.sessions.logIn('ada', { transport: 'bearer' })).accessToken!;
     victim = await logIn();
     for (let key = 0; key < 2; key++) {
@@ -40,8 +43,7 @@ describe('a signing key whose row was written by somebody without the secret', (
     await issuer.database.query('CREATE TABLE backup AS TABLE jwt_session_key');
   });
   afterEach(async () => {
-    await issuer.database.query('DELETE FROM jwt_session_key');
-    await issuer.database.query('INSERT INTO jwt_session_key SELECT * FROM backup');
+    await issuer.database.query('DELETE FROM jwt_session_key; INSERT INTO jwt_session_key SELECT * FROM backup');
   });
   afterAll(() => apps?.close());
 
@@ -56,7 +58,7 @@ describe('a signing key whose row was written by somebody without the secret', (
 
   /** A process that starts now and so reads what stands in the table. */
   async function fresh(run: (process: TestApp) => Promise<unknown>): Promise<void> {
-    await run(await apps.start());
+    await run(await apps.start(PATIENTLY));
   }
 
   const tamper = (assignment: string, values: unknown[] = []) =>

@@ -7,6 +7,7 @@ import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import { refusalOf } from '../support/application.js';
 import { es256, jws, partsOf } from '../support/forged-token.js';
 import { fetchJwks } from '../support/jwks.js';
+import { toMidPeriod } from '../support/mid-period.js';
 import { SECRET, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
 
@@ -22,6 +23,7 @@ describe('the server secret', () => {
   let apps: TestApps;
   beforeEach(async () => {
     apps = await TestApps.on('express');
+    await toMidPeriod(apps.clock);
   });
   afterEach(() => apps?.close());
 

@@ -5,6 +5,7 @@ import { GENERATED_ALGORITHMS, type GeneratedAlgorithm } from '../../lib/options
 import { BearerClient } from '../support/bearer-client.js';
 import { partsOf } from '../support/forged-token.js';
 import { fetchJwks, ForeignVerifier } from '../support/jwks.js';
+import { toMidPeriod } from '../support/mid-period.js';
 import { pemOf, signingKeyFor } from '../support/signing-keys.js';
 import { PLATFORMS, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
@@ -57,8 +58,7 @@ describe.each(PLATFORMS)('F6: scenario 13: supplied keys on %s', platform => {
   let apps: TestApps;
   beforeAll(async () => {
     apps = await TestApps.on(platform);
-    // Begins in the middle of a period, whatever day it is.
-    await apps.clock.pass(`${PERIOD * 1.5 - (apps.clock.now() % PERIOD)}ms`);
+    await toMidPeriod(apps.clock);
   });
   afterAll(() => apps?.close());
 

@@ -212,9 +212,10 @@ describe('clean-up', () => {
   it('scenarios 12 and 22: keys go a day after their last token has expired', async () => {
     const keys = async () => (await test.database.query('SELECT kid FROM jwt_session_key')).length;
     await test.pass('7d');
-    const before = await keys();
-    expect(before).toBeGreaterThan(1);
+    expect(await keys()).toBeGreaterThan(1);
+    // On some days of the week another period begins in them.
     await test.pass('2d');
+    const before = await keys();
     const { keys: removable } = await test.sessions.cleanUp({ dryRun: true });
     expect(removable).toBeGreaterThan(0);
     expect(await keys()).toBe(before);

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
 import { RevocationFeed } from '../../lib/revocation/revocation-feed.js';
 import { type Answer, CookieClient } from '../support/client.js';
 import { TestDatabase } from '../support/database.js';
@@ -18,6 +19,12 @@ function expectUnavailable(answer: Answer): void {
   expect(answer.headers.get('www-authenticate')).toBeNull();
 }
 
+/** What is used of the driver's pool. Its settings are for connections to come, each has its own copy. */
+interface Pool {
+  readonly options: { connectionTimeoutMillis?: number; query_timeout?: number };
+  readonly _clients: readonly { readonly connectionParameters: { query_timeout?: number } }[];
+}
+
 describe.each(PLATFORMS)('without a database on %s', platform => {
   let test: TestApp;
   let database: TestDatabase;
@@ -25,18 +32,31 @@ describe.each(PLATFORMS)('without a database on %s', platform => {
   beforeAll(async () => {
     database = await TestDatabase.create();
     proxy = await TcpProxy.to(database.url);
-    test = await startTestApp({
-      platform,
-      database,
-      typeorm: { url: proxy.url, extra: { query_timeout: 1_000, connectionTimeoutMillis: 1_000 } },
-    });
+    test = await startTestApp({ platform, database, typeorm: { url: proxy.url } });
   });
-  afterEach(() => proxy.restore());
+  afterEach(() => restore());
   afterAll(async () => {
     await test?.close();
     await proxy?.close();
     await database?.drop();
   });
+
+  /** How long the driver waits for a database that says nothing; a healthy one may take its time. */
+  function limitWaiting(milliseconds?: number): void {
+    const { master } = test.app.get(DataSource).driver as unknown as { master: Pool };
+    Object.assign(master.options, { connectionTimeoutMillis: milliseconds, query_timeout: milliseconds });
+    for (const { connectionParameters } of master._clients) connectionParameters.query_timeout = milliseconds;
+  }
+
+  async function stall(): Promise<void> {
+    limitWaiting(1_000);
+    proxy.stall();
+  }
+
+  async function restore(): Promise<void> {
+    await proxy.restore();
+    limitWaiting();
+  }
 
   async function logIn(userId = 'ada'): Promise<CookieClient> {
     const client = new CookieClient(test.url);
@@ -48,7 +68,7 @@ describe.each(PLATFORMS)('without a database on %s', platform => {
 
   describe.each([
     { gone: 'connections break and are refused', leave: () => proxy.refuse() },
-    { gone: 'connections stay open and nothing comes through', leave: async () => proxy.stall() },
+    { gone: 'connections stay open and nothing comes through', leave: stall },
   ])('$gone', ({ leave }) => {
     it('login, refresh and log-out answer 503, nothing half done, and work again without a restart', async () => {
       const [client, leaving] = [await logIn(), await logIn()];
@@ -70,7 +90,7 @@ describe.each(PLATFORMS)('without a database on %s', platform => {
       expect(await leaving.send('/me')).toMatchObject({ status: 200 });
       expect(await rows()).toEqual(before);
 
-      await proxy.restore();
+      await restore();
       expect(await stranger.logIn('grace')).toMatchObject({ status: 200 });
       expect(await client.refresh()).toMatchObject({ status: 200 });
       expect(await client.send('/me')).toMatchObject({ status: 200 });
@@ -91,7 +111,7 @@ describe.each(PLATFORMS)('without a database on %s', platform => {
         client.sendOnly(`/session/devices/${sessionId}`, { method: 'DELETE' }),
       ]);
       answers.forEach(expectUnavailable);
-      await proxy.restore();
+      await restore();
       expect(await client.refresh()).toMatchObject({ status: 200 });
       expect(await client.send('/session/devices')).toMatchObject({ status: 200 });
     });
@@ -100,7 +120,7 @@ describe.each(PLATFORMS)('without a database on %s', platform => {
       const { thief, victim } = await steal(test, 'recent');
       await leave();
       expectUnavailable(await thief.sendOnly('/session/refresh', POST));
-      await proxy.restore();
+      await restore();
       expect(await victim.send('/me')).toMatchObject({ status: 200 });
       expect(await thief.refresh()).toMatchObject({ status: 401, body: { errorCode: 'token_theft_detected' } });
     });
@@ -168,7 +188,7 @@ describe.each(PLATFORMS)('without a database on %s', platform => {
     await proxy.refuse();
     expect(await client.send('/me')).toMatchObject({ status: 200 });
     await test.confirmUses();
-    await proxy.restore();
+    await restore();
     expect(await client.send('/me')).toMatchObject({ status: 200 });
     await test.confirmUses();
     const { sessionId } = (await client.send('/me')).body;

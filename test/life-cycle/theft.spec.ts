@@ -86,12 +86,12 @@ describe.each(PLATFORMS)('theft on %s', platform => {
     await client.refresh();
     await client.send('/me');
     await test.confirmUses();
-    await test.pass('29s');
+    await test.pass('20s');
 
     expect(await before.refresh()).toMatchObject({ status: 200 });
     expect(before.refreshToken).toBe(client.refreshToken);
     // It did not begin the window anew.
-    await test.pass('2s');
+    await test.pass('11s');
     const late = new CookieClient(test.url);
     late.jar.set(REFRESH_COOKIE, client.refreshToken);
     expect(await late.refresh()).toMatchObject({ status: 200 });

@@ -105,7 +105,7 @@ describe('F31: logins of one user at once', () => {
   });
 
   it.each(['evict-oldest', 'reject'] as const)('on a pool of one connection (%s)', async onLimit => {
-    const typeorm = { extra: { max: 1, connectionTimeoutMillis: 5_000 } };
+    const typeorm = { extra: { max: 1, connectionTimeoutMillis: 30_000 } };
     const [app] = await start(1, { maxPerUser: 2, onLimit }, { typeorm });
     const logins = Array.from({ length: 30 }, (_, n) =>
       n % 2 ? app!.sessions.logIn('ada') : inTransaction(app!, joined => app!.sessions.logIn('ada', joined)),

@@ -5,6 +5,7 @@ import type { EmbeddedPostgres } from '../../lib/schematics/database/embedded-po
 import { startTemporaryPostgres } from '../../lib/schematics/database/temporary-postgres.js';
 import { allConnectionsEnded, dataSourceOn } from '../support/data-source.js';
 import { TestDatabase } from '../support/database.js';
+import { PATIENTLY } from '../support/patient-timers.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const LOGINS = 20;
@@ -19,7 +20,8 @@ describe('refreshing', () => {
     // A server of its own: dead tuples stay, and fill the page, while a transaction of any database that began before
     // them is under way, an analysis by autovacuum included.
     server = await startTemporaryPostgres(findBinaries(process.cwd()), ['autovacuum=off']);
-    test = await startTestApp({ database: await TestDatabase.create(server.url) });
+    // Nor do polls begin one meanwhile.
+    test = await startTestApp({ ...PATIENTLY, database: await TestDatabase.create(server.url) });
   });
   afterAll(async () => {
     await test?.close();

@@ -6,9 +6,9 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  */
 const COLUMNS = ['reason', 'version', 'branch', 'sent', 'message', 'announced', 'now_ms', 'used', 'path', 'found'];
 
-async function addTo(runner: QueryRunner, tables: readonly string[]): Promise<void> {
+async function addTo(runner: QueryRunner, tables: readonly string[], lockTimeout = '500ms'): Promise<void> {
   const [{ former }] = (await runner.query("SELECT current_setting('lock_timeout') AS former")) as [{ former: string }];
-  await runner.query("SELECT set_config('lock_timeout', '500ms', true)");
+  await runner.query("SELECT set_config('lock_timeout', $1, true)", [lockTimeout]);
   for (const table of tables) {
     const columns = COLUMNS.map(name => `ADD COLUMN IF NOT EXISTS ${name} text`);
     await runner.query(`ALTER TABLE ${table} ${columns.join(', ')}`);
@@ -23,7 +23,9 @@ async function down(): Promise<void> {}
 
 /** A migration of a later version, after the rule in `lib/store/migrations/index.ts`. */
 export class NestjsJwtSession2000000000000 implements MigrationInterface {
-  up = (runner: QueryRunner) => addTo(runner, ['jwt_session', 'jwt_session_user_auth', 'jwt_session_key']);
+  protected readonly lockTimeout?: string;
+  up = (runner: QueryRunner) =>
+    addTo(runner, ['jwt_session', 'jwt_session_user_auth', 'jwt_session_key'], this.lockTimeout);
   down = down;
 }
 

@@ -7,7 +7,7 @@ import { SharedClock, TestDatabase } from '../support/database.js';
 import { SampleProcess } from '../support/sample-process.js';
 import { SECRET, startTestApp, type TestApp } from '../support/test-app.js';
 import { until } from '../support/until.js';
-import { NestjsJwtSession2000000000000 } from './next-version.js';
+import { NestjsJwtSession2000000000000 as NextVersion } from './next-version.js';
 
 // A later version, which counts refreshes in a column of its own: in this process. The present version is the built
 // package in the sample's process. Once a version is on npm, the older process can run that one.
@@ -91,14 +91,18 @@ describe('during a rolling update', () => {
     await database.drop();
   });
 
-  const startNewer = () =>
-    startTestApp({
+  function startNewer(lockTimeout: string): Promise<TestApp> {
+    class NestjsJwtSession2000000000000 extends NextVersion {
+      protected override readonly lockTimeout = lockTimeout;
+    }
+    return startTestApp({
       database,
       clock,
       session: { session: { leeway: '0s' } },
       typeorm: { migrations: [...SESSION_MIGRATIONS, NestjsJwtSession2000000000000], logger: 'debug' },
       override: builder => void builder.setLogger(SILENT),
     });
+  }
 
   const open = async (url: string, body: object) => devices.push((await Device.logIn(url, body, inService)).start());
   const openAtOlder = () => open(older.url, { username: 'ada', password: 'lovelace' });
@@ -119,11 +123,11 @@ describe('during a rolling update', () => {
     backup = new Client({ connectionString: database.url });
     await backup.connect();
     await backup.query('BEGIN; SELECT count(*) FROM jwt_session');
-    await expect(startNewer()).rejects.toThrow('lock timeout');
+    await expect(startNewer('500ms')).rejects.toThrow('lock timeout');
     await served();
     await backup.end();
 
-    newer = await startNewer();
+    newer = await startNewer('30s');
     const { sessions, app } = newer;
     const dataSource = app.get(DataSource);
     const writes: Promise<unknown>[] = [];

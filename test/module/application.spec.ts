@@ -80,7 +80,7 @@ describe('a process that closed its application', () => {
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
       cwd: root,
       env: { ...process.env, NODE_OPTIONS: '', URL: database.url, SECRET },
-      timeout: 20_000,
+      timeout: 50_000,
     });
     expect(stdout).toBe('closed\n');
     expect(await database.query('SELECT generation FROM jwt_session')).toEqual([{ generation: 1 }]);

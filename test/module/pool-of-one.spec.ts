@@ -9,7 +9,7 @@ describe.each(PLATFORMS)('a pool of one connection on %s', platform => {
   let test: TestApp;
   let dataSource: DataSource;
   beforeAll(async () => {
-    test = await startTestApp({ platform, typeorm: { extra: { max: 1, connectionTimeoutMillis: 5_000 } } });
+    test = await startTestApp({ platform, typeorm: { extra: { max: 1, connectionTimeoutMillis: 30_000 } } });
     dataSource = test.app.get<DataSource>(getDataSourceToken());
   });
   afterAll(() => test?.close());

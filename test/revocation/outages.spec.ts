@@ -9,6 +9,7 @@ import { until } from '../support/until.js';
 
 // `here` revokes; `there` has to do with a database that leaves it in the lurch.
 describe('revocations while something is wrong', () => {
+  const timers = new ShortTimers();
   let database: TestDatabase;
   let clock: SharedClock;
   let proxy: TcpProxy;
@@ -23,16 +24,26 @@ describe('revocations while something is wrong', () => {
       database,
       clock,
       typeorm: { url: proxy.url, applicationName: 'there' },
-      override: builder => void builder.overrideProvider(SessionTimers).useValue(new ShortTimers()),
+      override: builder => void builder.overrideProvider(SessionTimers).useValue(timers),
     });
     await untilListening(there);
   });
-  afterEach(() => proxy.restore());
+  afterEach(() => restore());
   afterAll(async () => {
     await Promise.all([here?.close(), there?.close()]);
     await proxy?.close();
     await database?.drop();
   });
+
+  async function stall(): Promise<void> {
+    timers.limit = 300;
+    proxy.stall();
+  }
+
+  async function restore(): Promise<void> {
+    await proxy.restore();
+    timers.limit = Infinity;
+  }
 
   async function logIn() {
     const { session, accessToken } = await here.sessions.logIn('ada');
@@ -93,7 +104,7 @@ describe('revocations while something is wrong', () => {
 
   it.each([
     { gone: 'the database is gone', leave: () => proxy.refuse() },
-    { gone: 'the network swallows everything', leave: async () => proxy.stall() },
+    { gone: 'the network swallows everything', leave: stall },
   ])('$gone: nobody is refused within maxStaleness, then 503, then all is as it was', async ({ leave }) => {
     const [live, ended] = [await logIn(), await logIn()];
     const since = there.events.length;
@@ -110,7 +121,7 @@ describe('revocations while something is wrong', () => {
     expect(feedOf(there).status).toMatchObject({ status: 'down' });
     expect(await me(here, live.token)).toBe('accepted');
 
-    await proxy.restore();
+    await restore();
     expect(await me(there, ended.token)).toBe('session_revoked');
     expect(await me(there, live.token)).toBe('accepted');
     // It tries to listen again three times within maxStaleness.
@@ -125,8 +136,9 @@ describe('revocations while something is wrong', () => {
       database,
       clock,
       typeorm: { url: proxy.url },
-      override: builder => void builder.overrideProvider(SessionTimers).useValue(new ShortTimers()),
+      override: builder => void builder.overrideProvider(SessionTimers).useValue(timers),
     });
+    timers.limit = 300;
     proxy.stallListening();
     await leaving.close();
   });

@@ -47,6 +47,9 @@ describe.each(PLATFORMS)('the pages of the sample on %s', platform => {
     return stream;
   }
 
+  /** What happened to sessions. How it stands with the feed is told, too, where the machine is slow. */
+  const told = (stream: EventStream) => stream.of('happened').filter(({ type }) => String(type).startsWith('session.'));
+
   describe('files', () => {
     it.each(['/', '/inside', '/theft'])(
       '%s is a page that runs nothing of its own and is kept by nobody',
@@ -153,17 +156,17 @@ describe.each(PLATFORMS)('the pages of the sample on %s', platform => {
       await post(ada, '/session/refresh');
       const other = await logIn('ada');
       await post(other, '/session/logout');
-      await until(async () => stream.of('happened').length >= 3);
+      await until(async () => told(stream).length >= 3);
 
       const { sessionId } = (await ada.send('/me')).body;
-      const told = stream.of('happened');
-      expect(told).toMatchObject([
+      const happened = told(stream);
+      expect(happened).toMatchObject([
         { type: 'session.refreshed', sessionId, case: 'mint' },
         { type: 'session.created' },
         { type: 'session.revoked', reason: 'logout' },
       ]);
-      expect(told[1]!.sessionId).not.toBe(sessionId);
-      expect(told[2]!.sessionIds).toEqual([told[1]!.sessionId]);
+      expect(happened[1]!.sessionId).not.toBe(sessionId);
+      expect(happened[2]!.sessionIds).toEqual([happened[1]!.sessionId]);
       await stream.close();
     });
 
@@ -216,8 +219,8 @@ describe.each(PLATFORMS)('the pages of the sample on %s', platform => {
       expect(ada.jar).toEqual(before);
       expect((await post(ada, '/session/refresh')).status).toBe(200);
       expect((await ada.send('/me')).status).toBe(200);
-      await until(async () => stream.of('happened').length >= 2);
-      expect(stream.of('happened')).toMatchObject([{ case: 'mint' }, { case: 'retry-of-lost-response' }]);
+      await until(async () => told(stream).length >= 2);
+      expect(told(stream)).toMatchObject([{ case: 'mint' }, { case: 'retry-of-lost-response' }]);
       await stream.close();
     });
 

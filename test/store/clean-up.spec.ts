@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SharedClock, TestDatabase } from '../support/database.js';
+import { toMidPeriod } from '../support/mid-period.js';
 import { holdStatements, OpenTransaction, untilWaiting } from '../support/races.js';
 import { insertSessions, type SessionSeed, sessionSeed } from '../support/session-rows.js';
-import { startTestApp } from '../support/test-app.js';
 import { StoreProcess } from '../support/store-process.js';
+import { TestApps } from '../support/test-apps.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -99,7 +100,9 @@ describe('clean-up of sessions', () => {
 
 describe('SessionService.cleanUp', () => {
   it('scenario 11: keeps an ended session for a day, in which its tokens are told why, and then removes it', async () => {
-    const test = await startTestApp();
+    const apps = await TestApps.on('express');
+    await toMidPeriod(apps.clock);
+    const test = await apps.start();
     try {
       const { sessions } = test;
       const ended = await sessions.logIn('ada');
@@ -119,7 +122,7 @@ describe('SessionService.cleanUp', () => {
       });
       expect((await sessions.refresh({ refreshToken: live.refreshToken! })).session.id).toBe(live.session.id);
     } finally {
-      await test.close();
+      await apps.close();
     }
   });
 });

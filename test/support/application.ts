@@ -3,6 +3,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import { getDataSourceToken, TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { SESSION_MIGRATIONS } from 'nestjs-jwt-session';
+import type { Server } from 'node:http';
 import type { TestDatabase } from './database.js';
 import type { Platform } from './test-app.js';
 
@@ -58,8 +59,15 @@ export async function startApplication(options: ApplicationOptions): Promise<{ a
     platform === 'fastify' ? module.createNestApplication(new FastifyAdapter()) : module.createNestApplication();
   app.useLogger(false);
   configure?.(app);
+  return { app, url: await listen(app) };
+}
+
+/** Listens on 127.0.0.1. Returns the root URL. */
+export async function listen(app: INestApplication): Promise<string> {
   await app.listen(0, '127.0.0.1');
-  return { app, url: await app.getUrl() };
+  // Idle connections are the client's to close, so that it never sends on one that the server is just closing.
+  (app.getHttpServer() as Server).keepAliveTimeout = 0;
+  return app.getUrl();
 }
 
 /** The message with which an application refuses to start. */

@@ -25,7 +25,13 @@ export class TestDatabase {
   }
 
   async drop(): Promise<void> {
-    await withClient(this.server, client => client.query(`DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`));
+    const drop = () =>
+      withClient(this.server, client => client.query(`DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`));
+    await drop().catch((error: unknown) => {
+      // object_in_use: the server waits 5 s for the connections that it ends, and one may be stalled for longer.
+      if ((error as { code?: unknown }).code !== '55006') throw error;
+      return drop();
+    });
   }
 }
 

@@ -45,6 +45,11 @@ export class HttpProxy {
     return this.traffic.get(line) ?? { underWay: 0, most: 0, total: 0 };
   }
 
+  /** How many requests wait for their answers. */
+  get underWay(): number {
+    return [...this.traffic.values()].reduce((sum, { underWay }) => sum + underWay, 0);
+  }
+
   /**
    * The next such request reaches the server and is answered, and the answer is lost with the connection.
    *
@@ -64,10 +69,11 @@ export class HttpProxy {
     const { hostname, port } = this.target;
     const { method, url: path, headers } = incoming;
     const line = `${method} ${path}`;
-    const traffic = this.begin(line);
-    const forwarded = request({ hostname, port, method, path, headers }, answer => {
+    const end = this.begin(line);
+    // On a connection of its own: one that was used before may be closed by the application at this very moment.
+    const forwarded = request({ hostname, port, method, path, headers, agent: false }, answer => {
       // Before the browser can know of the answer, and send what follows from it.
-      traffic.underWay--;
+      end();
       if (this.losing?.line === line) {
         const { lost } = this.losing;
         this.losing = undefined;
@@ -83,15 +89,23 @@ export class HttpProxy {
     });
     // Either side may hang up.
     forwarded.on('error', () => outgoing.destroy());
-    outgoing.on('close', () => forwarded.destroy());
+    outgoing.on('close', () => {
+      end();
+      forwarded.destroy();
+    });
     incoming.pipe(forwarded);
   }
 
-  private begin(line: string): Traffic {
+  /** Counts a request. Returns what is to be called when it ends, once or more. */
+  private begin(line: string): () => void {
     const traffic = this.traffic.get(line) ?? { underWay: 0, most: 0, total: 0 };
     this.traffic.set(line, traffic);
     traffic.total++;
     traffic.most = Math.max(traffic.most, ++traffic.underWay);
-    return traffic;
+    let ended = false;
+    return () => {
+      if (!ended) traffic.underWay--;
+      ended = true;
+    };
   }
 }

@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { freePort } from '../../lib/schematics/database/free-port.js';
 import type { TestDatabase } from './database.js';
+
+const MOVABLE_CLOCK = fileURLToPath(new URL('movable-clock.mjs', import.meta.url));
 
 /** The built sample in a process of its own. */
 export class SampleProcess {
@@ -28,9 +31,9 @@ export class SampleProcess {
   /** @param entry the built file of any sample */
   static async run(entry: string, environment: Record<string, string>): Promise<SampleProcess> {
     const port = await freePort();
-    const child = spawn(process.execPath, [entry], {
+    const child = spawn(process.execPath, ['--import', MOVABLE_CLOCK, entry], {
       env: { PATH: process.env.PATH, PORT: String(port), ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     let output = '';
     const listening = new Promise<void>((resolve, reject) => {
@@ -38,12 +41,19 @@ export class SampleProcess {
         output += chunk.toString();
         if (/The (sample|service) listens on/.test(output)) resolve();
       };
-      child.stdout.on('data', read);
-      child.stderr.on('data', read);
+      child.stdout!.on('data', read);
+      child.stderr!.on('data', read);
       child.once('exit', () => reject(new Error(`the sample did not start:\n${output}`)));
     });
     await listening;
     return new SampleProcess(child, `http://127.0.0.1:${port}`, () => output);
+  }
+
+  /** Moves its clock, and not that of its database. */
+  async pass(milliseconds: number): Promise<void> {
+    const moved = once(this.child, 'message');
+    this.child.send({ pass: milliseconds });
+    await moved;
   }
 
   /** Suspends it (`SIGSTOP`) or lets it go on (`SIGCONT`). */

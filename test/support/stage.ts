@@ -1,6 +1,7 @@
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { launchChromium } from './chromium.js';
-import { TestDatabase } from './database.js';
+import { parseDuration } from '../../lib/options/duration.js';
+import { SharedClock, TestDatabase } from './database.js';
 import { SampleProcess } from './sample-process.js';
 import { until } from './until.js';
 import { Visitor } from './visitor.js';
@@ -18,14 +19,16 @@ export class Stage {
 
   private constructor(
     readonly database: TestDatabase,
+    private readonly clock: SharedClock,
     readonly sample: SampleProcess,
     readonly browser: Browser,
   ) {}
 
   static async set(environment: Record<string, string> = {}): Promise<Stage> {
     const database = await TestDatabase.create();
+    const clock = await SharedClock.install(database);
     const [sample, browser] = await Promise.all([SampleProcess.start(database, environment), launchChromium()]);
-    return new Stage(database, sample, browser);
+    return new Stage(database, clock, sample, browser);
   }
 
   /** @param url where the sample is met, if not at its own address */
@@ -47,14 +50,16 @@ export class Stage {
     return this.database.query('SELECT id, generation, last_case, revoked_reason FROM jwt_session ORDER BY id DESC');
   }
 
-  /** Waits until no session is inside a leeway window. */
-  async windowsClose(): Promise<void> {
-    await until(async () => {
-      const [row] = await this.database.query(
-        'SELECT bool_and(leeway_until < clock_timestamp()) AS closed FROM jwt_session',
-      );
-      return row!.closed as boolean;
-    });
+  /** Time passes for the sample and its database: an access token lives for 10 minutes, a leeway window for 30 seconds. */
+  async pass(duration: string): Promise<void> {
+    // The sample first: a token of a database that is ahead would come from the future.
+    await this.sample.pass(parseDuration(duration)!);
+    await this.clock.pass(duration);
+  }
+
+  /** Waits until the newest session is of that generation: a use is confirmed a moment after it. */
+  async reaches(generation: number): Promise<void> {
+    await until(async () => (await this.sessions())[0]!.generation === generation);
   }
 
   async strike(): Promise<void> {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { freePort } from '../../lib/schematics/database/free-port.js';
 
 // PostgreSQL's ReadyForQuery outside a transaction: whatever came before it is committed.
 const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
@@ -19,18 +20,21 @@ interface LostAnswer {
 export class TcpProxy {
   private readonly links = new Set<Link>();
   private readonly listener: Server;
-  private port = 0;
   private stalled = false;
   private deaf = false;
   private losing?: LostAnswer;
 
-  private constructor(private readonly target: URL) {
+  /** @param port one that no outgoing connection is given while nothing listens there */
+  private constructor(
+    private readonly target: URL,
+    private readonly port: number,
+  ) {
     this.listener = createServer(client => this.link(client));
   }
 
   static async to(databaseUrl: string): Promise<TcpProxy> {
-    const proxy = new TcpProxy(new URL(databaseUrl));
-    await proxy.listen(0);
+    const proxy = new TcpProxy(new URL(databaseUrl), await freePort());
+    await proxy.listen();
     return proxy;
   }
 
@@ -62,9 +66,10 @@ export class TcpProxy {
 
   /** All is well again; what was under way while nothing came through is lost. */
   async restore(): Promise<void> {
-    if (this.stalled || this.deaf) await this.drop();
+    // Again, where a connection was opened meanwhile: it would never hear of what it lost.
+    while ((this.stalled || this.deaf) && this.links.size > 0) await this.drop();
     this.stalled = this.deaf = false;
-    if (!this.listener.listening) await this.listen(this.port);
+    if (!this.listener.listening) await this.listen();
   }
 
   /** Ends the connections, and waits until the application has noticed and ended its side, too. */
@@ -87,10 +92,9 @@ export class TcpProxy {
     if (this.listener.listening) await this.refuse();
   }
 
-  private async listen(port: number): Promise<void> {
-    this.listener.listen(port, '127.0.0.1');
+  private async listen(): Promise<void> {
+    this.listener.listen(this.port, '127.0.0.1');
     await once(this.listener, 'listening');
-    this.port = (this.listener.address() as AddressInfo).port;
   }
 
   private link(client: Socket): void {

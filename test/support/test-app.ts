@@ -30,6 +30,7 @@ import { SessionClock } from '../../lib/testing/index.js';
 import { RevocationFeed } from '../../lib/revocation/revocation-feed.js';
 import { KeyRotation } from '../../lib/keys/key-rotation.js';
 import { Confirmations } from '../../lib/sessions/confirmations.js';
+import { listen } from './application.js';
 import { SharedClock, TestDatabase } from './database.js';
 import { PgBouncer } from './pgbouncer.js';
 
@@ -140,7 +141,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   if (options.platform !== 'fastify') (app as NestExpressApplication).set('trust proxy', options.trustProxy ?? false);
   app.useLogger(false);
   options.configure?.(app);
-  await app.listen(0, '127.0.0.1');
+  const url = await listen(app);
   const sessions = app.get(SessionService);
   const events: SessionEvent[] = [];
   sessions.events.subscribe(event => events.push(event));
@@ -150,7 +151,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     clock,
     sessions,
     events,
-    url: (await app.getUrl()).replace('[::1]', '127.0.0.1'),
+    url,
     async pass(duration) {
       await clock.pass(duration);
       await app.get(KeyRotation).tick();

@@ -23,8 +23,13 @@ export class TestApps {
     return app;
   }
 
+  /** Closes those that have started so far. */
+  async stop(): Promise<void> {
+    await Promise.all(this.started.splice(0).map(app => app.close()));
+  }
+
   async close(): Promise<void> {
-    await Promise.all(this.started.map(app => app.close()));
+    await this.stop();
     await this.database.drop();
   }
 }

@@ -1,6 +1,5 @@
 import type { BrowserContext, Cookie, Page } from 'playwright-core';
 import { CookieClient } from './client.js';
-import { until } from './until.js';
 
 /** A 401 is how the client learns that it has to refresh; browsers write each one down. */
 const ORDINARY = /^Failed to load resource: the server responded with a status of 401 /;
@@ -52,13 +51,6 @@ export class Visitor {
   /** The cookies whose names end so, prefixes or not. */
   async cookie(name: 'access_token' | 'refresh_token'): Promise<Cookie | undefined> {
     return (await this.context.cookies()).find(cookie => cookie.name.endsWith(name));
-  }
-
-  /** Waits until the access token in the jar has expired. */
-  async tokenExpires(): Promise<void> {
-    const { value } = (await this.cookie('access_token'))!;
-    const { exp } = JSON.parse(Buffer.from(value.split('.')[1]!, 'base64url').toString()) as { exp: number };
-    await until(async () => Date.now() > exp * 1_000);
   }
 
   /** What somebody has who got at the cookies. */

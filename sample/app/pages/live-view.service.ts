@@ -30,6 +30,8 @@ import { In, type Repository } from 'typeorm';
 const PULSE = 1_000;
 /** How long events may settle before the session is looked at, in milliseconds. */
 const SETTLED = 50;
+/** How long a stream outlives its session: what else is to be told of its end may come later, in milliseconds. */
+const LAST_WORDS = 1_000;
 
 interface Standing {
   readonly generation: number;
@@ -55,9 +57,8 @@ export class LiveView {
     const { events } = this.sessions;
     const happened = events.pipe(map(event => this.happened(event, session)));
     const ended = this.sessions.endOf(session).pipe(
-      // What ends a session tells the reason first, and then what else is to be told of it. A process that shuts down waits
-      // for its connections.
-      delayWhen(error => (error instanceof SessionStoreUnavailableError ? of(0) : timer(SETTLED))),
+      // A process that shuts down waits for its connections.
+      delayWhen(error => (error instanceof SessionStoreUnavailableError ? of(0) : timer(LAST_WORDS))),
       map(({ errorCode }) => of({ type: 'ended', data: { code: errorCode } })),
     );
     // One queue, so that the end comes after the last events.
