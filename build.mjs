@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { minify } from '@swc/core';
+import { minify, minifySync } from '@swc/core';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 
@@ -154,6 +154,11 @@ function refuseWarning({ code, plugin, message }) {
 /** What Nest's CLI runs, and the command of the package: plain CommonJS files with their templates beside them. */
 function buildSchematics() {
   run('typescript/bin/tsc', '-p', 'tsconfig.schematics.json');
+  const scripts = readdirSync('dist/schematics', { recursive: true }).filter(file => file.endsWith('.js'));
+  for (const script of scripts) {
+    const file = join('dist/schematics', script);
+    writeFileSync(file, minifySync(readFileSync(file, 'utf8'), { module: false, compress: true, mangle: true }).code);
+  }
   cpSync('lib/schematics', 'dist/schematics', { recursive: true, filter: file => !file.endsWith('.ts') });
 }
 

@@ -58,13 +58,18 @@ export class SessionTimers {
   /**
    * The database's answer, unless it is late: a pool may have no connection to give, which no timeout of a query covers.
    *
+   * @param late makes the error
    * @throws SessionStoreUnavailableError after so many milliseconds
    */
-  within<T>(milliseconds: number, answer: Promise<T>): Promise<T> {
+  within<T>(
+    milliseconds: number,
+    answer: Promise<T>,
+    late: () => Error = () => new SessionStoreUnavailableError(),
+  ): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = this.after(milliseconds, () => reject(new SessionStoreUnavailableError()));
+    const lateness = new Promise<never>((_, reject) => {
+      timer = this.after(milliseconds, () => reject(late()));
     });
-    return Promise.race([answer, late]).finally(() => this.clear(timer));
+    return Promise.race([answer, lateness]).finally(() => this.clear(timer));
   }
 }

@@ -26,7 +26,7 @@ export class VerifiedTokenCache<Entry> {
     if (young !== undefined) return young.token === token ? young.entry : undefined;
     const old = this.old.get(tail);
     if (old?.token !== token) return undefined;
-    this.keep(tail, old);
+    this.keep(old.token.slice(-TAIL), old);
     return old.entry;
   }
 

@@ -5,6 +5,8 @@ import { LONGEST_EMAIL } from './account.email.js';
 // Far more than the longest password that any option allows.
 const LONGEST_TEXT = 4096;
 const UNSTORABLE = /\0|\p{Surrogate}/u;
+// A quoted local part can hold what ends a header, or reads as another address in between.
+const QUOTED = /["\p{Cc}]/u;
 
 /** A field with a reason for programs and a sentence for people; the name of the constraint is the reason. */
 function Is(reason: string, sentence: string, test: (value: string) => boolean): PropertyDecorator {
@@ -32,7 +34,9 @@ const IsAddress = () =>
   Is('not_an_email', 'must be an e-mail address such as ada@example.com', value => value === '' || isAddress(value));
 
 export function isAddress(text: string): boolean {
-  return text.length <= LONGEST_EMAIL && !UNSTORABLE.test(text) && isEmail(text);
+  if (text.length > LONGEST_EMAIL || UNSTORABLE.test(text) || QUOTED.test(text)) return false;
+  // A spelling that only looks like another address (`ſ` for `s`) has that one's key, and would keep its owner out.
+  return text.normalize('NFC') === text.normalize('NFKC') && isEmail(text);
 }
 
 export class EmailDto {

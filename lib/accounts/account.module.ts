@@ -1,4 +1,11 @@
-import { type DynamicModule, Module, type ModuleMetadata, type NestModule, type Provider } from '@nestjs/common';
+import {
+  type DynamicModule,
+  Module,
+  type ModuleMetadata,
+  type NestModule,
+  type OnModuleInit,
+  type Provider,
+} from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { type AsyncOptions, asyncOptionsProviders } from '../options/async-options.js';
@@ -35,7 +42,7 @@ export interface AccountModuleAsyncOptions
 
 /** Accounts with e-mail and password, beside `SessionModule`. Import it once, with `forRoot` or `forRootAsync`. */
 @Module({})
-export class AccountModule implements NestModule {
+export class AccountModule implements NestModule, OnModuleInit {
   /** @internal Nest makes it. */
   constructor(private readonly modules: ModulesContainer) {}
 
@@ -57,6 +64,11 @@ export class AccountModule implements NestModule {
   // Before any route is registered.
   configure(): void {
     requireOneModule(this.modules, 'AccountModule', AccountModule);
+  }
+
+  // An application without HTTP configures nothing.
+  onModuleInit(): void {
+    this.configure();
   }
 }
 

@@ -22,8 +22,18 @@ export function refresher(
 
   const refresh = async (mark: Mark): Promise<RefreshOutcome> => {
     if (!locks) return exchange(mark);
-    const outcome = await locks.request(name, { ifAvailable: true }, lock => lock && exchange(mark));
-    if (outcome) return outcome;
+    let asked = false;
+    try {
+      const outcome = await locks.request(name, { ifAvailable: true }, lock => {
+        asked = true;
+        return lock && exchange(mark);
+      });
+      if (outcome) return outcome;
+    } catch (error) {
+      if (asked) throw error;
+      // Where the browser denies a page its storage, it denies locks as well.
+      return exchange(mark);
+    }
     try {
       await withinTimeLimit(after, signal => locks.request(name, { signal }, () => undefined));
     } catch {

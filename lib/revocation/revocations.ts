@@ -5,6 +5,7 @@ import { type Announcement, RevocationState, type TokenStanding } from '../rules
 import {
   AccessTokenExpiredError,
   AccessTokenInvalidError,
+  REPLACED,
   revokedError,
   type SessionError,
 } from '../session.errors.js';
@@ -51,6 +52,8 @@ export class Revocations {
   /** Why a token no longer counts, or undefined while nothing is known against it. */
   refusalOf(token: TokenStanding): SessionError | undefined {
     const reason = this.state.reasonOf(token.sessionId);
+    // The new login's cookies are there, or on their way: whoever refreshes gets on with them.
+    if (reason === REPLACED) return new AccessTokenInvalidError('The session was replaced by a new login: refresh');
     if (reason !== undefined) return revokedError(reason);
     if (this.state.isInvalidated(token)) return new AccessTokenInvalidError();
     return this.state.isOutdated(token) ? new AccessTokenExpiredError() : undefined;

@@ -7,7 +7,7 @@ import { RotationStore } from '../store/rotation.store.js';
 
 const INTERVAL = 100;
 const LARGEST_BATCH = 100;
-/** Milliseconds. A connection that answers no more must not keep the application from ending. */
+/** Milliseconds. A database that answers no more must not keep the application from ending. */
 const PATIENCE = 5_000;
 
 /**
@@ -41,10 +41,10 @@ export class Confirmations extends TokenUse {
     else this.timer ??= this.timers.after(INTERVAL, () => this.send());
   }
 
-  /** Sends what is collected and waits until it is written. */
+  /** Sends what is collected and waits until it is written, or for as long as the database may take. */
   async flush(): Promise<void> {
     this.send();
-    await Promise.all(this.inFlight);
+    await this.timers.within(PATIENCE, Promise.all(this.inFlight)).catch(() => undefined);
   }
 
   private send(): void {
@@ -64,7 +64,7 @@ export class Confirmations extends TokenUse {
         generation: registered.generation,
         branch: registered.branch,
       }));
-      await this.timers.within(PATIENCE, this.store.confirm(used, this.options.session.leeway, PATIENCE));
+      await this.store.confirm(used, this.options.session.leeway, PATIENCE);
     } catch {
       // Logged by the store. Forgetting that the tokens were noted lets their next use try again.
       for (const token of tokens) this.noted.delete(token);

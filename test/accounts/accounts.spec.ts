@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { DataSource } from 'typeorm';
+import { MailTokens } from '../../lib/accounts/operations/mail-tokens.js';
+import { untilWaiting } from '../support/races.js';
 import { PLATFORMS } from '../support/test-app.js';
+import { until } from '../support/until.js';
 import { AccountApp, OTHER_PASSWORD, PASSWORD } from './account-app.js';
 import { linkOf, tokenOf } from './inbox.js';
 
@@ -106,6 +110,41 @@ describe.each(PLATFORMS)('F24: an account on %s', platform => {
     await app.inbox.wait('before@example.com', /e-mail address .* was changed/);
     // A link that went to the former address leads nowhere.
     expect((await app.post('reset-password', { token: recovery, password: OTHER_PASSWORD })).status).toBe(400);
+  });
+
+  it('a password that is changed takes back what still waits to be sent to a new address', async () => {
+    const id = await app.member('hijacked@example.com');
+    const client = await app.loggedIn('hijacked@example.com');
+    app.inbox.refusal = 'the mailbox is locked';
+    await client.send('/account/email', { method: 'POST', body: { email: 'thief@example.com' } });
+    await until(async () => app.accountEvents.some(({ type }) => type === 'mail.delayed'));
+    const waiting = () =>
+      app.test.database.query<{ id: string }>("SELECT id FROM jwt_account_mail WHERE kind = 'email-change'");
+    const [mail] = await waiting();
+
+    // A process that has just read the account is about to make the link.
+    const tokens = app.test.app.get(MailTokens);
+    let issued!: Promise<string | undefined>;
+    await app.test.app.get(DataSource).transaction(async manager => {
+      await tokens.removeAll(id, { manager });
+      issued = tokens.issue(mail!.id, 'change-email', {
+        accountId: id,
+        email: 'thief@example.com',
+        passwordHash: null,
+      });
+      await untilWaiting(app.test.database, 1);
+    });
+    expect(await issued).toBeUndefined();
+    expect(await waiting()).toEqual([]);
+
+    await client.send('/account/email', { method: 'POST', body: { email: 'thief@example.com' } });
+    const body = { currentPassword: PASSWORD, newPassword: OTHER_PASSWORD };
+    expect((await client.send('/account/password', { method: 'POST', body })).status).toBe(204);
+    expect(await waiting()).toEqual([]);
+    app.inbox.refusal = undefined;
+    await app.test.clock.pass('1h');
+    await app.outbox.drain();
+    expect(app.inbox.to('thief@example.com')).toEqual([]);
   });
 
   it('an address that is somebody else’s is answered alike, and its owner is told; the link of a race is refused', async () => {

@@ -5,9 +5,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Injectable, Module } from '@nestjs/common';
 import PostalMime from 'postal-mime';
 import { type Mail, Mailer, type MailTemplates } from 'nestjs-jwt-session/accounts';
+import { SessionTimers } from '../../lib/session.runtime.js';
 import { MAIL_TEMPLATES } from '../../lib/accounts/mail/templates.js';
 import { until } from '../support/until.js';
-import { AccountApp } from './account-app.js';
+import { AccountApp, withFastHashes } from './account-app.js';
 import { Inbox, linkOf, tokenOf } from './inbox.js';
 
 describe('mails behind the answer', () => {
@@ -160,6 +161,47 @@ describe('mail.mailer and mail.templates', () => {
       ['verify-email', 'reset-password'].map(name => ({ name, from: 'x@garden.example', to: 'ada@example.com' })),
     );
     expect(mails[1]!.text).toMatch(/^ada@example\.com: https:\/\/garden\.example\/neu#token=[\w-]{43}$/);
+    await app.close();
+  });
+});
+
+describe('a mailer that never answers', () => {
+  class ImpatientTimers extends SessionTimers {
+    override within<T>(milliseconds: number, answer: Promise<T>, late?: () => Error): Promise<T> {
+      return super.within(Math.min(milliseconds, 2_000), answer, late);
+    }
+  }
+
+  it('holds up neither the other mails nor the end of the application', async () => {
+    const sent: string[] = [];
+    @Injectable()
+    class Stuck extends Mailer {
+      send({ to }: Mail): Promise<void> {
+        if (to.startsWith('stuck')) return new Promise(() => undefined);
+        sent.push(to);
+        return Promise.resolve();
+      }
+    }
+
+    @Module({ providers: [Stuck] })
+    class StuckModule {}
+
+    const app = await AccountApp.start({
+      imports: [StuckModule],
+      accounts: { mail: { from: 'x@garden.example', mailer: Stuck } },
+      override: builder => {
+        withFastHashes(builder);
+        builder.overrideProvider(SessionTimers).useValue(new ImpatientTimers());
+      },
+    });
+    for (const name of ['stuck-1', 'stuck-2', 'stuck-3', 'stuck-4']) await app.register(`${name}@example.com`);
+    await app.register('ada@example.com');
+    await until(async () => sent.includes('ada@example.com'));
+    await until(async () => app.accountEvents.filter(({ type }) => type === 'mail.delayed').length === 4);
+    expect(app.accountEvents).toContainEqual(
+      expect.objectContaining({ type: 'mail.delayed', error: 'took longer than 100 s' }),
+    );
+    await app.register('stuck-5@example.com');
     await app.close();
   });
 });

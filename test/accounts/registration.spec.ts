@@ -130,6 +130,31 @@ describe.each(PLATFORMS)('F24: registering on %s', platform => {
     expect((await app.post('verify-email', { token: tokenOf(earlier) })).status).toBe(400);
   });
 
+  it('…also where the link that was used had been asked for again: the owner chooses a password then', async () => {
+    await app.register('robbed@example.com', OTHER_PASSWORD);
+    await app.verificationMail('robbed@example.com');
+    await app.register('robbed@example.com', PASSWORD);
+    await app.verificationMail('robbed@example.com', 2);
+    await app.post('send-verification', { email: 'robbed@example.com' });
+    const token = tokenOf(await app.verificationMail('robbed@example.com', 3));
+    expect((await app.post('verify-email', { token })).status).toBe(200);
+    expect((await login('robbed@example.com', OTHER_PASSWORD)).status).toBe(401);
+
+    await app.post('reset-password', { token: await app.recoveryToken('robbed@example.com'), password: PASSWORD });
+    expect((await login('robbed@example.com', PASSWORD)).status).toBe(200);
+  });
+
+  it.each([
+    ['ｓam@example.com'],
+    ['\u017fam@example.com'],
+    ['"ada"@example.com'],
+    ['"a\r\nBcc: x@y.z"@example.com'],
+    ['"grace@example.com x"@example.org'],
+  ])("%j is no address: it is another one's key, or more than one address", async email => {
+    const answer = await app.post('register', { email, password: PASSWORD });
+    expect(answer).toMatchObject({ status: 400, body: { errorCode: 'invalid_input' } });
+  });
+
   it.each([
     [{ email: 'ada', password: PASSWORD }, 'email', 'not_an_email'],
     [{ email: `${'a.b'.repeat(85)}@b.de`, password: PASSWORD }, 'email', 'not_an_email'],

@@ -57,6 +57,35 @@ describe('tabs of one jar', () => {
     expect(await all(opened)).toEqual(Array.from({ length: 16 }, () => 200));
   });
 
+  it('go on where the browser denies locks and channels, as it does with storage', async () => {
+    const denied = () => new DOMException('The operation is insecure.', 'SecurityError');
+    const request = () => Promise.reject(denied());
+    class Denied {
+      constructor() {
+        throw denied();
+      }
+    }
+    const replaced = { location: { href: test.url }, navigator: { locks: { request } }, BroadcastChannel: Denied };
+    const before = Object.keys(replaced).map(
+      name => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const,
+    );
+    for (const [name, value] of Object.entries(replaced)) {
+      Object.defineProperty(globalThis, name, { value, configurable: true });
+    }
+    try {
+      const { tab } = open({});
+      expect((await tab('/me')).status).toBe(200);
+      expect(refreshes()).toBe(1);
+      await tab.logOut();
+      expect((await tab('/me')).status).toBe(401);
+    } finally {
+      for (const [name, descriptor] of before) {
+        if (descriptor) Object.defineProperty(globalThis, name, descriptor);
+        else Reflect.deleteProperty(globalThis, name);
+      }
+    }
+  });
+
   it('use the lock of the browser by default, one for each application', async () => {
     const locks = new FakeLocks();
     const names: string[] = [];

@@ -58,17 +58,6 @@ describe.each(PLATFORMS)('logging in on %s', platform => {
     }
   });
 
-  it('S02: a late refusal of the session that a login has replaced clears no cookies: they may be the new ones', async () => {
-    const client = await logIn();
-    const before = client.copy();
-    await client.logIn('ada');
-    const late = [await before.sendOnly('/me'), await before.sendOnly(...REFRESH)];
-    for (const answer of late) {
-      expect(answer).toMatchObject({ ...refused('session_revoked'), setCookie: [] });
-    }
-    expect(await client.send('/me')).toMatchObject({ status: 200 });
-  });
-
   it('scenario 14: both cookies are set with path and attributes', async () => {
     const { setCookie } = await new CookieClient(test.url).logIn('ada');
     const ageless = setCookie.map(cookie => cookie.replace(/=[^;]*/, '=').replace(/Max-Age=\d+/, 'Max-Age='));
@@ -85,8 +74,9 @@ describe.each(PLATFORMS)('logging in on %s', platform => {
 
     expect(client.refreshToken).not.toBe(before.refreshToken);
     expect(client.accessToken).not.toBe(before.accessToken);
-    expect(await before.sendOnly('/me')).toMatchObject(refused('session_revoked'));
-    expect(await before.sendOnly(...REFRESH)).toMatchObject(refused('session_revoked'));
+    // A late refusal clears no cookies, which may be the new ones already: who refreshes gets on with those.
+    expect(await before.sendOnly('/me')).toMatchObject({ ...refused('access_token_invalid'), setCookie: [] });
+    expect(await before.sendOnly(...REFRESH)).toMatchObject({ ...refused('session_revoked'), setCookie: [] });
     expect(await client.send('/me')).toMatchObject({ status: 200 });
     expect(await client.refresh()).toMatchObject({ status: 200 });
   });
@@ -134,7 +124,7 @@ describe.each(PLATFORMS)('logging in on %s', platform => {
     const attacker = await logIn('grace');
     const victim = attacker.copy();
     await victim.logIn('ada');
-    expect(await attacker.sendOnly('/me')).toMatchObject(refused('session_revoked'));
+    expect(await attacker.sendOnly('/me')).toMatchObject(refused('access_token_invalid'));
     expect(await attacker.sendOnly(...REFRESH)).toMatchObject(refused('session_revoked'));
     expect(await victim.send('/me')).toMatchObject({ body: { userId: 'ada' } });
   });

@@ -70,7 +70,7 @@ describe.each(PLATFORMS)('reauthenticate on %s', platform => {
     expect((await client.send('/sensitive')).status).toBe(200);
     expect((await client.refresh()).status).toBe(200);
     expect((await client.send('/sensitive')).status).toBe(200);
-    expect((await former.sendOnly('/me')).body.errorCode).toBe('session_revoked');
+    expect((await former.sendOnly('/me')).body.errorCode).toBe('access_token_invalid');
     expect((await former.sendOnly('/session/refresh', post)).body.errorCode).toBe('session_revoked');
   });
 

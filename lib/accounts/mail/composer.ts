@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import { SessionRandom } from '../../session.runtime.js';
 import { emailKey } from '../account.email.js';
 import type { Account, MailRequest, TokenPurpose } from '../account.types.js';
 import { MailTokens } from '../operations/mail-tokens.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
+import { PasswordHasher } from '../passwords/password-hasher.js';
 import { AccountStore } from '../store/account.store.js';
+import type { QueuedMail } from '../store/mail.store.js';
 import type { Mail } from './mailer.js';
 import { MAIL_TEMPLATES, type MailTemplates } from './templates.js';
 
@@ -27,15 +30,17 @@ export class MailComposer {
   constructor(
     private readonly accounts: AccountStore,
     private readonly tokens: MailTokens,
+    private readonly hasher: PasswordHasher,
+    private readonly random: SessionRandom,
     private readonly options: ResolvedAccountOptions,
   ) {
     this.templates = { ...MAIL_TEMPLATES, ...options.mail.templates };
   }
 
   /** @returns undefined where nobody shall get a mail */
-  async compose(request: MailRequest): Promise<Mail | undefined> {
+  async compose(request: QueuedMail): Promise<Mail | undefined> {
     const letter = await this.letterFor(request);
-    return letter && this.write(letter);
+    return letter && this.write(request.id, letter);
   }
 
   private async letterFor(request: MailRequest): Promise<Letter | undefined> {
@@ -66,8 +71,22 @@ export class MailComposer {
     const account = await this.accounts.findByEmail(emailKey(email));
     if (!account || account.disabledAt) return undefined;
     if (account.verifiedAt) return { template: 'alreadyRegistered', to: account.email, page: 'logIn' };
+    if (passwordHash !== undefined && passwordHash !== account.passwordHash) await this.voidPassword(account.id);
     const token = { purpose: 'verify-email', account, passwordHash } as const;
     return { template: 'verifyEmail', to: account.email, page: 'verifyEmail', token };
+  }
+
+  /**
+   * Somebody else may have registered the address before its owner did. Which of them chose the account's password nobody
+   * knows, so that only the link of a registration puts its own in force; after a mail that was asked for again the owner
+   * chooses a new one.
+   */
+  private async voidPassword(accountId: string): Promise<void> {
+    if (!this.options.requireVerified) return;
+    const passwordHash = await this.hasher.hash(this.random.bytes(32).toString('base64'));
+    await this.accounts.change(accountId, async ({ verifiedAt }, transaction) => {
+      if (!verifiedAt) await this.accounts.update(accountId, { passwordHash }, transaction);
+    });
   }
 
   private async emailChange({ email, accountId }: MailRequest): Promise<Letter | undefined> {
@@ -78,7 +97,7 @@ export class MailComposer {
     return { template: 'confirmEmail', to: email, page: 'confirmEmail', token: { purpose: 'change-email', account } };
   }
 
-  private async write({ template, to, page, token }: Letter): Promise<Mail> {
+  private async write(mailId: string, { template, to, page, token }: Letter): Promise<Mail | undefined> {
     const { baseUrl, pages, serviceName, mail } = this.options;
     let link = `${baseUrl}${pages[page]}`;
     let lifetime = '';
@@ -86,7 +105,8 @@ export class MailComposer {
       const { purpose, account, passwordHash = null } = token;
       // A change is bound to the new address as it is written, the other purposes to the account's present one.
       const email = purpose === 'change-email' ? to : account.emailKey;
-      const secret = await this.tokens.issue(purpose, { accountId: account.id, email, passwordHash });
+      const secret = await this.tokens.issue(mailId, purpose, { accountId: account.id, email, passwordHash });
+      if (secret === undefined) return undefined;
       // In the fragment, which browsers send to no server: a query would stand in access logs and in the Referer of
       // whatever the page loads. The page reads it and posts it, so that scanners that open links use none up either.
       link += `#token=${secret}`;

@@ -8,8 +8,12 @@ import { MailStore, type QueuedMail } from '../store/mail.store.js';
 import { MailComposer } from './composer.js';
 import { Mailer } from './mailer.js';
 
-// Milliseconds. For so long a mail is one process's; more than the timeouts of an SMTP server together.
+// Milliseconds. For so long a mail is one process's.
 const LEASE = 120_000;
+// Less than that: a mail server or an API that answers no more must not hold up all other mails.
+const LONGEST_SENDING = 100_000;
+const DATABASE_PATIENCE = 5_000;
+const GOODBYE = 10_000;
 const FIRST_DELAY = 10_000;
 const LONGEST_DELAY = 21_600_000;
 const AT_ONCE = 4;
@@ -61,11 +65,11 @@ export class Outbox {
     return (this.running ??= this.run().finally(() => (this.running = undefined)));
   }
 
-  /** Waits for what is being sent; the rest is left to the other processes, or to the next start. */
+  /** Waits a while for what is being sent; the rest is left to the other processes, or to the next start. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.timers.clear(this.kicked);
-    await this.running?.catch(() => undefined);
+    if (this.running) await this.timers.within(GOODBYE, this.running).catch(() => undefined);
   }
 
   private async run(): Promise<void> {
@@ -77,22 +81,27 @@ export class Outbox {
 
   private async work(): Promise<void> {
     while (!this.stopped) {
-      const mail = await this.store.take(LEASE);
+      const mail = await this.timers.within(DATABASE_PATIENCE, this.store.take(LEASE));
       if (!mail) return;
       await this.send(mail);
     }
   }
 
   private async send(request: QueuedMail): Promise<void> {
-    const { id: mailId, kind } = request;
     try {
-      const mail = await this.composer.compose(request);
-      if (mail) await this.mailer.send(mail);
-      await this.store.remove(mailId);
-      if (mail) this.events.emit({ type: 'mail.sent', mailId, kind });
+      const late = () => new Error(`took longer than ${LONGEST_SENDING / 1000} s`);
+      await this.timers.within(LONGEST_SENDING, this.carryOut(request), late);
     } catch (error) {
-      await this.failed(request, describe(error));
+      await this.timers.within(DATABASE_PATIENCE, this.failed(request, describe(error)));
     }
+  }
+
+  private async carryOut(request: QueuedMail): Promise<void> {
+    const { id: mailId, kind } = request;
+    const mail = await this.composer.compose(request);
+    if (mail) await this.mailer.send(mail);
+    await this.store.remove(mailId);
+    if (mail) this.events.emit({ type: 'mail.sent', mailId, kind });
   }
 
   private async failed({ id: mailId, kind, attempts }: QueuedMail, error: string): Promise<void> {

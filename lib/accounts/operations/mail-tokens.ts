@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { SessionRandom } from '../../session.runtime.js';
 import type { AccountTransaction, TokenPurpose } from '../account.types.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
+import { MailStore } from '../store/mail.store.js';
 import { type StoredToken, TokenStore } from '../store/token.store.js';
 
 const BYTES = 32;
@@ -13,14 +14,17 @@ const FORM = /^[\w-]{43}$/;
 export class MailTokens {
   constructor(
     private readonly store: TokenStore,
+    private readonly mails: MailStore,
     private readonly random: SessionRandom,
     private readonly options: ResolvedAccountOptions,
   ) {}
 
-  async issue(purpose: TokenPurpose, subject: StoredToken): Promise<string> {
+  /** @returns undefined where the mail was taken back meanwhile */
+  async issue(mailId: string, purpose: TokenPurpose, subject: StoredToken): Promise<string | undefined> {
     const token = this.random.bytes(BYTES).toString('base64url');
-    await this.store.add({ ...subject, hash: hashOf(token), purpose, lifetime: this.lifetimeOf(purpose) });
-    return token;
+    const lifetime = this.lifetimeOf(purpose);
+    const added = await this.store.add(mailId, { ...subject, hash: hashOf(token), purpose, lifetime });
+    return added ? token : undefined;
   }
 
   /** Whose it is, without using it up. */
@@ -33,8 +37,11 @@ export class MailTokens {
     return this.store.use(hashOf(token), purpose, transaction);
   }
 
-  removeAll(accountId: string, transaction: AccountTransaction): Promise<void> {
-    return this.store.removeAll(accountId, transaction);
+  /** Takes back all tokens of an account, and what still waits to be sent with one for another address. */
+  async removeAll(accountId: string, transaction: AccountTransaction): Promise<void> {
+    // In this order: who is just adding a token has locked its mail.
+    await this.mails.removeLinksOf(accountId, transaction);
+    await this.store.removeAll(accountId, transaction);
   }
 
   /** Milliseconds. */

@@ -70,6 +70,15 @@ export class MailStore {
     );
   }
 
+  /** Takes back what would send a link with a new token of the account. */
+  async removeLinksOf(accountId: string, transaction: AccountTransaction): Promise<void> {
+    await this.database.query(
+      `DELETE FROM ${this.table} WHERE account_id = $1 AND kind = 'email-change'`,
+      [accountId],
+      transaction,
+    );
+  }
+
   async removeAllOf(accountId: string, transaction: AccountTransaction): Promise<void> {
     await this.database.query(`DELETE FROM ${this.table} WHERE account_id = $1`, [accountId], transaction);
   }

@@ -22,12 +22,22 @@ const COLUMNS = 'account_id AS "accountId", email, password_hash AS "passwordHas
 export class TokenStore {
   constructor(private readonly database: AccountDatabase) {}
 
-  async add({ hash, accountId, purpose, email, passwordHash, lifetime }: NewToken): Promise<void> {
-    await this.database.query(
+  /**
+   * Adds the token that a mail brings, while the mail is to be sent: its row is locked, so that whoever takes it back comes
+   * before, or finds the token.
+   *
+   * @returns false where the mail was taken back
+   */
+  async add(mailId: string, token: NewToken): Promise<boolean> {
+    const { hash, accountId, purpose, email, passwordHash, lifetime } = token;
+    const added = await this.database.query(
       `INSERT INTO ${this.table} (token_hash, account_id, purpose, email, password_hash, expires_at)
-       VALUES ($1, $2, $3, $4, $5, now() + ${interval('$6')})`,
-      [hash, accountId, purpose, email, passwordHash, lifetime],
+       SELECT $2::bytea, $3::text, $4::text, $5::text, $6::text, now() + ${interval('$7')}
+       FROM ${this.database.tables.mail} WHERE id = $1 FOR UPDATE
+       RETURNING token_hash`,
+      [mailId, hash, accountId, purpose, email, passwordHash, lifetime],
     );
+    return added.length > 0;
   }
 
   /** Looks without using it up. */
