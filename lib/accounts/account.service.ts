@@ -69,7 +69,7 @@ export class AccountService {
 
   /**
    * Begins a session whose user id is the account's id and whose claims have its role. Takes the options of
-   * `SessionService.logIn`; `exchange` sets the cookies.
+   * `SessionService.logIn` except `manager`; `exchange` sets the cookies.
    *
    * @throws InvalidCredentialsError for an unknown address and for a wrong password, after the same time
    * @throws EmailNotVerifiedError, AccountDisabledError, only to those who know the password

@@ -89,6 +89,17 @@ describe.each(PLATFORMS)('F24: an account on %s', platform => {
     expect(await app.test.sessions.list(id)).toEqual([]);
   });
 
+  it('a login in somebody’s transaction is refused: nobody could end its session before the commit', async () => {
+    await app.member('joined@example.com');
+    const input = { email: 'joined@example.com', password: PASSWORD };
+    const { session } = (await app.accounts.logIn(input)).tokens;
+    await app.test.app.get(DataSource).transaction(async manager => {
+      await expect(app.accounts.logIn(input, { manager })).rejects.toThrow('takes no "manager"');
+      const again = app.accounts.reauthenticate(session, { password: PASSWORD }, { manager });
+      await expect(again).rejects.toThrow('takes no "manager"');
+    });
+  });
+
   it('a new address counts once it is verified, and the former one is told', async () => {
     await app.member('before@example.com');
     const client = await app.loggedIn('before@example.com');

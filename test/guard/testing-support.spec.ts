@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Controller, Get, type INestApplication, Module, UseGuards } from '@nestjs/common';
+import { Controller, Get, type INestApplication, Module, Post, UseGuards } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import type { TestingModuleBuilder } from '@nestjs/testing';
 import {
@@ -26,6 +26,11 @@ class MeController {
   me(@CurrentSession() session: UserSession) {
     const { userId, claims } = session;
     return { userId, claims, isSession: session instanceof UserSession, lasts: session.expiresAt > session.createdAt };
+  }
+
+  @Post()
+  act(@CurrentSession() { userId }: UserSession) {
+    return { userId };
   }
 }
 
@@ -67,6 +72,21 @@ describe.each(PLATFORMS)('tests of an application on %s', platform => {
     app = started.app;
     return started.url;
   }
+
+  it.each([
+    { transport: 'cookie', csrf: 'origin' },
+    { transport: 'cookie', csrf: 'token' },
+    { transport: 'cookie', csrf: 'both' },
+    { transport: 'bearer', binding: { ip: 'always', userAgent: 'always' } },
+  ])('sign somebody in who changes something, with %j', async options => {
+    const url = await start(() => undefined, options);
+    const client = { ip: '127.0.0.1', userAgent: 'a test' };
+    const headers = { 'User-Agent': client.userAgent, ...(await signInAs(app!, 'ada', client)) };
+    expect(await send(`${url}/me`, { method: 'POST', headers })).toMatchObject({
+      status: 201,
+      body: { userId: 'ada' },
+    });
+  });
 
   it('put a fake guard in the place of the real one, without a database and without the module', async () => {
     const started = await startApplication({

@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import {
+  InvalidRequestError,
   type IssuedTokens,
   type LogInOptions,
   SessionRevokedError,
@@ -43,6 +44,7 @@ export class LogIn implements OnApplicationBootstrap {
 
   /** @throws InvalidCredentialsError, EmailNotVerifiedError, AccountDisabledError, TooManyAttemptsError */
   async logIn(email: string, password: string, options: LogInOptions): Promise<[Account, IssuedTokens]> {
+    refuseManager(options);
     await this.attempts.take('logIn', email, options);
     const account = await this.accounts.findByEmail(emailKey(email));
     await this.prove(account, password);
@@ -58,6 +60,7 @@ export class LogIn implements OnApplicationBootstrap {
 
   /** The password again, for a session that is open. */
   async reauthenticate(session: UserSession, password: string, options: LogInOptions): Promise<IssuedTokens> {
+    refuseManager(options);
     const account = await this.requirePassword(session.userId, password, options);
     const tokens = await this.sessions.reauthenticate(session, options);
     await this.settle(account, password, tokens, options);
@@ -122,4 +125,10 @@ export class LogIn implements OnApplicationBootstrap {
     });
     return error;
   }
+}
+
+/** A login looks at the account again when its session is there for others to end, which in a transaction it is not yet. */
+function refuseManager({ manager }: LogInOptions): void {
+  if (manager)
+    throw new InvalidRequestError('A login to an account takes no "manager": log in before your transaction');
 }
