@@ -104,7 +104,7 @@ describe.each(PLATFORMS)('F31: a limit of devices on %s', platform => {
       await browser.logIn(user);
       const former = browser.copy();
       expect((await browser.logIn(user)).status).toBe(200);
-      expect((await former.send('/me')).body.errorCode).toBe('session_revoked');
+      expect((await former.send('/me')).body.errorCode).toBe('access_token_invalid');
       expect((await browser.send('/me')).status).toBe(200);
       expect((await other.send('/me')).status).toBe(200);
     },

@@ -81,7 +81,7 @@ describe.each(PLATFORMS)('login on %s', platform => {
       expect(second.body.session).not.toMatchObject({ id: (first.body.session as { id: string }).id });
       const me = await send(`${modes.both.url}/me`, { headers: { cookie: old } });
       const refresh = await send(`${modes.both.url}/session/refresh`, { method: 'POST', headers: { cookie: old } });
-      expect([me.body.errorCode, refresh.body.errorCode]).toEqual(['session_revoked', 'session_revoked']);
+      expect([me.body.errorCode, refresh.body.errorCode]).toEqual(['access_token_invalid', 'session_revoked']);
       expect((await browser.send('/me')).body.userId).toBe('ada');
     });
 
