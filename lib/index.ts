@@ -5,18 +5,18 @@ export { SessionService } from './session.service.js';
 export { SessionGuard } from './session.guard.js';
 export { SessionController } from './session.controller.js';
 
-export { CurrentSession } from './decorators/current-session.decorator.js';
-export { Exchange } from './decorators/exchange.decorator.js';
-export { OptionalSession, Public } from './decorators/access.decorators.js';
-export { RequireRecentLogin } from './session.recent-login.js';
-export { sessionOf } from './decorators/session-of.js';
+export { CurrentSession } from './http/current-session.decorator.js';
+export { Exchange } from './http/exchange.decorator.js';
+export { OptionalSession, Public } from './http/access.decorators.js';
+export { RequireRecentLogin } from './session.guard.js';
+export { sessionOf } from './http/session-of.js';
 
-export { SessionExchange, type ExchangeRequest } from './transport/exchange.js';
-export { SessionAuthenticator } from './access-token/session-authenticator.js';
+export { SessionExchange, type ExchangeRequest } from './http/exchange.js';
+export { SessionAuthenticator } from './http/session-authenticator.js';
 
 // By star, because TypeScript merges an application's `declare module` only into names exported so.
 export * from './session.types.js';
-export * from './session.inputs.js';
+export * from './session.interfaces.js';
 export {
   AccessTokenExpiredError,
   AccessTokenInvalidError,

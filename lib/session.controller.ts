@@ -12,16 +12,16 @@ import {
   UseInterceptors,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-import { Public } from './decorators/access.decorators.js';
-import { CurrentSession } from './decorators/current-session.decorator.js';
-import { Exchange } from './decorators/exchange.decorator.js';
-import { RefusalInterceptor } from './decorators/refusal.interceptor.js';
+import { Public } from './http/access.decorators.js';
+import { CurrentSession } from './http/current-session.decorator.js';
+import { Exchange } from './http/exchange.decorator.js';
+import { RefusalInterceptor } from './http/refusal.interceptor.js';
 import { DEFAULT_EXTRAS } from './options/session-options.defaults.js';
 import { SESSION_CONTROLLER } from './session.constants.js';
 import { SessionGuard } from './session.guard.js';
 import { SessionService } from './session.service.js';
 import { UserSession } from './session.types.js';
-import { SessionExchange } from './transport/exchange.js';
+import { SessionExchange } from './http/exchange.js';
 
 /**
  * Refresh, log-out and the list of devices. Mounted by the module under `session`; for another path, Swagger, extra

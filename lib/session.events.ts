@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { type Observable, Subject } from 'rxjs';
 import type { SessionError, SessionErrorCode } from './session.errors.js';
-import { GuardedObservable } from './session.observable.js';
+import { GuardedObservable } from './common/observable.js';
 import type { RotationCase, TheftClass } from './rules/rotation.js';
 
 /** What happened to a session. No event carries a token, a secret or a key. */

@@ -7,19 +7,19 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
-import { JwksRoute } from './keys/jwks-route.js';
+import { JwksRoute } from './http/jwks-route.js';
 import { KeyRotation } from './keys/key-rotation.js';
 import { ServerSecrets } from './keys/server-secrets.js';
-import { requireOneModule } from './options/one-module.js';
+import { requireOneModule } from './common/one-module.js';
 import { ResolvedSessionOptions } from './options/resolve-options.js';
 import type { SessionModuleExtras } from './options/session-options.js';
 import { SESSION_MODULE_CLASS, SESSION_MODULE_EXTRAS } from './session.constants.js';
 import { SessionEvents } from './session.events.js';
 import { CleanUp } from './sessions/clean-up.js';
-import { Confirmations } from './sessions/confirmations.js';
+import { RotationConfirmations } from './sessions/rotation-confirmations.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';
 import { SchemaCheck } from './store/schema-check.js';
-import { SessionCookies } from './transport/session-cookies.js';
+import { SessionCookies } from './http/session-cookies.js';
 
 /** What happens at start and at the end, in order. */
 @Injectable()
@@ -37,7 +37,7 @@ export class SessionLifecycle implements OnModuleInit, OnModuleDestroy, BeforeAp
     private readonly rotation: KeyRotation,
     private readonly feed: RevocationFeed,
     private readonly cleanUp: CleanUp,
-    private readonly confirmations: Confirmations,
+    private readonly confirmations: RotationConfirmations,
     private readonly cookies: SessionCookies,
     private readonly jwks: JwksRoute,
     private readonly events: SessionEvents,

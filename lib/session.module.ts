@@ -1,8 +1,8 @@
 import { type DynamicModule, Module, type ModuleMetadata, type NestModule, type Provider } from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
-import { SessionAuthenticator } from './access-token/session-authenticator.js';
-import { JwksRoute } from './keys/jwks-route.js';
-import { type AsyncOptions, asyncOptionsProviders } from './options/async-options.js';
+import { SessionAuthenticator } from './http/session-authenticator.js';
+import { JwksRoute } from './http/jwks-route.js';
+import { type AsyncOptions, asyncOptionsProviders } from './common/async-options.js';
 import { checkExtras } from './options/check-extras.js';
 import { resolveOptions, ResolvedSessionOptions } from './options/resolve-options.js';
 import { DEFAULT_EXTRAS } from './options/session-options.defaults.js';
@@ -15,7 +15,7 @@ import {
 } from './session.constants.js';
 import { mountedAt } from './session.controller.js';
 import { SessionGuard } from './session.guard.js';
-import { introspectionAt } from './session.introspection.js';
+import { introspectionAt } from './http/introspection.controller.js';
 import { SessionLifecycle } from './session.lifecycle.js';
 import { SESSION_PROVIDERS } from './session.providers.js';
 import { SessionService } from './session.service.js';

@@ -1,39 +1,39 @@
 import type { Provider } from '@nestjs/common';
-import { AccessTokenDecryption } from './access-token/access-token-decryption.js';
-import { AccessTokenEncryption } from './access-token/access-token-encryption.js';
-import { AccessTokenSigner } from './access-token/access-token-signer.js';
-import { AccessTokenVerifier } from './access-token/access-token-verifier.js';
-import { AccessTokens, TokenUse } from './access-token/access-tokens.js';
-import { CsrfTokens } from './access-token/csrf-tokens.js';
-import { LocalSessionAuthenticator } from './access-token/local-session-authenticator.js';
-import { SessionAuthenticator } from './access-token/session-authenticator.js';
-import { TokenBinding } from './access-token/token-binding.js';
-import { JwksRoute } from './keys/jwks-route.js';
+import { AccessTokenDecryption } from './tokens/access-token-decryption.js';
+import { AccessTokenEncryption } from './tokens/access-token-encryption.js';
+import { AccessTokenSigner } from './tokens/access-token-signer.js';
+import { AccessTokenVerifier } from './tokens/access-token-verifier.js';
+import { AccessTokenAuthenticator, TokenUse } from './tokens/access-token-authenticator.js';
+import { CsrfTokens } from './http/csrf-tokens.js';
+import { LocalSessionAuthenticator } from './http/local-session-authenticator.js';
+import { SessionAuthenticator } from './http/session-authenticator.js';
+import { TokenBinding } from './tokens/token-binding.js';
+import { JwksRoute } from './http/jwks-route.js';
 import { KeyRing } from './keys/key-ring.js';
 import { KeyRotation } from './keys/key-rotation.js';
 import { KeySource } from './keys/key-source.js';
 import { ServerSecrets } from './keys/server-secrets.js';
 import { StoredKeys } from './keys/stored-keys.js';
-import { SuppliedKeys } from './keys/supplied-keys.js';
+import { ConfiguredKeys } from './keys/configured-keys.js';
 import { VerificationKeys } from './keys/verification-keys.js';
 import { ResolvedSessionOptions } from './options/resolve-options.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';
-import { StandingCheck } from './revocation/standing-check.js';
+import { RevocationCheck } from './revocation/revocation-check.js';
 import { Revocations } from './revocation/revocations.js';
 import { SessionEvents } from './session.events.js';
-import { SessionClock, SessionRandom, SessionTimers } from './session.runtime.js';
-import { Schedule } from './session.schedule.js';
+import { SessionClock, SessionRandom, SessionTimers } from './common/clock.js';
+import { Schedule } from './common/schedule.js';
 import { ClaimsHook } from './sessions/claims-hook.js';
 import { CleanUp } from './sessions/clean-up.js';
-import { Confirmations } from './sessions/confirmations.js';
+import { RotationConfirmations } from './sessions/rotation-confirmations.js';
 import { ExchangeSessions } from './sessions/exchange-sessions.js';
-import { PresentedSession } from './sessions/presented-session.js';
-import { SessionEnder } from './sessions/session-ender.js';
-import { SessionIssuer } from './sessions/session-issuer.js';
-import { SessionWatch } from './sessions/session-watch.js';
-import { SessionRefresher } from './sessions/session-refresher.js';
+import { RequestSession } from './http/request-session.js';
+import { SessionRevoker } from './sessions/session-revoker.js';
+import { SessionIssuer } from './sessions/log-in.js';
+import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
+import { SessionRefresher } from './sessions/refresh.js';
 import { TokenInvalidator } from './sessions/token-invalidator.js';
-import { TokenDelivery } from './sessions/token-delivery.js';
+import { TokenDelivery } from './http/token-delivery.js';
 import { AfterCommit } from './store/after-commit.js';
 import { CleanUpStore } from './store/clean-up.store.js';
 import { Database } from './store/database.js';
@@ -43,12 +43,12 @@ import { RevocationStore } from './store/revocation.store.js';
 import { RotationStore } from './store/rotation.store.js';
 import { SchemaCheck } from './store/schema-check.js';
 import { SessionStore } from './store/session.store.js';
-import { Credentials } from './transport/credentials.js';
-import { CsrfProtection } from './transport/csrf.js';
-import { MountedPath } from './transport/mounted-path.js';
-import { RefusalHeaders } from './transport/refusal-headers.js';
-import { ResponseHeaders } from './transport/response-headers.js';
-import { SessionCookies } from './transport/session-cookies.js';
+import { Credentials } from './http/credentials.js';
+import { CsrfProtection } from './http/csrf.js';
+import { MountedPath } from './http/mounted-path.js';
+import { RefusalHeaders } from './http/refusal-headers.js';
+import { ResponseHeaders } from './http/response-headers.js';
+import { SessionCookies } from './http/session-cookies.js';
 
 // The module's parts by layer; each layer uses those above it.
 
@@ -69,11 +69,11 @@ const store = [
 const keys = [
   ServerSecrets,
   StoredKeys,
-  SuppliedKeys,
+  ConfiguredKeys,
   {
     provide: KeySource,
-    inject: [ResolvedSessionOptions, StoredKeys, SuppliedKeys],
-    useFactory: (options: ResolvedSessionOptions, stored: StoredKeys, supplied: SuppliedKeys) =>
+    inject: [ResolvedSessionOptions, StoredKeys, ConfiguredKeys],
+    useFactory: (options: ResolvedSessionOptions, stored: StoredKeys, supplied: ConfiguredKeys) =>
       options.keys.signingKey === undefined ? stored : supplied,
   },
   KeyRing,
@@ -82,7 +82,7 @@ const keys = [
   JwksRoute,
 ];
 
-const revocation = [Revocations, RevocationFeed, StandingCheck];
+const revocation = [Revocations, RevocationFeed, RevocationCheck];
 
 const transport = [ResponseHeaders, MountedPath, SessionCookies, Credentials, CsrfProtection, RefusalHeaders];
 
@@ -93,23 +93,23 @@ const accessToken = [
   { provide: AccessTokenDecryption, useExisting: AccessTokenEncryption },
   AccessTokenSigner,
   AccessTokenVerifier,
-  AccessTokens,
+  AccessTokenAuthenticator,
   { provide: SessionAuthenticator, useClass: LocalSessionAuthenticator },
 ];
 
 const sessions = [
-  PresentedSession,
+  RequestSession,
   ClaimsHook,
   TokenDelivery,
   SessionIssuer,
   SessionRefresher,
-  SessionEnder,
-  SessionWatch,
+  SessionRevoker,
+  SessionExpiryWatcher,
   TokenInvalidator,
   ExchangeSessions,
   CleanUp,
-  Confirmations,
-  { provide: TokenUse, useExisting: Confirmations },
+  RotationConfirmations,
+  { provide: TokenUse, useExisting: RotationConfirmations },
 ];
 
 export const SESSION_PROVIDERS: Provider[] = [

@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { AccessTokens } from './access-token/access-tokens.js';
-import { andThen } from './access-token/and-then.js';
+import { AccessTokenAuthenticator } from './tokens/access-token-authenticator.js';
+import { andThen } from './tokens/and-then.js';
 import { KeyRing } from './keys/key-ring.js';
 import { KeyRotation } from './keys/key-rotation.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';
-import { isUuid } from './rules/uuid.js';
+import { isUuid } from './common/uuid.js';
 import { RefreshTokenInvalidError, type SessionError, SessionRevokedError } from './session.errors.js';
 import { type SessionEvent, SessionEvents } from './session.events.js';
-import type { LogInOptions, LogOutOptions, RefreshRequest, TransactionOption } from './session.inputs.js';
+import type { LogInOptions, LogOutOptions, RefreshRequest, TransactionOption } from './session.interfaces.js';
 import {
   type CleanUpResult,
   type Device,
@@ -20,16 +20,16 @@ import {
 } from './session.types.js';
 import { CleanUp } from './sessions/clean-up.js';
 import { ExchangeSessions } from './sessions/exchange-sessions.js';
-import { PresentedSession } from './sessions/presented-session.js';
-import { SessionEnder } from './sessions/session-ender.js';
-import { checkJson, checkReason, checkUserId } from './sessions/session-input.js';
-import { SessionIssuer } from './sessions/session-issuer.js';
-import { SessionRefresher } from './sessions/session-refresher.js';
-import { SessionWatch } from './sessions/session-watch.js';
+import { RequestSession } from './http/request-session.js';
+import { SessionRevoker } from './sessions/session-revoker.js';
+import { checkJson, checkReason, checkUserId } from './sessions/input-checks.js';
+import { SessionIssuer } from './sessions/log-in.js';
+import { SessionRefresher } from './sessions/refresh.js';
+import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
 import { TokenInvalidator } from './sessions/token-invalidator.js';
 import { SchemaCheck } from './store/schema-check.js';
 import { SessionStore } from './store/session.store.js';
-import { SessionExchange } from './transport/exchange.js';
+import { SessionExchange } from './http/exchange.js';
 
 /** Logs users in and out. The façade that applications inject. */
 @Injectable()
@@ -44,17 +44,17 @@ export class SessionService {
   constructor(
     private readonly issuer: SessionIssuer,
     private readonly refresher: SessionRefresher,
-    private readonly presented: PresentedSession,
+    private readonly presented: RequestSession,
     private readonly exchanges: ExchangeSessions,
-    private readonly ender: SessionEnder,
-    private readonly accessTokens: AccessTokens,
+    private readonly ender: SessionRevoker,
+    private readonly accessTokens: AccessTokenAuthenticator,
     private readonly store: SessionStore,
     private readonly cleaner: CleanUp,
     private readonly keys: KeyRing,
     private readonly rotation: KeyRotation,
     private readonly feed: RevocationFeed,
     private readonly invalidator: TokenInvalidator,
-    private readonly watch: SessionWatch,
+    private readonly watch: SessionExpiryWatcher,
     private readonly schema: SchemaCheck,
     events: SessionEvents,
   ) {

@@ -1,4 +1,4 @@
-import { timeOfUuid } from './rules/uuid.js';
+import { timeOfUuid } from './common/uuid.js';
 
 /**
  * The claims that an access token carries beside the registered ones. Augment it to type `claims` everywhere:

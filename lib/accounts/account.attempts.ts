@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import type { SessionExchange } from '../index.js';
-import { clientAddress } from '../transport/client-address.js';
+import { clientAddress } from '../common/client-address.js';
 import { emailKey } from './account.email.js';
 import { TooManyAttemptsError } from './account.errors.js';
 import { AccountEvents } from './account.events.js';

@@ -1,7 +1,7 @@
 import { domainToASCII } from 'node:url';
 
 /** RFC 5321, section 4.5.3.1.3, without the angle brackets. */
-export const LONGEST_EMAIL = 254;
+export const MAX_EMAIL_LENGTH = 254;
 
 /**
  * What makes two addresses the same: case and Unicode's spellings aside. Different people's addresses may meet in one key

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { type Observable, Subject } from 'rxjs';
-import { GuardedObservable } from '../session.observable.js';
+import { GuardedObservable } from '../common/observable.js';
 import type { AccountErrorCode } from './account.errors.js';
 import type { MailKind } from './account.types.js';
 

@@ -1,9 +1,9 @@
 import { getMetadataStorage, isEmail, ValidateBy, validateSync } from 'class-validator';
 import { type InputMistake, InvalidInputError } from './account.errors.js';
-import { LONGEST_EMAIL } from './account.email.js';
+import { MAX_EMAIL_LENGTH } from './account.email.js';
 
 // Far more than the longest password that any option allows.
-const LONGEST_TEXT = 4096;
+const MAX_TEXT_LENGTH = 4096;
 const UNSTORABLE = /\0|\p{Surrogate}/u;
 // A quoted local part can hold what ends a header, or reads as another address in between.
 const QUOTED = /["\p{Cc}]/u;
@@ -29,12 +29,12 @@ const IsText = () =>
   });
 const IsSane = () => Is('malformed', 'holds characters that no text has', value => !UNSTORABLE.test(value));
 const IsBounded = () =>
-  Is('too_long', `must have at most ${LONGEST_TEXT} characters`, value => value.length <= LONGEST_TEXT);
+  Is('too_long', `must have at most ${MAX_TEXT_LENGTH} characters`, value => value.length <= MAX_TEXT_LENGTH);
 const IsAddress = () =>
   Is('not_an_email', 'must be an e-mail address such as ada@example.com', value => value === '' || isAddress(value));
 
 export function isAddress(text: string): boolean {
-  if (text.length > LONGEST_EMAIL || UNSTORABLE.test(text) || QUOTED.test(text)) return false;
+  if (text.length > MAX_EMAIL_LENGTH || UNSTORABLE.test(text) || QUOTED.test(text)) return false;
   // A spelling that only looks like another address (`ſ` for `s`) has that one's key, and would keep its owner out.
   return text.normalize('NFC') === text.normalize('NFKC') && isEmail(text);
 }

@@ -2,7 +2,7 @@ import { type CallHandler, type ExecutionContext, Injectable, Logger, type NestI
 import { HttpAdapterHost } from '@nestjs/core';
 import { catchError, type Observable } from 'rxjs';
 import { SessionAuthenticator, SessionExchange, SessionStoreUnavailableError } from '../index.js';
-import { isUnavailable } from '../store/unavailable.js';
+import { isUnavailable } from '../common/database-errors.js';
 import { TooManyAttemptsError } from './account.errors.js';
 
 /** Sets the headers of answers and refusals: before an error is thrown, so that any filter of the application keeps them. */

@@ -6,7 +6,7 @@ import {
   type OnApplicationBootstrap,
   type OnModuleInit,
 } from '@nestjs/common';
-import { Schedule } from '../session.schedule.js';
+import { Schedule } from '../common/schedule.js';
 import { ACCOUNT_MODULE_EXTRAS } from './account.constants.js';
 import { AccountEvents } from './account.events.js';
 import { Outbox } from './mail/outbox.js';

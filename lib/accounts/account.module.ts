@@ -8,8 +8,8 @@ import {
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
-import { type AsyncOptions, asyncOptionsProviders } from '../options/async-options.js';
-import { requireOneModule } from '../options/one-module.js';
+import { type AsyncOptions, asyncOptionsProviders } from '../common/async-options.js';
+import { requireOneModule } from '../common/one-module.js';
 import { AccountClaims } from './account.claims.js';
 import {
   ACCOUNT_DATA_SOURCE,

@@ -1,7 +1,7 @@
 import type { Provider } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { SessionClock, SessionRandom, SessionTimers } from '../session.runtime.js';
-import { Schedule } from '../session.schedule.js';
+import { SessionClock, SessionRandom, SessionTimers } from '../common/clock.js';
+import { Schedule } from '../common/schedule.js';
 import { Attempts } from './account.attempts.js';
 import { AccountClaims } from './account.claims.js';
 import { AccountEvents } from './account.events.js';

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { signingKey, verifyingKeys } from '../rules/key-periods.js';
 import { SessionError, SessionStoreUnavailableError } from '../session.errors.js';
-import { SessionClock } from '../session.runtime.js';
+import { SessionClock } from '../common/clock.js';
 import { KeySource, type RingKey } from './key-source.js';
 import { VerificationKeys } from './verification-keys.js';
 

@@ -10,21 +10,21 @@ import {
   tokenTiming,
 } from '../rules/key-periods.js';
 import { SessionEvents } from '../session.events.js';
-import { SessionClock, SessionRandom } from '../session.runtime.js';
+import { SessionClock, SessionRandom } from '../common/clock.js';
 import { KeyStore } from '../store/key.store.js';
 import { generatePrivateKey, publicJwkOf, thumbprintOf } from './key-pair.js';
 import { KeyRing } from './key-ring.js';
-import { Schedule } from '../session.schedule.js';
-import { sealPrivateKey } from './sealing.js';
+import { Schedule } from '../common/schedule.js';
+import { sealPrivateKey } from './key-encryption.js';
 import { ServerSecrets } from './server-secrets.js';
 import { StoredKeys } from './stored-keys.js';
 
 const IV_BYTES = 12;
-const LONGEST_TICK = 60_000;
-const SHORTEST_TICK = 250;
+const MAX_TICK_MS = 60_000;
+const MIN_TICK_MS = 250;
 
 /** Where the schedule was changed a period can be so short that the next key is due together with its own. */
-const MOST_AT_ONCE = 2;
+const MAX_CONCURRENT = 2;
 
 /**
  * Makes signing keys when they are due. There is no leader: every process may make the key of a period, the unique
@@ -55,7 +55,7 @@ export class KeyRotation {
         'SessionModule: option "secret" does not open the signing keys in the database, so it is not the one they were made with. Write the former secret as well, secret: [new, former]; if it is lost, delete the rows of the signing-key table, which logs everybody out',
       );
     }
-    const every = Math.max(SHORTEST_TICK, Math.min(LONGEST_TICK, this.options.keys.publishAhead / 4));
+    const every = Math.max(MIN_TICK_MS, Math.min(MAX_TICK_MS, this.options.keys.publishAhead / 4));
     this.stopTimer = await this.schedule.every('jwt-session-key-rotation', every, () => this.tick());
   }
 
@@ -67,7 +67,7 @@ export class KeyRotation {
   async tick(): Promise<void> {
     await this.ring.reload();
     if (this.areSupplied || this.stored.isLockedOut) return;
-    for (let made = 0; made < MOST_AT_ONCE; made++) {
+    for (let made = 0; made < MAX_CONCURRENT; made++) {
       const due = dueKeyPeriod(this.ring.candidates, this.clock.now(), this.timing);
       if (!due) return;
       await this.make(due);

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { deriveServerKeys, type ServerKeys } from '../rules/server-keys.js';
-import { SessionClock, SessionRandom } from '../session.runtime.js';
+import { SessionClock, SessionRandom } from '../common/clock.js';
 import { KeyStore, type StoredKey } from '../store/key.store.js';
 
 const PURPOSE = 'server-secret';

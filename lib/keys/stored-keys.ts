@@ -1,17 +1,18 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { createPublicKey } from 'node:crypto';
 import type { AccessTokenAlgorithm } from '../options/session-options.js';
-import { SessionTimers } from '../session.runtime.js';
+import { SessionTimers } from '../common/clock.js';
 import { KeyStore, type StoredKey } from '../store/key.store.js';
 import { KeySource, type RingKey } from './key-source.js';
-import { openPrivateKey } from './sealing.js';
+import { openPrivateKey } from './key-encryption.js';
 import { ServerSecrets } from './server-secrets.js';
+import { SessionStoreUnavailableError } from '../session.errors.js';
 
 /**
  * How long the database may take, in milliseconds. A connection that answers no more must not keep rotation, and all who
  * wait for a key, for ever.
  */
-const PATIENCE = 5_000;
+const TIMEOUT_MS = 5_000;
 
 /** The generated keys, in the database. One is trusted only if its seal opens: writing rows forges nothing. */
 @Injectable()
@@ -42,7 +43,11 @@ export class StoredKeys extends KeySource {
   }
 
   async load(known: ReadonlyMap<string, RingKey>): Promise<RingKey[]> {
-    const rows = await this.timers.within(PATIENCE, this.store.load(PATIENCE));
+    const rows = await this.timers.within(
+      TIMEOUT_MS,
+      this.store.load(TIMEOUT_MS),
+      () => new SessionStoreUnavailableError(),
+    );
     const stored = rows.filter(({ purpose }) => purpose.startsWith(this.purpose));
     const keys = stored.map(key => known.get(key.kid) ?? this.open(key)).filter(key => key !== undefined);
     this.opened = keys.length;
@@ -51,7 +56,7 @@ export class StoredKeys extends KeySource {
 
   /** Returns whether the key won the election. */
   elect(key: StoredKey): Promise<boolean> {
-    return this.timers.within(PATIENCE, this.store.elect(key, PATIENCE));
+    return this.timers.within(TIMEOUT_MS, this.store.elect(key, TIMEOUT_MS), () => new SessionStoreUnavailableError());
   }
 
   private open(stored: StoredKey): RingKey | undefined {

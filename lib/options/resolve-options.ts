@@ -1,7 +1,7 @@
 import { DEFAULT_EXTRAS, DEFAULTS } from './session-options.defaults.js';
-import { defined } from './defined.js';
-import { parseDuration } from './duration.js';
-import { findOptionMistakes } from './option-validators.js';
+import { defined } from '../common/without-undefined.js';
+import { parseDuration } from '../common/duration.js';
+import { findOptionMistakes } from '../common/option-checks.js';
 import {
   type AccessTokenAlgorithm,
   type BindingScope,

@@ -10,7 +10,8 @@ import {
   IsOrigin,
   IsSecret,
   IsSigningKey,
-} from './option-validators.js';
+} from '../common/option-checks.js';
+import { SERVER_SECRET_BYTES } from '../rules/server-keys.js';
 
 // `accessToken`, `session`, … below: each option's default stands in `session-options.defaults.ts`, and only there.
 
@@ -195,7 +196,7 @@ export class SessionModuleOptions {
    * still open what they made. Left out: generated and kept in the database, so that who reads the database can mint
    * tokens; with `NODE_ENV=production` that must be asked for by `'database'`.
    */
-  @IsSecret()
+  @IsSecret(SERVER_SECRET_BYTES)
   secret?: string | string[];
 
   @IsOptionsObject(() => AccessTokenOptions)

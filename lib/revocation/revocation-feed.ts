@@ -2,19 +2,20 @@ import { Injectable, Logger } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { elapsed, type Moment } from '../rules/revocation-state.js';
 import { SessionEvents } from '../session.events.js';
-import { SessionClock, SessionRandom, SessionTimers } from '../session.runtime.js';
-import { Schedule } from '../session.schedule.js';
+import { SessionClock, SessionRandom, SessionTimers } from '../common/clock.js';
+import { Schedule } from '../common/schedule.js';
 import type { RevocationStatus } from '../session.types.js';
 import { type Listening, Notifications } from '../store/notifications.js';
 import { RevocationStore } from '../store/revocation.store.js';
-import { type Message, readMessage } from './announcement.js';
+import { type Message, readMessage } from './notification.js';
 import { Revocations } from './revocations.js';
+import { SessionStoreUnavailableError } from '../session.errors.js';
 
 /** How often the feed looks whether something is due; also how often it polls while something is wrong. */
 const TICK = 1_000;
 
 /** How long the database may take at start at least, in milliseconds: there is nothing yet that could be stale. */
-const FIRST_PATIENCE = 5_000;
+const FIRST_POLL_TIMEOUT_MS = 5_000;
 
 /**
  * Hears of what other processes end. The reconciliation poll is what makes it true: it reads the whole span, every third of
@@ -61,7 +62,7 @@ export class RevocationFeed {
   async start(): Promise<void> {
     if (this.options.revocation.mode !== 'live') return;
     await this.listen();
-    await this.poll(Math.max(this.interval, FIRST_PATIENCE));
+    await this.poll(Math.max(this.interval, FIRST_POLL_TIMEOUT_MS));
     if (!this.freshAt) throw new Error('SessionModule cannot start: the database does not answer');
     this.stopTimer = await this.schedule.every('jwt-session-revocation', Math.min(TICK, this.interval), () =>
       this.tick(),
@@ -111,7 +112,7 @@ export class RevocationFeed {
     this.nonce = this.listening && this.random.bytes(12).toString('base64url');
     try {
       const answer = this.store.poll(this.revocations.span, this.nonce ?? null, patience);
-      const { now, ...ended } = await this.timers.within(patience, answer);
+      const { now, ...ended } = await this.timers.within(patience, answer, () => new SessionStoreUnavailableError());
       this.freshAt = sent;
       this.revocations.learned(ended);
       this.compareClocks(now, sent);

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { type Announcement, RevocationState, type TokenStanding } from '../rules/revocation-state.js';
+import { type Announcement, RevocationState, type RevocationKeys } from '../rules/revocation-state.js';
 import {
   AccessTokenExpiredError,
   AccessTokenInvalidError,
@@ -10,7 +10,7 @@ import {
   type SessionError,
 } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
-import { SessionClock } from '../session.runtime.js';
+import { SessionClock } from '../common/clock.js';
 
 /** Room for clocks that differ. */
 const MARGIN = 60_000;
@@ -50,7 +50,7 @@ export class Revocations {
   }
 
   /** Why a token no longer counts, or undefined while nothing is known against it. */
-  refusalOf(token: TokenStanding): SessionError | undefined {
+  refusalOf(token: RevocationKeys): SessionError | undefined {
     const reason = this.state.reasonOf(token.sessionId);
     // The new login's cookies are there, or on their way: whoever refreshes gets on with them.
     if (reason === REPLACED) return new AccessTokenInvalidError('The session was replaced by a new login: refresh');

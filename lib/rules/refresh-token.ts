@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { hmacSha256, sha256, type ServerKeys } from './server-keys.js';
-import { uuidFromBytes, uuidToBytes } from './uuid.js';
+import { uuidFromBytes, uuidToBytes } from '../common/uuid.js';
 
 /**
  * The refresh token: version(1) · session id(16) · generation(4) · secret(32) · tag(16), base64url.

@@ -1,5 +1,5 @@
 /** What of an access token tells whether it was taken back. */
-export interface TokenStanding {
+export interface RevocationKeys {
   readonly sessionId: string;
   readonly userId: string;
   /** The user's access version at issue. */
@@ -62,12 +62,12 @@ export class RevocationState {
   }
 
   /** Whether the user's access tokens were invalidated after this one was issued. */
-  isInvalidated({ userId, accessVersion }: TokenStanding): boolean {
+  isInvalidated({ userId, accessVersion }: RevocationKeys): boolean {
     return this.users.size > 0 && (this.users.get(userId)?.value ?? 0) > accessVersion;
   }
 
   /** Whether the session's claims were changed after this token was issued. */
-  isOutdated({ sessionId, tokenVersion }: TokenStanding): boolean {
+  isOutdated({ sessionId, tokenVersion }: RevocationKeys): boolean {
     return this.claims.size > 0 && (this.claims.get(sessionId)?.value ?? 0) > tokenVersion;
   }
 

@@ -3,7 +3,7 @@ import { ModuleRef } from '@nestjs/core';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { ClaimsFunction, ClaimsProvider, ClaimsRequest } from '../options/session-options.js';
 import type { SessionClaims } from '../session.types.js';
-import { checkClaims } from './session-input.js';
+import { checkClaims } from './input-checks.js';
 
 /** Asks the application for a user's claims, at login and at each refresh (F23). */
 @Injectable()

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Revocations } from '../revocation/revocations.js';
-import { Schedule } from '../session.schedule.js';
+import { Schedule } from '../common/schedule.js';
 import type { CleanUpResult } from '../session.types.js';
 import { CleanUpStore } from '../store/clean-up.store.js';
 import { KeyStore } from '../store/key.store.js';

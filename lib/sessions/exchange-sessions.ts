@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import { CsrfTokens } from '../access-token/csrf-tokens.js';
+import { CsrfTokens } from '../http/csrf-tokens.js';
 import { RefreshTokenInvalidError, SessionError, SessionMissingError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import type { IssuedTokens, TokenTransport } from '../session.types.js';
-import { clientAddress, clientUserAgent } from '../transport/client-address.js';
-import { Credentials } from '../transport/credentials.js';
-import { CsrfProtection } from '../transport/csrf.js';
-import type { SessionExchange } from '../transport/exchange.js';
-import { RefusalHeaders } from '../transport/refusal-headers.js';
-import { SessionCookies } from '../transport/session-cookies.js';
-import { PresentedSession } from './presented-session.js';
-import { SessionEnder } from './session-ender.js';
-import { SessionRefresher } from './session-refresher.js';
+import { clientAddress, clientUserAgent } from '../common/client-address.js';
+import { Credentials } from '../http/credentials.js';
+import { CsrfProtection } from '../http/csrf.js';
+import type { SessionExchange } from '../http/exchange.js';
+import { RefusalHeaders } from '../http/refusal-headers.js';
+import { SessionCookies } from '../http/session-cookies.js';
+import { RequestSession } from '../http/request-session.js';
+import { SessionRevoker } from './session-revoker.js';
+import { SessionRefresher } from './refresh.js';
 
 /** Refreshing and logging out the session that a request brings with it. */
 @Injectable()
@@ -20,9 +20,9 @@ export class ExchangeSessions {
     private readonly credentials: Credentials,
     private readonly csrf: CsrfProtection,
     private readonly csrfTokens: CsrfTokens,
-    private readonly presented: PresentedSession,
+    private readonly presented: RequestSession,
     private readonly refresher: SessionRefresher,
-    private readonly ender: SessionEnder,
+    private readonly ender: SessionRevoker,
     private readonly cookies: SessionCookies,
     private readonly refusals: RefusalHeaders,
     private readonly events: SessionEvents,

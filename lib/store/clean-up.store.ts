@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { NIL_UUID } from '../rules/uuid.js';
+import { NIL_UUID } from '../common/uuid.js';
 import { Database, interval, type Statement } from './database.js';
 
 /** How many rows one statement walks: short enough to hold up nobody. */

@@ -4,9 +4,9 @@ import type { DataSource, EntityManager } from 'typeorm';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SESSION_DATA_SOURCE } from '../session.constants.js';
 import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
-import { SessionRandom } from '../session.runtime.js';
+import { SessionRandom } from '../common/clock.js';
 import { sessionTables, type SessionTables } from './tables.js';
-import { codeOf, isRepeatable, isUnavailable } from './unavailable.js';
+import { codeOf, isRepeatable, isUnavailable } from '../common/database-errors.js';
 
 /** A statement that is prepared once per connection under its name. */
 export interface Statement {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { JsonWebKey } from 'node:crypto';
 import { Database, interval, milliseconds, type Statement } from './database.js';
-import { notify } from './statements.js';
+import { notify } from './sql-fragments.js';
 
 /** A signing key as the database keeps it; times are milliseconds since the epoch. */
 export interface StoredKey {

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Socket } from 'node:net';
-import { SessionTimers } from '../session.runtime.js';
+import { SessionTimers } from '../common/clock.js';
 import { Database, type OwnConnection } from './database.js';
-import { channelOf } from './statements.js';
+import { channelOf } from './sql-fragments.js';
 
 /** How long to wait for a server that says nothing: a network may swallow everything and end no connection. */
-const PATIENCE = 5_000;
+const TIMEOUT_MS = 5_000;
 
 /** A connection that listens. */
 export interface Listening {
@@ -30,7 +30,7 @@ export class Notifications {
    * @param onLost called once when the connection is gone
    */
   async listen(onMessage: (payload: string) => void, onLost: () => void): Promise<Listening> {
-    const client = this.database.openConnection(PATIENCE);
+    const client = this.database.openConnection(TIMEOUT_MS);
     let open = true;
     const lost = () => {
       if (open) onLost();
@@ -58,7 +58,7 @@ export class Notifications {
   /** A connection that is being given up may be broken already: there is nobody to tell, and nobody who answers. */
   private async end(client: OwnConnection): Promise<void> {
     const { connection } = client as unknown as { connection: { stream: Socket } };
-    const timer = this.timers.after(PATIENCE, () => connection.stream.destroy());
+    const timer = this.timers.after(TIMEOUT_MS, () => connection.stream.destroy());
     await client.end().catch(() => undefined);
     this.timers.clear(timer);
   }

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { Announcement } from '../rules/revocation-state.js';
-import { SessionRandom } from '../session.runtime.js';
+import { SessionRandom } from '../common/clock.js';
 import type { EntityManager } from 'typeorm';
-import { uuidV7 } from '../rules/uuid.js';
+import { uuidV7 } from '../common/uuid.js';
 import { Database, interval, milliseconds, type Statement } from './database.js';
-import { notify, REVOKED_REASON } from './statements.js';
+import { notify, REVOKED_REASON } from './sql-fragments.js';
 
 /** Everything that ended within the span, and the database's clock. */
 export interface RevocationPoll extends Announcement {

@@ -1,5 +1,5 @@
 import { interval, type Statement } from './database.js';
-import { announceSessions, authUuid, LIVE, LIVE_OF_ID, REVOKED_REASON, sessionColumns } from './statements.js';
+import { announceSessions, authUuid, LIVE, LIVE_OF_ID, REVOKED_REASON, sessionColumns } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
 // "In window" is the database's clock alone: process clocks decide nothing.

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { RotationCase, RotationState, TheftClass } from '../rules/rotation.js';
 import { theftReason } from '../session.errors.js';
-import { SessionTimers } from '../session.runtime.js';
+import { SessionTimers } from '../common/clock.js';
 import { Database } from './database.js';
 import { buildRotationStatements } from './rotation.statements.js';
-import { SharedTurn } from './shared-turn.js';
-import type { SessionRow } from './statements.js';
+import { StatementBatcher } from './statement-batcher.js';
+import type { SessionRow } from './sql-fragments.js';
 
 /** A refresh token as the rotation statement needs it; durations in milliseconds. */
 export interface RotationRequest {
@@ -63,13 +63,13 @@ interface ObservedRow {
 @Injectable()
 export class RotationStore {
   private statements?: ReturnType<typeof buildRotationStatements>;
-  private readonly turn: SharedTurn<RotationRequest, RotatedRow | undefined>;
+  private readonly turn: StatementBatcher<RotationRequest, RotatedRow | undefined>;
 
   constructor(
     private readonly database: Database,
     timers: SessionTimers,
   ) {
-    this.turn = new SharedTurn(
+    this.turn = new StatementBatcher(
       {
         keyOf: ({ sessionId }) => sessionId,
         together: requests => this.rotateSeveral(requests),

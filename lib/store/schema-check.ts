@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { SessionTimers } from '../session.runtime.js';
+import { SessionTimers } from '../common/clock.js';
 import { SESSION_ENTITIES } from './entities/index.js';
 import { SessionEntity } from './entities/session.entity.js';
 import { SigningKeyEntity } from './entities/signing-key.entity.js';
 import { UserAuthEntity } from './entities/user-auth.entity.js';
 import { Database } from './database.js';
-import { schemaGaps } from './schema-gaps.js';
+import { schemaGaps } from '../common/missing-schema.js';
+import { SessionStoreUnavailableError } from '../session.errors.js';
 
 /** Milliseconds after which a health check gives up. */
 const PING_TIMEOUT = 5_000;
@@ -59,7 +60,7 @@ export class SchemaCheck {
   async ping(): Promise<boolean> {
     try {
       const answer = this.database.query(PING, [], { timeout: PING_TIMEOUT });
-      await this.timers.within(PING_TIMEOUT, answer);
+      await this.timers.within(PING_TIMEOUT, answer, () => new SessionStoreUnavailableError());
       return true;
     } catch {
       // The failure is logged where it happened.

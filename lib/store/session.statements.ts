@@ -1,5 +1,5 @@
 import { interval, milliseconds, type Statement } from './database.js';
-import { announceSessions, authUuid, LIVE, LIVE_OF_ID, notify, sessionColumns } from './statements.js';
+import { announceSessions, authUuid, LIVE, LIVE_OF_ID, notify, sessionColumns } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
 export function buildSessionStatements(tables: SessionTables) {

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { SessionTimers } from '../session.runtime.js';
+import { SessionTimers } from '../common/clock.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
 import { Database } from './database.js';
 import { buildSessionStatements } from './session.statements.js';
-import { SharedTurn } from './shared-turn.js';
-import type { SessionRow } from './statements.js';
+import { StatementBatcher } from './statement-batcher.js';
+import type { SessionRow } from './sql-fragments.js';
 
 /** What `create` writes; durations in milliseconds. */
 export interface NewSession {
@@ -63,13 +63,13 @@ interface DeviceRow {
 @Injectable()
 export class SessionStore {
   private statements?: ReturnType<typeof buildSessionStatements>;
-  private readonly turn: SharedTurn<NewSession, SessionRow>;
+  private readonly turn: StatementBatcher<NewSession, SessionRow>;
 
   constructor(
     private readonly database: Database,
     timers: SessionTimers,
   ) {
-    this.turn = new SharedTurn(
+    this.turn = new StatementBatcher(
       {
         keyOf: ({ id }) => id,
         together: sessions => this.insertSeveral(sessions),

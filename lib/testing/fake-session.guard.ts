@@ -1,8 +1,8 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
-import { attachSession } from '../decorators/session-of.js';
-import { uuidV7 } from '../rules/uuid.js';
+import { attachSession } from '../http/session-of.js';
+import { uuidV7 } from '../common/uuid.js';
 import { type SessionClaims, UserSession } from '../session.types.js';
-import { SessionExchange } from '../transport/exchange.js';
+import { SessionExchange } from '../http/exchange.js';
 
 export interface FakeSession {
   userId: string;

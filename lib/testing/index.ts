@@ -1,4 +1,4 @@
-export { SessionClock } from '../session.runtime.js';
+export { SessionClock } from '../common/clock.js';
 export { TestClock } from './test-clock.js';
 export { FakeSessionGuard, type FakeSession } from './fake-session.guard.js';
 export { signInAs, type SignInOptions } from './sign-in-as.js';

@@ -1,10 +1,10 @@
 import type { INestApplicationContext } from '@nestjs/common';
-import { CsrfTokens } from '../access-token/csrf-tokens.js';
+import { CsrfTokens } from '../http/csrf-tokens.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { CSRF_HEADER } from '../session.constants.js';
 import { SessionService } from '../session.service.js';
 import type { SessionClaims } from '../session.types.js';
-import { SessionCookies } from '../transport/session-cookies.js';
+import { SessionCookies } from '../http/session-cookies.js';
 
 export interface SignInOptions {
   claims?: SessionClaims;

@@ -1,5 +1,5 @@
-import { SessionClock } from '../session.runtime.js';
-import { parseDuration } from '../options/duration.js';
+import { SessionClock } from '../common/clock.js';
+import { parseDuration } from '../common/duration.js';
 
 /**
  * A clock that tests set: `overrideProvider(SessionClock).useValue(new TestClock())`. It decides when access tokens

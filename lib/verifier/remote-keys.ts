@@ -6,10 +6,10 @@ import { GENERATED_ALGORITHMS } from '../options/session-options.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 
 /** As long as the issuing application lets anybody keep its keys: so long a distrusted one is trusted here. */
-const KEPT_FOR = 300_000;
+const MAX_KEY_AGE_MS = 300_000;
 
 /** An unknown `kid` fetches the keys again, but not more often than this: made-up ones must not become requests. */
-const COOL_DOWN = 1_000;
+const COOLDOWN_MS = 1_000;
 
 type PublicKey = Awaited<ReturnType<ReturnType<typeof createRemoteJWKSet>>>;
 
@@ -23,7 +23,7 @@ export class RemoteKeys extends VerificationKeys implements OnModuleInit {
 
   constructor(private readonly jwksUri: string) {
     super();
-    this.keySet = createRemoteJWKSet(new URL(jwksUri), { cacheMaxAge: KEPT_FOR, cooldownDuration: COOL_DOWN });
+    this.keySet = createRemoteJWKSet(new URL(jwksUri), { cacheMaxAge: MAX_KEY_AGE_MS, cooldownDuration: COOLDOWN_MS });
   }
 
   /** The first request finds the keys here. The issuing application may start later than this one. */

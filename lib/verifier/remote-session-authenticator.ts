@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import type { VerifiedToken } from '../access-token/access-token.js';
-import { AccessTokenVerifier } from '../access-token/access-token-verifier.js';
-import { HttpSessionAuthenticator } from '../access-token/http-session-authenticator.js';
-import { VerifiedTokenCache } from '../access-token/verified-token-cache.js';
+import type { VerifiedToken } from '../tokens/access-token.claims.js';
+import { AccessTokenVerifier } from '../tokens/access-token-verifier.js';
+import { HttpSessionAuthenticator } from '../http/http-session-authenticator.js';
+import { VerifiedTokenCache } from '../tokens/verified-token-cache.js';
 import { VerificationKeys } from '../keys/verification-keys.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
-import { SessionClock } from '../session.runtime.js';
+import { SessionClock } from '../common/clock.js';
 import type { UserSession } from '../session.types.js';
-import { Credentials } from '../transport/credentials.js';
-import { CsrfProtection } from '../transport/csrf.js';
-import { RefusalHeaders } from '../transport/refusal-headers.js';
-import { ResponseHeaders } from '../transport/response-headers.js';
+import { Credentials } from '../http/credentials.js';
+import { CsrfProtection } from '../http/csrf.js';
+import { RefusalHeaders } from '../http/refusal-headers.js';
+import { ResponseHeaders } from '../http/response-headers.js';
 
 /**
  * Authenticates requests with another application's keys. A session that was ended is known here when its last access

@@ -1,18 +1,18 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
-import { AccessTokenVerifier } from '../access-token/access-token-verifier.js';
-import { SessionAuthenticator } from '../access-token/session-authenticator.js';
+import { AccessTokenVerifier } from '../tokens/access-token-verifier.js';
+import { SessionAuthenticator } from '../http/session-authenticator.js';
 import { VerificationKeys } from '../keys/verification-keys.js';
-import { type AsyncOptions, asyncOptionsProviders } from '../options/async-options.js';
+import { type AsyncOptions, asyncOptionsProviders } from '../common/async-options.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionEvents } from '../session.events.js';
 import { SessionGuard } from '../session.guard.js';
-import { SessionClock } from '../session.runtime.js';
-import { Credentials } from '../transport/credentials.js';
-import { CsrfProtection } from '../transport/csrf.js';
-import { MountedPath } from '../transport/mounted-path.js';
-import { RefusalHeaders } from '../transport/refusal-headers.js';
-import { ResponseHeaders } from '../transport/response-headers.js';
-import { SessionCookies } from '../transport/session-cookies.js';
+import { SessionClock } from '../common/clock.js';
+import { Credentials } from '../http/credentials.js';
+import { CsrfProtection } from '../http/csrf.js';
+import { MountedPath } from '../http/mounted-path.js';
+import { RefusalHeaders } from '../http/refusal-headers.js';
+import { ResponseHeaders } from '../http/response-headers.js';
+import { SessionCookies } from '../http/session-cookies.js';
 import { RemoteKeys } from './remote-keys.js';
 import { RemoteSessionAuthenticator } from './remote-session-authenticator.js';
 import {

@@ -1,11 +1,5 @@
 import { IsArray, IsIn, IsOptional } from 'class-validator';
-import {
-  findOptionMistakes,
-  IsJwksUri,
-  IsOptionsObject,
-  IsOrigin,
-  IsSigningKey,
-} from '../options/option-validators.js';
+import { findOptionMistakes, IsJwksUri, IsOptionsObject, IsOrigin, IsSigningKey } from '../common/option-checks.js';
 import { fillIn, ResolvedSessionOptions, SessionOptionsError } from '../options/resolve-options.js';
 import { CookieOptions, type SigningKey, TokenOriginOptions } from '../options/session-options.js';
 

@@ -2,11 +2,11 @@ import { createSecretKey, generateKeyPairSync, type KeyObject } from 'node:crypt
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { InvalidRequestError } from 'nestjs-jwt-session';
-import { TokenBinding } from '../../lib/access-token/token-binding.js';
+import { TokenBinding } from '../../lib/tokens/token-binding.js';
 import type { ServerSecrets } from '../../lib/keys/server-secrets.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
-import { AccessTokenSigner } from '../../lib/access-token/access-token-signer.js';
-import { AccessTokenEncryption } from '../../lib/access-token/access-token-encryption.js';
+import { AccessTokenSigner } from '../../lib/tokens/access-token-signer.js';
+import { AccessTokenEncryption } from '../../lib/tokens/access-token-encryption.js';
 import { generatePrivateKey } from '../../lib/keys/key-pair.js';
 import { importSigningKey } from '../../lib/keys/signing-key-import.js';
 import type { KeyRing } from '../../lib/keys/key-ring.js';
@@ -17,10 +17,10 @@ import {
   type GeneratedAlgorithm,
   type SessionModuleOptions,
 } from '../../lib/options/session-options.js';
-import { SessionRandom } from '../../lib/session.runtime.js';
-import { REGISTERED_CLAIMS } from '../../lib/access-token/access-token.js';
+import { SessionRandom } from '../../lib/common/clock.js';
+import { REGISTERED_CLAIMS } from '../../lib/tokens/access-token.claims.js';
 import { LAST_GENERATION } from '../../lib/rules/refresh-token.js';
-import type { SessionRow } from '../../lib/store/statements.js';
+import type { SessionRow } from '../../lib/store/sql-fragments.js';
 import { partsOf } from '../support/forged-token.js';
 import { SECRET, startTestApp, type TestApp } from '../support/test-app.js';
 

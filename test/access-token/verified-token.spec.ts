@@ -7,8 +7,8 @@ import {
 } from 'nestjs-jwt-session';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { AccessTokenVerifier } from '../../lib/access-token/access-token-verifier.js';
-import { VerifiedTokenCache } from '../../lib/access-token/verified-token-cache.js';
+import { AccessTokenVerifier } from '../../lib/tokens/access-token-verifier.js';
+import { VerifiedTokenCache } from '../../lib/tokens/verified-token-cache.js';
 import { CookieClient } from '../support/client.js';
 import { statementsDuring } from '../support/statement-watch.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';

@@ -15,7 +15,7 @@ import {
 } from 'nestjs-jwt-session/accounts';
 import { emailKey } from '../../lib/accounts/account.email.js';
 import { Outbox } from '../../lib/accounts/mail/outbox.js';
-import { uuidV7 } from '../../lib/rules/uuid.js';
+import { uuidV7 } from '../../lib/common/uuid.js';
 import { type Answer, CookieClient, send } from '../support/client.js';
 import { startTestApp, type TestApp, type TestAppOptions } from '../support/test-app.js';
 import { Inbox, type ReceivedMail, tokenOf } from './inbox.js';

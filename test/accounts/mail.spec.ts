@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Injectable, Module } from '@nestjs/common';
 import PostalMime from 'postal-mime';
 import { type Mail, Mailer, type MailTemplates } from 'nestjs-jwt-session/accounts';
-import { SessionTimers } from '../../lib/session.runtime.js';
+import { SessionTimers } from '../../lib/common/clock.js';
 import { MAIL_TEMPLATES } from '../../lib/accounts/mail/templates.js';
 import { until } from '../support/until.js';
 import { AccountApp, withFastHashes } from './account-app.js';
@@ -167,7 +167,7 @@ describe('mail.mailer and mail.templates', () => {
 
 describe('a mailer that never answers', () => {
   class ImpatientTimers extends SessionTimers {
-    override within<T>(milliseconds: number, answer: Promise<T>, late?: () => Error): Promise<T> {
+    override within<T>(milliseconds: number, answer: Promise<T>, late: () => Error): Promise<T> {
       return super.within(Math.min(milliseconds, 2_000), answer, late);
     }
   }

@@ -27,7 +27,7 @@ describe('the tables of options', () => {
   });
 
   it('logIn: every option', () => {
-    const inputs = new Declarations('lib/session.inputs.ts');
+    const inputs = new Declarations('lib/session.interfaces.ts');
     expect(sorted(firstColumn(OPTIONS, 'log-in option'))).toEqual(sorted(inputs.optionsOf('LogInOptions')));
   });
 

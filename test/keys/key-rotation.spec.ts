@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
-import { SessionTimers } from '../../lib/session.runtime.js';
+import { SessionTimers } from '../../lib/common/clock.js';
 import { BearerClient } from '../support/bearer-client.js';
 import { CookieClient } from '../support/client.js';
 import { partsOf } from '../support/forged-token.js';

@@ -3,7 +3,7 @@ import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:cryp
 import { AccessTokenInvalidError } from 'nestjs-jwt-session';
 import { KeyRing } from '../../lib/keys/key-ring.js';
 import { publicJwkOf, thumbprintOf } from '../../lib/keys/key-pair.js';
-import { sealPrivateKey } from '../../lib/keys/sealing.js';
+import { sealPrivateKey } from '../../lib/keys/key-encryption.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import { es256, jws, type Members, partsOf } from '../support/forged-token.js';
 import { fetchJwks } from '../support/jwks.js';

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { generateKeyPairSync } from 'node:crypto';
 import { AccessTokenInvalidError, RefreshTokenInvalidError } from 'nestjs-jwt-session';
 import { publicJwkOf, thumbprintOf } from '../../lib/keys/key-pair.js';
-import { sealPrivateKey } from '../../lib/keys/sealing.js';
+import { sealPrivateKey } from '../../lib/keys/key-encryption.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import { refusalOf } from '../support/application.js';
 import { es256, jws, partsOf } from '../support/forged-token.js';

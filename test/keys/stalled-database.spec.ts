@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SessionStoreUnavailableError } from 'nestjs-jwt-session';
 import { KeyRotation } from '../../lib/keys/key-rotation.js';
-import { SessionTimers } from '../../lib/session.runtime.js';
+import { SessionTimers } from '../../lib/common/clock.js';
 import { TestDatabase } from '../support/database.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 /** Loses patience with the database after a tenth of the time. */
 class ImpatientTimers extends SessionTimers {
-  override within<T>(milliseconds: number, answer: Promise<T>): Promise<T> {
-    return super.within(milliseconds / 10, answer);
+  override within<T>(milliseconds: number, answer: Promise<T>, late: () => Error): Promise<T> {
+    return super.within(milliseconds / 10, answer, late);
   }
 }
 

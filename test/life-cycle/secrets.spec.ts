@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { SECRET_BYTES, deriveSuccessor, newSalt, openRefreshToken, SALT_BYTES } from '../../lib/rules/refresh-token.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
-import { SessionRandom } from '../../lib/session.runtime.js';
+import { SessionRandom } from '../../lib/common/clock.js';
 import { ACCESS_COOKIE, CookieClient, REFRESH_COOKIE, send } from '../support/client.js';
 import type { TestDatabase } from '../support/database.js';
 import { PLATFORMS, SECRET, startTestApp, type TestApp } from '../support/test-app.js';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { SessionEvent } from 'nestjs-jwt-session';
-import { SessionTimers } from '../../lib/session.runtime.js';
+import { SessionTimers } from '../../lib/common/clock.js';
 import { SharedClock, TestDatabase } from '../support/database.js';
 import { feedOf, listeners, me, ShortTimers, untilListening } from '../support/revocation.js';
 import { TcpProxy } from '../support/tcp-proxy.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { RotationStore } from '../../lib/store/rotation.store.js';
-import { channelOf } from '../../lib/store/statements.js';
+import { channelOf } from '../../lib/store/sql-fragments.js';
 import { sessionTables } from '../../lib/store/tables.js';
 import { CookieClient } from '../support/client.js';
 import { Notifications } from '../support/notifications.js';

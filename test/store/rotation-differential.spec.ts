@@ -7,7 +7,7 @@ import {
   type RotationState,
   startsWindow,
 } from '../../lib/rules/rotation.js';
-import { SessionTimers } from '../../lib/session.runtime.js';
+import { SessionTimers } from '../../lib/common/clock.js';
 import { byPair, type Pair, type RefreshOutcome, RotationHarness } from '../support/rotation-harness.js';
 import { exploreHonestClient, exploreTwoParties, PRODUCTION, type RotationRules } from '../support/rotation-model.js';
 import { namedRow, pairKey, STATES, TOKENS } from '../support/rotation-space.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { TestClock } from '../../lib/testing/index.js';
-import { parseDuration } from '../../lib/options/duration.js';
+import { parseDuration } from '../../lib/common/duration.js';
 
 /** A fresh database on the test server. */
 export class TestDatabase {

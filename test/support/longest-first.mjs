@@ -1,11 +1,11 @@
 import Sequencer from '@jest/test-sequencer';
 
 /** They wait for browsers and other processes: begun last, one of them would run on alone. */
-const LONGEST = ['browser', 'keys', 'accounts', 'life-cycle', 'sample', 'revocation'];
+const MAX_DURATION_MS = ['browser', 'keys', 'accounts', 'life-cycle', 'sample', 'revocation'];
 
 const placeOf = ({ path }) => {
-  const place = LONGEST.findIndex(folder => path.includes(`/test/${folder}/`));
-  return place === -1 ? LONGEST.length : place;
+  const place = MAX_DURATION_MS.findIndex(folder => path.includes(`/test/${folder}/`));
+  return place === -1 ? MAX_DURATION_MS.length : place;
 };
 
 /** Begins with the folders that take the longest, also where nothing is known of former runs. */

@@ -1,4 +1,4 @@
-import { SessionTimers } from '../../lib/session.runtime.js';
+import { SessionTimers } from '../../lib/common/clock.js';
 import type { TestAppOptions } from './test-app.js';
 
 class PatientTimers extends SessionTimers {

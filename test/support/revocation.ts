@@ -1,5 +1,5 @@
 import { RevocationFeed } from '../../lib/revocation/revocation-feed.js';
-import { SessionTimers } from '../../lib/session.runtime.js';
+import { SessionTimers } from '../../lib/common/clock.js';
 import { send } from './client.js';
 import type { TestDatabase } from './database.js';
 import type { TestApp } from './test-app.js';

@@ -8,7 +8,7 @@ import { insertSessions, type SessionSeed } from './session-rows.js';
 import { SECRET, type TestApp } from './test-app.js';
 
 const ACCEPTED = [deriveServerKeys(SECRET)];
-const LARGEST_BATCH = 100;
+const MAX_BATCH = 100;
 
 /** A state of the space with a token of it, and a session of its own to try them on. */
 export interface Pair {
@@ -89,8 +89,8 @@ export class RotationHarness {
       generation,
       branch: session.branch(hash),
     }));
-    for (let start = 0; start < used.length; start += LARGEST_BATCH) {
-      await this.test.app.get(RotationStore).confirm(used.slice(start, start + LARGEST_BATCH), this.leeway);
+    for (let start = 0; start < used.length; start += MAX_BATCH) {
+      await this.test.app.get(RotationStore).confirm(used.slice(start, start + MAX_BATCH), this.leeway);
     }
     const after = await this.rows();
     return byPair(pairs, ({ session }) =>

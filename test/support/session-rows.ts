@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { uuidV7 } from '../../lib/rules/uuid.js';
+import { uuidV7 } from '../../lib/common/uuid.js';
 import type { TestDatabase } from './database.js';
 
 /** A row of `jwt_session` as a test wants it; times are milliseconds from now. */

@@ -1,6 +1,6 @@
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { launchChromium } from './chromium.js';
-import { parseDuration } from '../../lib/options/duration.js';
+import { parseDuration } from '../../lib/common/duration.js';
 import { SharedClock, TestDatabase } from './database.js';
 import { SampleProcess } from './sample-process.js';
 import { until } from './until.js';

@@ -5,7 +5,7 @@ import { RotationStore } from '../../lib/store/rotation.store.js';
 import { SessionStore } from '../../lib/store/session.store.js';
 import { resolveOptions } from '../../lib/options/resolve-options.js';
 import { dataSourceOn } from './data-source.js';
-import { SessionRandom, SessionTimers } from '../../lib/session.runtime.js';
+import { SessionRandom, SessionTimers } from '../../lib/common/clock.js';
 import type { TestDatabase } from './database.js';
 import { SECRET } from './test-app.js';
 

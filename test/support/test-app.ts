@@ -29,7 +29,7 @@ import {
 import { SessionClock } from '../../lib/testing/index.js';
 import { RevocationFeed } from '../../lib/revocation/revocation-feed.js';
 import { KeyRotation } from '../../lib/keys/key-rotation.js';
-import { Confirmations } from '../../lib/sessions/confirmations.js';
+import { RotationConfirmations } from '../../lib/sessions/rotation-confirmations.js';
 import { listen } from './application.js';
 import { SharedClock, TestDatabase } from './database.js';
 import { PgBouncer } from './pgbouncer.js';
@@ -157,7 +157,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
       await app.get(KeyRotation).tick();
       await app.get(RevocationFeed).tick();
     },
-    confirmUses: () => app.get(Confirmations).flush(),
+    confirmUses: () => app.get(RotationConfirmations).flush(),
     async close() {
       await app.close();
       await pooler?.stop();

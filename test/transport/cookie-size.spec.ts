@@ -3,7 +3,7 @@ import { ACCESS_COOKIE, type Answer, send } from '../support/client.js';
 import { LogInWithController } from '../support/log-in-with.controller.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 
-const LONGEST = 4_096;
+const MAX_DURATION_MS = 4_096;
 
 describe.each(PLATFORMS)('C04: the size of a cookie on %s', platform => {
   let test: TestApp;
@@ -21,7 +21,7 @@ describe.each(PLATFORMS)('C04: the size of a cookie on %s', platform => {
 
   /** The most letters with which a login works. */
   const most = async (letter: string) => {
-    let [fits, exceeds] = [0, LONGEST];
+    let [fits, exceeds] = [0, MAX_DURATION_MS];
     while (exceeds - fits > 1) {
       const middle = Math.floor((fits + exceeds) / 2);
       if ((await logIn(middle, letter)).status === 200) fits = middle;
@@ -34,10 +34,10 @@ describe.each(PLATFORMS)('C04: the size of a cookie on %s', platform => {
     const fits = await most(letter);
     const { setCookie } = await logIn(fits, letter);
     const access = setCookie.find(header => header.startsWith(ACCESS_COOKIE))!;
-    expect(access.length).toBeLessThanOrEqual(LONGEST);
+    expect(access.length).toBeLessThanOrEqual(MAX_DURATION_MS);
     // What is kept in reserve for later generations and versions of the same session is not much.
-    expect(access.length).toBeGreaterThan(LONGEST - 150);
-    for (const header of setCookie) expect(header.length).toBeLessThanOrEqual(LONGEST);
+    expect(access.length).toBeGreaterThan(MAX_DURATION_MS - 150);
+    for (const header of setCookie) expect(header.length).toBeLessThanOrEqual(MAX_DURATION_MS);
   });
 
   it('longer ones are refused with what to do about it, and nothing is written', async () => {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { SessionRandom } from '../../session.runtime.js';
+import { SessionRandom } from '../../common/clock.js';
 import { emailKey } from '../account.email.js';
 import type { Account, MailRequest, TokenPurpose } from '../account.types.js';
 import { MailTokens } from '../operations/mail-tokens.js';

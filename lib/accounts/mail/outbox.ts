@@ -1,21 +1,22 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { uuidV7 } from '../../rules/uuid.js';
-import { SessionClock, SessionRandom, SessionTimers } from '../../session.runtime.js';
+import { uuidV7 } from '../../common/uuid.js';
+import { SessionClock, SessionRandom, SessionTimers } from '../../common/clock.js';
 import { AccountEvents } from '../account.events.js';
 import type { AccountTransaction, MailRequest } from '../account.types.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
 import { MailStore, type QueuedMail } from '../store/mail.store.js';
 import { MailComposer } from './composer.js';
 import { Mailer } from './mailer.js';
+import { SessionStoreUnavailableError } from '../../index.js';
 
 // Milliseconds. For so long a mail is one process's.
-const LEASE = 120_000;
+const LEASE_MS = 120_000;
 // Less than that: a mail server or an API that answers no more must not hold up all other mails.
-const LONGEST_SENDING = 100_000;
-const DATABASE_PATIENCE = 5_000;
-const GOODBYE = 10_000;
+const SEND_TIMEOUT_MS = 100_000;
+const DATABASE_TIMEOUT_MS = 5_000;
+const SHUTDOWN_TIMEOUT_MS = 10_000;
 const FIRST_DELAY = 10_000;
-const LONGEST_DELAY = 21_600_000;
+const MAX_DELAY_MS = 21_600_000;
 const AT_ONCE = 4;
 // So that the answer is gone before work begins that only a known address makes.
 const KICK_DELAY = 50;
@@ -69,7 +70,10 @@ export class Outbox {
   async stop(): Promise<void> {
     this.stopped = true;
     this.timers.clear(this.kicked);
-    if (this.running) await this.timers.within(GOODBYE, this.running).catch(() => undefined);
+    if (this.running)
+      await this.timers
+        .within(SHUTDOWN_TIMEOUT_MS, this.running, () => new SessionStoreUnavailableError())
+        .catch(() => undefined);
   }
 
   private async run(): Promise<void> {
@@ -81,7 +85,11 @@ export class Outbox {
 
   private async work(): Promise<void> {
     while (!this.stopped) {
-      const mail = await this.timers.within(DATABASE_PATIENCE, this.store.take(LEASE));
+      const mail = await this.timers.within(
+        DATABASE_TIMEOUT_MS,
+        this.store.take(LEASE_MS),
+        () => new SessionStoreUnavailableError(),
+      );
       if (!mail) return;
       await this.send(mail);
     }
@@ -89,10 +97,14 @@ export class Outbox {
 
   private async send(request: QueuedMail): Promise<void> {
     try {
-      const late = () => new Error(`took longer than ${LONGEST_SENDING / 1000} s`);
-      await this.timers.within(LONGEST_SENDING, this.carryOut(request), late);
+      const late = () => new Error(`took longer than ${SEND_TIMEOUT_MS / 1000} s`);
+      await this.timers.within(SEND_TIMEOUT_MS, this.carryOut(request), late);
     } catch (error) {
-      await this.timers.within(DATABASE_PATIENCE, this.failed(request, describe(error)));
+      await this.timers.within(
+        DATABASE_TIMEOUT_MS,
+        this.failed(request, describe(error)),
+        () => new SessionStoreUnavailableError(),
+      );
     }
   }
 
@@ -111,13 +123,13 @@ export class Outbox {
       this.events.emit({ type: 'mail.failed', mailId, kind, attempts, error });
       return;
     }
-    await this.store.retry(mailId, Math.min(FIRST_DELAY * 4 ** (attempts - 1), LONGEST_DELAY), error);
+    await this.store.retry(mailId, Math.min(FIRST_DELAY * 4 ** (attempts - 1), MAX_DELAY_MS), error);
     this.logger.warn(`mail ${mailId} (${kind}) was not sent, attempt ${attempts}: ${error}`);
     this.events.emit({ type: 'mail.delayed', mailId, kind, attempts, error });
   }
 }
 
-const LONGEST_ERROR = 300;
+const MAX_ERROR_LENGTH = 300;
 
 /** A mail server's answer may quote the mail: what could be a token or an address goes. */
 function describe(error: unknown): string {
@@ -127,5 +139,5 @@ function describe(error: unknown): string {
     .join(' ')
     .replaceAll(/[\w-]{40,}/g, '…')
     .replaceAll(/\S+@\S+/g, '…')
-    .slice(0, LONGEST_ERROR);
+    .slice(0, MAX_ERROR_LENGTH);
 }

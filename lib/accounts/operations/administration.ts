@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Device, SessionService } from '../../index.js';
-import { SessionClock } from '../../session.runtime.js';
+import { SessionClock } from '../../common/clock.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account } from '../account.types.js';
 import { Outbox } from '../mail/outbox.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { SessionRevokedError } from '../../index.js';
-import { SessionClock } from '../../session.runtime.js';
+import { SessionClock } from '../../common/clock.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { emailKey } from '../account.email.js';
 import { TokenInvalidError } from '../account.errors.js';

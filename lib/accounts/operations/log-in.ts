@@ -7,7 +7,7 @@ import {
   SessionService,
   type UserSession,
 } from '../../index.js';
-import { SessionRandom } from '../../session.runtime.js';
+import { SessionRandom } from '../../common/clock.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { emailKey } from '../account.email.js';
 import {

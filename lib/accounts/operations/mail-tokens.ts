@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
-import { SessionRandom } from '../../session.runtime.js';
+import { SessionRandom } from '../../common/clock.js';
 import type { AccountTransaction, TokenPurpose } from '../account.types.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
 import { MailStore } from '../store/mail.store.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { SessionRevokedError, SessionService, type UserSession } from '../../index.js';
-import { SessionClock } from '../../session.runtime.js';
+import { SessionClock } from '../../common/clock.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { InvalidCredentialsError, TokenInvalidError } from '../account.errors.js';
 import { AccountEvents } from '../account.events.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { SessionService } from '../../index.js';
-import { uuidV7 } from '../../rules/uuid.js';
-import { SessionClock, SessionRandom } from '../../session.runtime.js';
+import { uuidV7 } from '../../common/uuid.js';
+import { SessionClock, SessionRandom } from '../../common/clock.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { emailKey } from '../account.email.js';
 import { TokenInvalidError } from '../account.errors.js';

@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { IsBoolean, IsIn, IsOptional, Matches } from 'class-validator';
-import { IsDuration, IsOptionsObject } from '../../options/option-validators.js';
+import { IsDuration, IsOptionsObject } from '../../common/option-checks.js';
 import type { Mailer } from '../mail/mailer.js';
 import type { MailTemplates } from '../mail/templates.js';
 import type { AccountEntity } from '../store/account.entity.js';

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { ACCOUNT_DATA_SOURCE } from '../account.constants.js';
 import type { AccountTransaction } from '../account.types.js';
-import { schemaGaps } from '../../store/schema-gaps.js';
+import { schemaGaps } from '../../common/missing-schema.js';
 import { accountTables, type AccountTables, expectedTables } from './tables.js';
 
 /** Runs the statements of this folder, in the caller's transaction where there is one. */

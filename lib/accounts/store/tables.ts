@@ -1,5 +1,5 @@
 import type { DataSource, EntityMetadata } from 'typeorm';
-import type { ExpectedTable } from '../../store/schema-gaps.js';
+import type { ExpectedTable } from '../../common/missing-schema.js';
 import { AccountAttemptEntity } from './account-attempt.entity.js';
 import { AccountMailEntity } from './account-mail.entity.js';
 import { AccountTokenEntity } from './account-token.entity.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { DataSource, EntityManager, SelectQueryBuilder } from 'typeorm';
-import { isUuid } from '../../rules/uuid.js';
+import { isUuid } from '../../common/uuid.js';
 import { ACCOUNT_DATA_SOURCE, ACCOUNT_ENTITY } from '../account.constants.js';
 import { EmailTakenError } from '../account.errors.js';
 import type { Account, AccountChanges, AccountTransaction } from '../account.types.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { uuidV7 } from '../../rules/uuid.js';
+import { uuidV7 } from '../../common/uuid.js';
 import { EmailTakenError } from '../account.errors.js';
 import type { Account } from '../account.types.js';
 import type { AccountStore } from '../store/account.store.js';

@@ -5,7 +5,7 @@ const WARM_UP = 2_500;
 const ROUNDS = 7;
 const ROUND = 150;
 /** Calls at a time: as many as fit into some milliseconds. */
-const LARGEST_BATCH = 500;
+const MAX_BATCH = 500;
 const SMALLEST_BATCH = 10;
 const BATCH = 20;
 
@@ -76,7 +76,7 @@ export async function callFor({ prepare, run }, milliseconds) {
     const { user, system } = process.cpuUsage(cpuBefore);
     cpu += user + system;
     calls += inputs.length;
-    batch = Math.min(LARGEST_BATCH, Math.max(SMALLEST_BATCH, Math.round((BATCH * 1_000 * calls) / elapsed)));
+    batch = Math.min(MAX_BATCH, Math.max(SMALLEST_BATCH, Math.round((BATCH * 1_000 * calls) / elapsed)));
   }
   return { calls, elapsed, cpu, statements: countStatements() - statementsBefore };
 }

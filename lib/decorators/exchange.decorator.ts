@@ -1,5 +1,0 @@
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import { SessionExchange } from '../transport/exchange.js';
-
-/** Request and response of any platform, for `SessionService`; nobody needs `@Res({ passthrough: true })`. */
-export const Exchange = createParamDecorator((_: unknown, context: ExecutionContext) => SessionExchange.of(context));

@@ -1,0 +1,5 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { SessionExchange } from './exchange.js';
+
+/** Request and response of any platform, for `SessionService`; nobody needs `@Res({ passthrough: true })`. */
+export const Exchange = createParamDecorator((_: unknown, context: ExecutionContext) => SessionExchange.of(context));

@@ -1,0 +1,116 @@
+import {
+  type CanActivate,
+  Controller,
+  type ExecutionContext,
+  Header,
+  HttpCode,
+  Inject,
+  Injectable,
+  type OnModuleInit,
+  Post,
+  Scope,
+  type Type,
+  UseGuards,
+  UseInterceptors,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { isObservable, lastValueFrom } from 'rxjs';
+import { AccessTokenAuthenticator } from '../tokens/access-token-authenticator.js';
+import { Public } from './access.decorators.js';
+import { Exchange } from './exchange.decorator.js';
+import { RefusalInterceptor } from './refusal.interceptor.js';
+import { SessionOptionsError } from '../options/resolve-options.js';
+import { DEFAULT_EXTRAS } from '../options/session-options.defaults.js';
+import type { SessionModuleExtras } from '../options/session-options.js';
+import { SESSION_MODULE_EXTRAS } from '../session.constants.js';
+import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
+import { SessionExchange } from './exchange.js';
+
+/** Runs the guard of option `verify`: the application's own instance where it provides one, else one made here. */
+@Injectable()
+export class CallerGuard implements CanActivate, OnModuleInit {
+  private guard?: CanActivate;
+
+  constructor(
+    @Inject(SESSION_MODULE_EXTRAS) private readonly extras: SessionModuleExtras,
+    private readonly moduleRef: ModuleRef,
+  ) {}
+
+  /** At start, so that a guard that cannot be had is no error of the first request. */
+  async onModuleInit(): Promise<void> {
+    const { guard } = this.extras.verify!;
+    this.guard = this.isProvided(guard) ? this.moduleRef.get(guard, { strict: false }) : await this.make(guard);
+  }
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const answer = this.guard!.canActivate(context);
+    // As Nest reads it; one that completes without an answer lets nobody in.
+    return (await (isObservable(answer) ? lastValueFrom(answer, { defaultValue: false }) : answer)) === true;
+  }
+
+  private isProvided(guard: Type<CanActivate>): boolean {
+    try {
+      const { scope } = this.moduleRef.introspect(guard);
+      if (scope === Scope.DEFAULT) return true;
+    } catch {
+      // The application does not provide it.
+      return false;
+    }
+    throw new SessionOptionsError([
+      `option "verify": ${guard.name} or something that it injects is scoped: write a guard that is one for all requests`,
+    ]);
+  }
+
+  private async make(guard: Type<CanActivate>): Promise<CanActivate> {
+    try {
+      return await this.moduleRef.create(guard);
+    } catch (error) {
+      throw new SessionOptionsError([
+        `option "verify": ${guard.name} cannot be made here: add it to the providers of a module that has what it injects (${error instanceof Error ? error.message : String(error)})`,
+      ]);
+    }
+  }
+}
+
+/**
+ * Tells other services whether an access token counts (RFC 7662), for those that cannot verify it on their own or must know
+ * of log-outs at once. Mounted only where option `verify` names the guard that says who may ask.
+ */
+@UseGuards(CallerGuard)
+@UseInterceptors(RefusalInterceptor)
+export class IntrospectionController {
+  constructor(@Inject(AccessTokenAuthenticator) private readonly accessTokens: AccessTokenAuthenticator) {}
+
+  /** Form or JSON with `token`. Whatever is wrong with the token, nothing but `active: false` is told of it. */
+  @Post()
+  @HttpCode(200)
+  @Header('Cache-Control', 'no-store')
+  @Public()
+  async introspect(@Exchange() exchange: SessionExchange): Promise<Record<string, unknown>> {
+    const token = exchange.bodyMember('token');
+    if (typeof token !== 'string') {
+      throw new InvalidRequestError('Send the access token as "token", in a form or as JSON');
+    }
+    try {
+      const { session, registered } = await this.accessTokens.accept(token);
+      const { iss, aud, sub, sid, jti, iat, exp, auth_time } = registered;
+      const told = { active: true, token_type: 'Bearer', iss, aud, sub, sid, jti, iat, exp, auth_time };
+      return { ...session.claims, ...told };
+    } catch (error) {
+      // That nobody knows at the moment is no answer about the token.
+      if (!(error instanceof SessionError) || error instanceof SessionStoreUnavailableError) throw error;
+      return { active: false };
+    }
+  }
+}
+
+/** The controller at the path of option `verify`. */
+export function introspectionAt({ verify, controller }: SessionModuleExtras): Type<IntrospectionController>[] {
+  if (!verify) return [];
+  const path = verify.path ?? `${(controller || DEFAULT_EXTRAS.controller).path}/verify`;
+
+  @Controller({ path, version: VERSION_NEUTRAL })
+  class MountedIntrospectionController extends IntrospectionController {}
+  return [MountedIntrospectionController];
+}

@@ -1,0 +1,90 @@
+import { Injectable } from '@nestjs/common';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import type { RevocationKeys } from '../rules/revocation-state.js';
+import {
+  AccessTokenExpiredError,
+  AccessTokenInvalidError,
+  SessionExpiredError,
+  SessionStoreUnavailableError,
+} from '../session.errors.js';
+import { SessionClock, SessionTimers } from '../common/clock.js';
+import { RevocationStore, type SessionStanding } from '../store/revocation.store.js';
+import { RevocationFeed } from './revocation-feed.js';
+import { Revocations } from './revocations.js';
+
+/** A question to the database that is younger than this is shared by all requests that ask the same. */
+const SHARED_ANSWER_TTL_MS = 1_000;
+
+/** How long a request waits for the database before it is refused with 503. */
+const TIMEOUT_MS = 5_000;
+
+interface Asking {
+  readonly since: number;
+  readonly answer: Promise<SessionStanding>;
+}
+
+/** Whether a token was taken back: from memory while that is recent enough, else from the database. */
+@Injectable()
+export class RevocationCheck {
+  private readonly asking = new Map<string, Asking>();
+  private readonly mode: 'live' | 'stateless' | 'strict';
+
+  constructor(
+    options: ResolvedSessionOptions,
+    private readonly revocations: Revocations,
+    private readonly feed: RevocationFeed,
+    private readonly store: RevocationStore,
+    private readonly clock: SessionClock,
+    private readonly timers: SessionTimers,
+  ) {
+    this.mode = options.revocation.mode;
+  }
+
+  /** @throws SessionRevokedError, TokenTheftDetectedError, AccessTokenInvalidError for what memory knows against the token */
+  requireByMemory(token: RevocationKeys): void {
+    if (this.mode === 'stateless') return;
+    const refusal = this.revocations.refusalOf(token);
+    if (refusal) throw refusal;
+  }
+
+  /**
+   * Asks the database where memory does not suffice.
+   *
+   * @param now the clock's present
+   * @returns undefined where it does, so that the usual request waits for nothing
+   * @throws what `requireByMemory` does; SessionStoreUnavailableError when the database does not answer
+   */
+  requireByDatabase(token: RevocationKeys, now: number): Promise<void> | undefined {
+    if (this.mode === 'stateless' || (this.mode === 'live' && this.feed.isFreshAt(now))) return undefined;
+    return this.ask(token);
+  }
+
+  private async ask(token: RevocationKeys): Promise<void> {
+    const { endedBy, accessVersion, tokenVersion, distrustedKeys } = await this.timers.within(
+      TIMEOUT_MS,
+      this.shared(token.sessionId),
+      () => new SessionStoreUnavailableError(),
+    );
+    this.revocations.learned({ keys: distrustedKeys });
+    if (endedBy === 'expired') throw new SessionExpiredError();
+    if (endedBy !== undefined) this.revocations.learned({ sessions: [{ id: token.sessionId, reason: endedBy }] });
+    this.requireByMemory(token);
+    if (accessVersion > token.accessVersion) throw new AccessTokenInvalidError();
+    if (tokenVersion > token.tokenVersion) throw new AccessTokenExpiredError();
+  }
+
+  private shared(sessionId: string): Promise<SessionStanding> {
+    const asking = this.asking.get(sessionId);
+    // In strict mode an answer must be read after the request came: nothing is shared then.
+    if (asking && this.mode === 'live' && this.clock.monotonic() - asking.since < SHARED_ANSWER_TTL_MS)
+      return asking.answer;
+    const answer = this.store.standing(sessionId, TIMEOUT_MS);
+    const asked = { since: this.clock.monotonic(), answer };
+    this.asking.set(sessionId, asked);
+    const forget = () => {
+      if (this.asking.get(sessionId) === asked) this.asking.delete(sessionId);
+    };
+    answer.then(() => this.timers.after(SHARED_ANSWER_TTL_MS, forget), forget);
+    return answer;
+  }
+}

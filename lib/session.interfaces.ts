@@ -1,0 +1,44 @@
+import type { EntityManager } from 'typeorm';
+import type { SessionClaims, SessionData, TokenTransport } from './session.types.js';
+import type { SessionExchange } from './http/exchange.js';
+
+/** Joins the caller's transaction: what is written commits or rolls back with it. */
+export interface TransactionOption {
+  /** The entity manager of a running transaction on the module's data source. */
+  manager?: EntityManager;
+}
+
+export interface LogInOptions extends TransactionOption {
+  /** Request and response (`@Exchange()`): tokens are set as cookies and the session presented with it is ended. */
+  exchange?: SessionExchange;
+  /** The client's address, where there is no exchange to tell it; needed with `binding.ip`. */
+  ip?: string;
+  /** The client's `User-Agent`, where there is no exchange to tell it; needed with `binding.userAgent`. */
+  userAgent?: string;
+  /** Goes into the access token, where the client and other services can read it. JSON, no registered names. */
+  claims?: SessionClaims;
+  /** Stays in the database. JSON. */
+  data?: SessionData;
+  /** Names the device in the list of devices; at most 255 characters. */
+  label?: string;
+  /** Overrides what the request asks for. */
+  transport?: TokenTransport;
+  /** Accepts a cross-site request: for OAuth and magic-link callbacks, which carry a proof of their own. */
+  crossSite?: boolean;
+}
+
+export interface LogOutOptions extends TransactionOption {
+  /** Where given, the session's cookies are cleared on its response. */
+  exchange?: SessionExchange;
+  /** Ends the session only if it is this user's. */
+  userId?: string;
+  /** Kept with the row and in events; at most 64 characters. Default `logout`. */
+  reason?: string;
+}
+
+/** A refresh token that did not come with a request. */
+export interface RefreshRequest {
+  refreshToken: string;
+  ip?: string;
+  userAgent?: string;
+}

@@ -1,0 +1,82 @@
+import { REGISTERED_CLAIMS } from '../tokens/access-token.claims.js';
+import { InvalidRequestError } from '../session.errors.js';
+import type { LogInOptions } from '../session.interfaces.js';
+
+const MAX_USER_ID_LENGTH = 255;
+const MAX_LABEL_LENGTH = 255;
+const MAX_REASON_LENGTH = 64;
+const MAX_DEPTH = 32;
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/**
+ * Checks what `logIn` is given, before anything is written.
+ *
+ * @throws InvalidRequestError that names what is wrong
+ */
+export function checkLogIn(userId: unknown, { claims, data, label }: LogInOptions): void {
+  checkUserId(userId);
+  if (claims !== undefined) checkClaims(claims);
+  if (data !== undefined) checkJson(data, 'data');
+  if (label !== undefined) checkText(label, 'label', MAX_LABEL_LENGTH);
+}
+
+/** User ids are kept exactly, so whatever the database or a token would change is refused. */
+export function checkUserId(userId: unknown): void {
+  if (typeof userId === 'number' || typeof userId === 'bigint') {
+    throw new InvalidRequestError('The user id must be a string: write String(id)');
+  }
+  checkText(userId, 'user id', MAX_USER_ID_LENGTH);
+  if (userId === '') throw new InvalidRequestError('The user id must not be empty');
+}
+
+export function checkReason(reason: string): void {
+  checkText(reason, 'reason', MAX_REASON_LENGTH);
+  if (reason.startsWith('theft:')) throw new InvalidRequestError('A reason must not begin with "theft:"');
+}
+
+/** Refuses what JSON or PostgreSQL's jsonb would refuse, drop or change. */
+export function checkJson(value: unknown, path: string, depth = 0): void {
+  if (depth > MAX_DEPTH) throw new InvalidRequestError(`"${path}" is nested too deeply, or refers to itself`);
+  if (value === null || typeof value === 'boolean') return;
+  if (typeof value === 'number' && Number.isFinite(value)) return;
+  if (typeof value === 'string') return checkCharacters(value, path);
+  if (Array.isArray(value)) return value.forEach((member, index) => checkJson(member, `${path}[${index}]`, depth + 1));
+  if (!isPlainObject(value)) {
+    throw new InvalidRequestError(
+      `"${path}" is not JSON: write strings, finite numbers, booleans, null, arrays and plain objects`,
+    );
+  }
+  for (const [name, member] of Object.entries(value)) {
+    checkCharacters(name, path);
+    checkJson(member, `${path}.${name}`, depth + 1);
+  }
+}
+
+/** Claims are JSON, and have none of the names that an access token has of itself. */
+export function checkClaims(claims: unknown): asserts claims is Record<string, unknown> {
+  if (!isPlainObject(claims)) throw new InvalidRequestError('"claims" must be a plain object');
+  const taken = Object.keys(claims).find(name => REGISTERED_CLAIMS.has(name));
+  if (taken !== undefined) {
+    throw new InvalidRequestError(`"claims.${taken}" would shadow a registered claim: give it another name`);
+  }
+  checkJson(claims, 'claims');
+}
+
+function checkText(text: unknown, what: string, longest: number): asserts text is string {
+  if (typeof text !== 'string') throw new InvalidRequestError(`The ${what} must be a string`);
+  checkCharacters(text, what);
+  if ([...text].length > longest) throw new InvalidRequestError(`The ${what} must have at most ${longest} characters`);
+}
+
+function checkCharacters(text: string, what: string): void {
+  if (text.includes('\0') || LONE_SURROGATE.test(text)) {
+    throw new InvalidRequestError(`"${what}" holds a NUL character or half a surrogate pair, which cannot be stored`);
+  }
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}

@@ -1,0 +1,141 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { AccessTokenSigner } from '../tokens/access-token-signer.js';
+import { TokenBinding } from '../tokens/token-binding.js';
+import { KeyRing } from '../keys/key-ring.js';
+import { ServerSecrets } from '../keys/server-secrets.js';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { Revocations } from '../revocation/revocations.js';
+import { encodeRefreshToken, hashOf, SECRET_BYTES } from '../rules/refresh-token.js';
+import { isUuid, uuidV7 } from '../common/uuid.js';
+import { REPLACED, SessionLimitReachedError, SessionRevokedError } from '../session.errors.js';
+import { SessionEvents } from '../session.events.js';
+import { SessionClock, SessionRandom } from '../common/clock.js';
+import type { LogInOptions } from '../session.interfaces.js';
+import type { IssuedTokens, SessionClaims, TokenTransport, UserSession } from '../session.types.js';
+import { AfterCommit } from '../store/after-commit.js';
+import { type CreatedSession, type NewSession, SessionStore } from '../store/session.store.js';
+import { clientAddress, clientUserAgent } from '../common/client-address.js';
+import { Credentials } from '../http/credentials.js';
+import { CsrfProtection } from '../http/csrf.js';
+import { ClaimsHook } from './claims-hook.js';
+import { RequestSession } from '../http/request-session.js';
+import { SessionRevoker } from './session-revoker.js';
+import { checkClaims, checkLogIn } from './input-checks.js';
+import { TokenDelivery } from '../http/token-delivery.js';
+
+/** Begins sessions. */
+@Injectable()
+export class SessionIssuer {
+  constructor(
+    private readonly options: ResolvedSessionOptions,
+    private readonly store: SessionStore,
+    private readonly secrets: ServerSecrets,
+    private readonly keys: KeyRing,
+    private readonly signer: AccessTokenSigner,
+    private readonly credentials: Credentials,
+    private readonly csrf: CsrfProtection,
+    private readonly presented: RequestSession,
+    private readonly binding: TokenBinding,
+    private readonly delivery: TokenDelivery,
+    private readonly claimsHook: ClaimsHook,
+    private readonly ender: SessionRevoker,
+    private readonly revocations: Revocations,
+    private readonly afterCommit: AfterCommit,
+    private readonly events: SessionEvents,
+    private readonly clock: SessionClock,
+    private readonly random: SessionRandom,
+  ) {}
+
+  async logIn(userId: string, options: LogInOptions): Promise<IssuedTokens> {
+    checkLogIn(userId, options);
+    const { exchange, crossSite } = options;
+    const transport = options.transport ?? (exchange ? this.credentials.wanted(exchange) : 'bearer');
+    if (exchange && transport === 'cookie' && !crossSite) this.csrf.checkLogIn(exchange);
+    // A new id at each login, and the session that came with the request ends: nobody can fix a session in advance.
+    const replaces = exchange && (await this.presented.sessionId(exchange, this.credentials.refreshCookies(exchange)));
+    return this.issue(userId, options, transport, replaces);
+  }
+
+  /** A new session in the place of one whose user has just proved again who they are. It keeps claims, data and label. */
+  async reauthenticate(
+    { id, userId }: Pick<UserSession, 'id' | 'userId'>,
+    options: LogInOptions,
+  ): Promise<IssuedTokens> {
+    const former = isUuid(id) ? await this.store.get(id, options.manager) : undefined;
+    if (!former || former.user_id !== userId) throw new SessionRevokedError();
+    const { claims, data, label } = former;
+    const kept = { claims, data: data ?? undefined, label: label ?? undefined, ...options };
+    checkLogIn(userId, kept);
+    const transport = options.transport ?? (options.exchange ? this.credentials.present(options.exchange) : 'bearer');
+    return this.issue(userId, kept, transport, id);
+  }
+
+  /** Takes back the access tokens that have the former claims. */
+  async setClaims(sessionId: string, claims: SessionClaims, manager?: EntityManager): Promise<void> {
+    checkClaims(claims);
+    const former = await this.store.get(sessionId, manager);
+    if (!former) throw new SessionRevokedError();
+    this.delivery.requireFit(former.user_id, claims, this.options.transport === 'bearer' ? 'bearer' : 'cookie');
+    const version = await this.store.setClaims(sessionId, claims, manager);
+    if (version === undefined) throw new SessionRevokedError();
+    this.afterCommit.run(manager, () => this.revocations.ended({ claims: [{ id: sessionId, version }] }));
+  }
+
+  private async issue(
+    userId: string,
+    options: LogInOptions,
+    transport: TokenTransport,
+    replaces: string | undefined,
+  ): Promise<IssuedTokens> {
+    const { exchange, claims: given = {}, data, label, manager } = options;
+    const client = this.clientOf(options);
+    const id = uuidV7(this.clock.now(), this.random.bytes(10));
+    const claims = await this.claimsHook.claimsFor({ userId, sessionId: id, claims: given });
+    if (claims === null) return this.ender.endRefused(userId, manager);
+    this.delivery.requireFit(userId, claims, exchange ? transport : 'bearer');
+    // Asked for before anything is written: a session whose tokens cannot be signed would be nobody's.
+    void this.keys.signing;
+
+    const secret = this.random.bytes(SECRET_BYTES);
+    const { idleLifetime, absoluteLifetime } = this.options.session;
+    const { row, ended } = await this.create(
+      {
+        id,
+        userId,
+        tokenHash: hashOf(secret),
+        claims,
+        data,
+        label,
+        ...client,
+        idleLifetime,
+        absoluteLifetime,
+        replaces,
+      },
+      manager,
+    );
+    const access = await this.signer.sign(row, { generation: 0, hash: row.token_hash });
+    this.afterCommit.run(manager, () => {
+      this.revocations.ended({ sessions: ended });
+      if (replaces !== undefined) this.revocations.notLive(replaces, REPLACED);
+      this.events.emit({ type: 'session.created', sessionId: id, userId });
+    });
+    const refreshToken = encodeRefreshToken({ sessionId: id, generation: 0, secret }, this.secrets.newest);
+    return this.delivery.deliver({ access, refreshToken, isNew: true, exchange, transport });
+  }
+
+  private clientOf({ exchange, ip, userAgent }: LogInOptions): { ip?: string; userAgent?: string } {
+    const client = exchange ? { ip: clientAddress(exchange), userAgent: clientUserAgent(exchange) } : { ip, userAgent };
+    this.binding.requireKnown({ ...client, exchange });
+    return client;
+  }
+
+  private async create(session: NewSession, manager: EntityManager | undefined): Promise<CreatedSession> {
+    const { maxPerUser, onLimit } = this.options.session;
+    if (maxPerUser === undefined) return this.store.create(session, manager);
+    const limit = { most: maxPerUser, evict: onLimit === 'evict-oldest' };
+    const created = await this.store.createWithin(limit, session, manager);
+    if (!created) throw new SessionLimitReachedError();
+    return created;
+  }
+}

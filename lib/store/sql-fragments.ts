@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { NIL_UUID } from '../common/uuid.js';
+import { milliseconds } from './database.js';
+import type { SessionTables } from './tables.js';
+
+/** A session as `refresh` and `logIn` need it to mint tokens; times are milliseconds since the epoch. */
+export interface SessionRow {
+  readonly id: string;
+  readonly user_id: string;
+  readonly generation: number;
+  readonly token_hash: Buffer;
+  readonly successor_hash: Buffer | null;
+  readonly successor_salt: Buffer | null;
+  readonly previous_hash: Buffer | null;
+  readonly previous_salt: Buffer | null;
+  readonly claims: Record<string, unknown>;
+  readonly token_version: number;
+  readonly ip: string | null;
+  readonly user_agent: string | null;
+  readonly access_auth_uuid: string;
+  readonly access_version: string;
+  readonly authenticated_ms: number;
+  readonly expires_ms: number;
+  /** The database's clock when the statement ran. */
+  readonly now_ms: number;
+}
+
+/** Session `s` has neither ended nor expired. For statements that find rows by their user: the index holds these only. */
+export const LIVE = 's.revoked_at IS NULL AND s.expires_at > now()';
+
+/**
+ * The same for rows that are found by their id. Spelled so that no planner sees in it the condition of the index on users:
+ * on a young table that looks as cheap as the primary key, and a prepared plan would read the whole index for each id.
+ */
+export const LIVE_OF_ID = "COALESCE(s.revoked_at, 'infinity') = 'infinity' AND s.expires_at > now()";
+
+/** Why session `s` ended early, or NULL; also of a row that somebody has ended by hand. */
+export const REVOKED_REASON = "CASE WHEN s.revoked_at IS NOT NULL THEN COALESCE(s.revoked_reason, 'revoked') END";
+
+/** The user-auth UUID of the user of row `s`; the nil UUID for a user without invalidations. */
+export function authUuid(tables: SessionTables, userId: string, type: 'access' | 'refresh'): string {
+  return `COALESCE((SELECT a.uuid FROM ${tables.userAuth} a WHERE a.user_id = ${userId} AND a.token_type = '${type}'), '${NIL_UUID}')`;
+}
+
+/** The columns of `SessionRow` for row `s`. */
+export function sessionColumns(tables: SessionTables): string {
+  return `s.id, s.user_id, s.generation, s.token_hash, s.successor_hash, s.successor_salt, s.previous_hash,
+    s.previous_salt, s.claims, s.token_version, s.ip, s.user_agent,
+    ${authUuid(tables, 's.user_id', 'access')} AS access_auth_uuid,
+    COALESCE((SELECT a.version FROM ${tables.userAuth} a
+      WHERE a.user_id = s.user_id AND a.token_type = 'access'), 0)::text AS access_version,
+    ${milliseconds('s.authenticated_at')} AS authenticated_ms,
+    ${milliseconds('s.expires_at')} AS expires_ms,
+    ${milliseconds('now()')} AS now_ms`;
+}
+
+const IDS_PER_NOTIFICATION = 150;
+
+/** The channel on which what ends tokens early is announced: one per set of tables. */
+export function channelOf(tables: Pick<SessionTables, 'session'>): string {
+  return `jwt_session_${createHash('sha256').update(tables.session).digest('hex').slice(0, 16)}`;
+}
+
+/** A full notification queue fails the whole transaction at its commit; so much may be waiting in it at most. */
+const MAX_QUEUE_USAGE = 0.5;
+
+/**
+ * An expression that sends a message (json) and is true, or null where nothing is sent. With the polling feed no
+ * statement mentions NOTIFY: databases without it, and poolers, refuse or swallow it.
+ *
+ * Where somebody who listens does not read, and the queue fills up, nothing is sent: what ends a session must not fail for
+ * that. The poll tells the others, and every second while echoes do not come back.
+ */
+export function notify(tables: SessionTables, message: string, condition = 'true'): string {
+  if (tables.origin === null) return '(NULL::boolean)';
+  const signed = `jsonb_build_object('origin', '${tables.origin}') || (${message})::jsonb`;
+  const sends = `(${condition}) AND pg_notification_queue_usage() < ${MAX_QUEUE_USAGE}`;
+  return `(CASE WHEN ${sends} THEN pg_notify('${channelOf(tables)}', (${signed})::text) IS NOT NULL END)`;
+}
+
+/**
+ * A CTE `announced` that notifies of the sessions in the CTE `ended (id, reason)`, in messages short enough for NOTIFY
+ * (8,000 bytes). Select `count(sent) FROM announced`, or PostgreSQL leaves the CTE out.
+ */
+export function announceSessions(tables: SessionTables): string {
+  return `announced AS (
+    SELECT ${notify(tables, "json_build_object('sessions', json_agg(id), 'reason', reason)")} AS sent
+    FROM (
+      SELECT id, reason, (row_number() OVER (PARTITION BY reason ORDER BY id) - 1) / ${IDS_PER_NOTIFICATION} AS message
+      FROM ended
+    ) AS numbered
+    GROUP BY reason, message
+  )`;
+}

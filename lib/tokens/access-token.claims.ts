@@ -1,0 +1,120 @@
+import type { AccessTokenAlgorithm } from '../options/session-options.js';
+import type { RevocationKeys } from '../rules/revocation-state.js';
+import { type SessionClaims, UserSession } from '../session.types.js';
+
+/**
+ * The claims that every access token has (RFC 9068, section 2.2, and the library's own). Custom claims lie beside them,
+ * where foreign verifiers expect them, and must not have these names.
+ */
+export interface RegisteredClaims {
+  readonly iss?: string;
+  readonly aud?: string;
+  readonly sub: string;
+  readonly sid: string;
+  readonly jti: string;
+  /** Seconds, from the time that the database's statement returned. */
+  readonly iat: number;
+  readonly exp: number;
+  readonly auth_time: number;
+  /** Seconds: when the session ends unless it is refreshed. */
+  readonly session_exp: number;
+  /** The refresh token's generation and branch at issue: use of the access token confirms that they arrived. */
+  readonly generation: number;
+  readonly branch: string;
+  /** What the user-auth rows and the session row said at issue. */
+  readonly access_version: number;
+  readonly access_uuid: string;
+  readonly token_version: number;
+  /** What ties the token to its client, where `binding` says `always`. */
+  readonly binding?: string;
+}
+
+/** Names that custom claims must not have: those above, and those that have a meaning elsewhere (RFC 7519, section 4.1). */
+export const REGISTERED_CLAIMS: ReadonlySet<string> = new Set([
+  'iss',
+  'aud',
+  'sub',
+  'sid',
+  'jti',
+  'iat',
+  'exp',
+  'nbf',
+  'auth_time',
+  'session_exp',
+  'generation',
+  'branch',
+  'access_version',
+  'access_uuid',
+  'token_version',
+  'binding',
+  'cnf',
+  'act',
+  // Would change what the claims object is, not what it holds; and other JWT libraries look names up in plain objects.
+  ...Object.getOwnPropertyNames(Object.prototype),
+  'prototype',
+  'toJSON',
+]);
+
+/** What is asked of a token's session as long as anybody holds it. */
+export interface TokenOrigin {
+  readonly standing: RevocationKeys;
+  readonly kid: string;
+}
+
+/** A verified access token; frozen, because one object serves every request that brings the token. */
+export interface VerifiedToken extends TokenOrigin {
+  readonly session: UserSession;
+  readonly registered: RegisteredClaims;
+  readonly algorithm: AccessTokenAlgorithm;
+}
+
+/** Where a session keeps its token's origin, out of sight; a map beside it would weigh on every garbage collection. */
+const ORIGIN = Symbol('origin');
+
+/** Splits a verified payload into what the library put there and what the application did. */
+export function customClaims(payload: Record<string, unknown>): SessionClaims {
+  const claims: SessionClaims = {};
+  for (const name of Object.keys(payload)) {
+    if (!REGISTERED_CLAIMS.has(name)) claims[name] = payload[name];
+  }
+  return claims;
+}
+
+/**
+ * The session that an access token's claims tell of; deeply frozen.
+ *
+ * @param origin of a token that came with a request
+ */
+export function sessionOfClaims(
+  registered: RegisteredClaims,
+  claims: SessionClaims,
+  origin?: TokenOrigin,
+): UserSession {
+  const session = new UserSession({
+    id: registered.sid,
+    userId: registered.sub,
+    claims: deepFreeze(claims),
+    authenticatedAt: new Date(registered.auth_time * 1000),
+    expiresAt: new Date(registered.session_exp * 1000),
+  });
+  return Object.freeze(Object.defineProperty(session, ORIGIN, { value: origin }));
+}
+
+/** The origin of a session that came with a request; undefined for that of a login. */
+export function originOf(session: UserSession): TokenOrigin | undefined {
+  return (session as { [ORIGIN]?: TokenOrigin })[ORIGIN];
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.values(value).forEach(deepFreeze);
+    Object.freeze(value);
+  }
+  return value;
+}
+
+/** The longest access token that is looked at: the cap comes before any parsing or cryptography. */
+export const MAX_ACCESS_TOKEN_LENGTH = 8_192;
+
+/** The `typ` of an access token (RFC 9068, section 2.1). */
+export const ACCESS_TOKEN_TYPE = 'at+jwt';
