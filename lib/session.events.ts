@@ -25,7 +25,7 @@ export type SessionEvent =
       readonly type: 'session.revoked';
       readonly sessionIds: readonly string[];
       readonly reason: string;
-      readonly origin: 'local' | 'remote';
+      readonly source: 'local' | 'remote';
     }
   | {
       readonly type: 'session.theft';

@@ -90,7 +90,7 @@ describe.each(PLATFORMS)('F23: the claims hook on %s', platform => {
       expect((await other.sendOnly('/session/refresh', refresh)).body.errorCode).toBe('session_revoked');
       expect(await test.sessions.list('ada')).toEqual([]);
       expect(test.events).toContainEqual(
-        expect.objectContaining({ type: 'session.revoked', reason: 'refused-by-claims', origin: 'local' }),
+        expect.objectContaining({ type: 'session.revoked', reason: 'refused-by-claims', source: 'local' }),
       );
     });
 

@@ -82,7 +82,7 @@ describe('what the documentation tells people to do', () => {
       expect.arrayContaining([
         { type: 'session.created', value: 2 },
         { type: 'session.refreshed', case: 'mint', value: 1 },
-        { type: 'session.revoked', reason: 'counted', origin: 'local', value: 1 },
+        { type: 'session.revoked', reason: 'counted', source: 'local', value: 1 },
         { type: 'session.refused', code: 'access_token_invalid', value: 1 },
       ]),
     );

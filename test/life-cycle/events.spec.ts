@@ -47,7 +47,7 @@ describe.each(PLATFORMS)('events on %s', platform => {
     expect(await eventsOf(() => client.refresh())).toEqual([{ type: 'session.refreshed', ...of, case: 'unchanged' }]);
     expect(await eventsOf(() => late.refresh())).toEqual([{ type: 'session.replayed', ...of, case: 'late-parent' }]);
     expect(await eventsOf(() => client.send('/session/logout', POST))).toEqual([
-      { type: 'session.revoked', sessionIds: [sessionId], reason: 'logout', origin: 'local' },
+      { type: 'session.revoked', sessionIds: [sessionId], reason: 'logout', source: 'local' },
     ]);
     // There was nothing left to end.
     expect(await eventsOf(() => late.send('/session/logout', POST))).toEqual([]);
@@ -61,19 +61,19 @@ describe.each(PLATFORMS)('events on %s', platform => {
       type: 'session.revoked',
       sessionIds: [sessionId],
       reason: 'replaced',
-      origin: 'local',
+      source: 'local',
     });
     await logIn();
     const [revoked, ...rest] = await eventsOf(() => test.sessions.logOutAll('ada', { reason: 'disabled' }));
     expect(rest).toEqual([]);
-    expect(revoked).toMatchObject({ type: 'session.revoked', reason: 'disabled', origin: 'local' });
+    expect(revoked).toMatchObject({ type: 'session.revoked', reason: 'disabled', source: 'local' });
     expect(revoked!.type === 'session.revoked' && revoked!.sessionIds).toHaveLength(2);
   });
 
   it('L02: theft, with the right session and user', async () => {
     const { sessionId, thief } = await steal(test, 'stale', 'grace');
     expect(await eventsOf(() => thief.refresh())).toEqual([
-      { type: 'session.revoked', sessionIds: [sessionId], reason: 'theft:stale', origin: 'local' },
+      { type: 'session.revoked', sessionIds: [sessionId], reason: 'theft:stale', source: 'local' },
       { type: 'session.theft', sessionId, userId: 'grace', class: 'stale', ended: 1 },
       { type: 'session.refused', code: 'token_theft_detected', sessionId },
     ]);

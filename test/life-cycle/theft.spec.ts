@@ -33,7 +33,7 @@ describe.each(PLATFORMS)('theft on %s', platform => {
         type: 'session.revoked',
         sessionIds: [sessionId],
         reason: `theft:${theftClass}`,
-        origin: 'local',
+        source: 'local',
       });
       expect(await test.sessions.get(sessionId)).toBeNull();
     });

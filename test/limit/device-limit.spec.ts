@@ -49,7 +49,7 @@ describe.each(PLATFORMS)('F31: a limit of devices on %s', platform => {
     }
     expect(await idsOf(evicting, user)).toEqual([kept, await idOf(third)].sort());
     expect(evicting.events.filter(({ type }) => type === 'session.revoked')).toEqual([
-      { type: 'session.revoked', sessionIds: [oldest], reason: 'evicted', origin: 'local' },
+      { type: 'session.revoked', sessionIds: [oldest], reason: 'evicted', source: 'local' },
     ]);
   });
 

@@ -41,7 +41,7 @@ describe('revocation in two processes on one database', () => {
       type: 'session.revoked',
       sessionIds: [session.id],
       reason: 'logout',
-      origin: 'remote',
+      source: 'remote',
     });
   });
 

@@ -43,7 +43,7 @@ describe.each(PLATFORMS)('a database that refuses, on %s', platform => {
     await test.app.get(RevocationFeed).poll();
     expect(await polled.sendOnly('/me')).toMatchObject(refused);
     expect(test.events).toContainEqual(
-      expect.objectContaining({ type: 'session.revoked', reason: 'revoked', origin: 'remote' }),
+      expect.objectContaining({ type: 'session.revoked', reason: 'revoked', source: 'remote' }),
     );
   });
 

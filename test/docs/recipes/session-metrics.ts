@@ -30,7 +30,7 @@ function attributesOf(event: SessionEvent): Attributes {
     case 'session.replayed':
       return { type: event.type, case: event.case };
     case 'session.revoked':
-      return { type: event.type, reason: event.reason, origin: event.origin };
+      return { type: event.type, reason: event.reason, source: event.source };
     case 'session.theft':
       return { type: event.type, class: event.class };
     case 'session.refused':
