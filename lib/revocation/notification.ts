@@ -1,7 +1,7 @@
 import type { Announcement } from '../rules/revocation-state.js';
 
 /** A notification: what ended, or the echo of a nonce. */
-export interface Message extends Announcement {
+export interface Notification extends Announcement {
   readonly echo?: string;
   /** The process that sent it. */
   readonly origin?: string;
@@ -18,7 +18,7 @@ interface Payload {
 }
 
 /** Reads a notification's payload; undefined for what this version does not understand. */
-export function readMessage(payload: string): Message | undefined {
+export function readNotification(payload: string): Notification | undefined {
   let parsed: Payload | null;
   try {
     parsed = JSON.parse(payload) as Payload | null;

@@ -65,9 +65,9 @@ export class RevocationCheck {
       this.shared(token.sessionId),
       () => new SessionStoreUnavailableError(),
     );
-    this.revocations.learned({ keys: distrustedKeys });
+    this.revocations.mergeRemote({ keys: distrustedKeys });
     if (endedBy === 'expired') throw new SessionExpiredError();
-    if (endedBy !== undefined) this.revocations.learned({ sessions: [{ id: token.sessionId, reason: endedBy }] });
+    if (endedBy !== undefined) this.revocations.mergeRemote({ sessions: [{ id: token.sessionId, reason: endedBy }] });
     this.requireByMemory(token);
     if (accessVersion > token.accessVersion) throw new AccessTokenInvalidError();
     if (tokenVersion > token.tokenVersion) throw new AccessTokenExpiredError();

@@ -7,7 +7,7 @@ import { Schedule } from '../common/schedule.js';
 import type { RevocationStatus } from '../session.types.js';
 import { type Listening, Notifications } from '../store/notifications.js';
 import { RevocationStore } from '../store/revocation.store.js';
-import { type Message, readMessage } from './notification.js';
+import { type Notification, readNotification } from './notification.js';
 import { Revocations } from './revocations.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 
@@ -114,7 +114,7 @@ export class RevocationFeed {
       const answer = this.store.poll(this.revocations.span, this.nonce ?? null, patience);
       const { now, ...ended } = await this.timers.within(patience, answer, () => new SessionStoreUnavailableError());
       this.freshAt = sent;
-      this.revocations.learned(ended);
+      this.revocations.mergeRemote(ended);
       this.compareClocks(now, sent);
       this.report(this.deaf ? 'listen' : undefined);
     } catch {
@@ -163,7 +163,7 @@ export class RevocationFeed {
   }
 
   private receive(payload: string): void {
-    const message = readMessage(payload);
+    const message = readNotification(payload);
     if (!message) return;
     if (message.echo === undefined) return this.apply(message);
     if (message.echo !== this.nonce) return;
@@ -173,9 +173,9 @@ export class RevocationFeed {
   }
 
   /** A message of our own may come before the answer to the statement that sent it, or in its place. */
-  private apply(message: Message): void {
-    if (message.origin === this.notifications.origin) this.revocations.ended(message);
-    else this.revocations.learned(message);
+  private apply(message: Notification): void {
+    if (message.origin === this.notifications.origin) this.revocations.mergeLocal(message);
+    else this.revocations.mergeRemote(message);
   }
 
   private report(cause: 'poll' | 'listen' | undefined): void {

@@ -35,17 +35,17 @@ export class Revocations {
   }
 
   /** This process ended something, and that is committed. */
-  ended(announcement: Announcement): void {
+  mergeLocal(announcement: Announcement): void {
     this.merge(announcement, 'local');
   }
 
   /** Another process ended something, as a notification or the database says. */
-  learned(announcement: Announcement): void {
+  mergeRemote(announcement: Announcement): void {
     this.merge(announcement, 'remote');
   }
 
   /** The database has said that the session is not live. News to this process if the answer to its ending was lost. */
-  notLive(sessionId: string, reason: string): void {
+  markEnded(sessionId: string, reason: string): void {
     this.state.merge({ sessions: [{ id: sessionId, reason }] }, this.clock.now());
   }
 

@@ -79,7 +79,7 @@ export class SessionIssuer {
     this.delivery.requireFit(former.user_id, claims, this.options.transport === 'bearer' ? 'bearer' : 'cookie');
     const version = await this.store.setClaims(sessionId, claims, manager);
     if (version === undefined) throw new SessionRevokedError();
-    this.afterCommit.run(manager, () => this.revocations.ended({ claims: [{ id: sessionId, version }] }));
+    this.afterCommit.run(manager, () => this.revocations.mergeLocal({ claims: [{ id: sessionId, version }] }));
   }
 
   private async issue(
@@ -116,8 +116,8 @@ export class SessionIssuer {
     );
     const access = await this.signer.sign(row, { generation: 0, hash: row.token_hash });
     this.afterCommit.run(manager, () => {
-      this.revocations.ended({ sessions: ended });
-      if (replaces !== undefined) this.revocations.notLive(replaces, REPLACED);
+      this.revocations.mergeLocal({ sessions: ended });
+      if (replaces !== undefined) this.revocations.markEnded(replaces, REPLACED);
       this.events.emit({ type: 'session.created', sessionId: id, userId });
     });
     const refreshToken = encodeRefreshToken({ sessionId: id, generation: 0, secret }, this.secrets.newest);

@@ -119,7 +119,7 @@ export class SessionRefresher {
     // An authentic tag, but no row: it has been cleaned up.
     if (!observed) throw new SessionExpiredError();
     if (observed.revokedReason !== null) {
-      this.revocations.notLive(request.sessionId, observed.revokedReason);
+      this.revocations.markEnded(request.sessionId, observed.revokedReason);
       throw revokedError(observed.revokedReason);
     }
     if (observed.expired) throw new SessionExpiredError();
@@ -144,7 +144,7 @@ export class SessionRefresher {
     const ended = await this.store.endStolen(sessionId, observed, theftClass, allOfUser);
     if (ended.length === 0) return undefined;
     const reason = theftReason(theftClass);
-    this.revocations.ended({ sessions: ended.map(id => ({ id, reason })) });
+    this.revocations.mergeLocal({ sessions: ended.map(id => ({ id, reason })) });
     const { userId } = observed;
     this.logger.warn(
       `theft: ${theftClass}: session ${sessionId} was ended, and ${ended.length - 1} others of its user`,
