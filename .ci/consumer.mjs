@@ -53,10 +53,21 @@ async function prepare(nest, tarball) {
     });
     writeFileSync(join(folder, format, 'package.json'), JSON.stringify({ type }));
   }
-  const ofNest = ['common', 'core', 'platform-express', 'platform-fastify', 'typeorm', 'testing'].map(
+  const ofNest = ['common', 'core', 'platform-express', 'platform-fastify', 'jwt', 'typeorm', 'testing'].map(
     name => `@nestjs/${name}@${nest}`,
   );
-  await install(folder, tarball, ...ofNest, 'pg@8', 'reflect-metadata@0.2', 'rxjs@7', 'typeorm@1', '@types/node@20');
+  const schedule = `@nestjs/schedule@${nest === 11 ? 6 : nest}`;
+  await install(
+    folder,
+    tarball,
+    ...ofNest,
+    schedule,
+    'pg@8',
+    'reflect-metadata@0.2',
+    'rxjs@7',
+    'typeorm@1',
+    '@types/node@20',
+  );
   return folder;
 }
 

@@ -135,7 +135,13 @@ export class AppModule { }
     expect(module).toContain('migrations: [...SESSION_MIGRATIONS, ...ACCOUNT_MIGRATIONS]');
     expect(files).not.toHaveProperty(['src/auth/auth.controller.ts']);
     expect(JSON.parse(files['package.json']!)).toMatchObject({
-      dependencies: { '@node-rs/argon2': expect.any(String), nodemailer: expect.any(String) },
+      dependencies: {
+        '@node-rs/argon2': expect.any(String),
+        '@zxcvbn-ts/core': expect.any(String),
+        '@zxcvbn-ts/language-common': expect.any(String),
+        '@zxcvbn-ts/language-en': expect.any(String),
+        nodemailer: expect.any(String),
+      },
     });
   });
 
@@ -155,7 +161,15 @@ export class AppModule { }
   it('F25: adds the packages that go with the Nest of the application, and installs them', async () => {
     const { files, tasks } = await add(starter({ nest: 11 }));
     const { dependencies } = JSON.parse(files['package.json']!) as { dependencies: Record<string, string> };
-    expect(dependencies).toMatchObject({ '@nestjs/typeorm': '^11.0.0', typeorm: '^1.0.0', pg: '^8.11.0' });
+    expect(dependencies).toMatchObject({
+      '@nestjs/jwt': '^11.0.0',
+      '@nestjs/schedule': '^6.0.0',
+      '@nestjs/typeorm': '^11.0.0',
+      typeorm: '^1.0.0',
+      pg: '^8.11.0',
+    });
+    const onNest12 = JSON.parse((await add(starter())).files['package.json']!);
+    expect(onNest12).toMatchObject({ dependencies: { '@nestjs/jwt': '^12.0.0', '@nestjs/schedule': '^12.0.0' } });
     expect(Object.keys(dependencies)).toEqual(Object.keys(dependencies).sort());
     expect(tasks.map(({ name }) => name)).toEqual(['run-schematic', 'node-package']);
     expect((await add(starter(), { skipInstall: true })).tasks.map(({ name }) => name)).toEqual(['run-schematic']);

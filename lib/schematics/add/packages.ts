@@ -18,6 +18,17 @@ export interface Manifest {
 
 const PATH = 'package.json';
 
+/** Peers that a Nest application lacks, and that not every package manager installs by itself. */
+const REQUIRED = ['@nestjs/jwt', '@nestjs/schedule', '@nestjs/typeorm', 'pg', 'typeorm'];
+
+const FOR_ACCOUNTS = [
+  '@node-rs/argon2',
+  '@zxcvbn-ts/core',
+  '@zxcvbn-ts/language-common',
+  '@zxcvbn-ts/language-en',
+  'nodemailer',
+];
+
 /** Our own package.json: what we work with stands there, and only there. */
 export const own = JSON.parse(readFileSync(join(__dirname, '..', '..', '..', PATH), 'utf8')) as Required<Manifest>;
 
@@ -36,18 +47,16 @@ export function readManifest(tree: SourceTree): Manifest {
   return manifest;
 }
 
-/** @returns the packages that the application needs, in the versions that go with its Nest */
+/** @returns the packages that the application needs, in the versions that fit its Nest */
 export function neededPackages(manifest: Manifest, accounts: boolean): Versions {
-  const nest = `^${majorOf(versionOf(manifest, '@nestjs/core')!)}.0.0`;
-  const newest = (name: string) => own.peerDependencies[name]!.split(' || ').at(-1)!;
-  const needed: Versions = {
-    'nestjs-jwt-session': `^${own.version}`,
-    '@nestjs/typeorm': nest,
-    typeorm: newest('typeorm'),
-    pg: newest('pg'),
+  const isNest11 = majorOf(versionOf(manifest, '@nestjs/core')!) === 11;
+  const fitting = (name: string) => {
+    const versions = own.peerDependencies[name]!.split(' || ');
+    // Nest's packages of major version 12 are ES modules, which the Jest of Nest 11 cannot load.
+    return name.startsWith('@nestjs/') && isNest11 ? versions[0]! : versions.at(-1)!;
   };
-  const forAccounts: Versions = { '@node-rs/argon2': newest('@node-rs/argon2'), nodemailer: newest('nodemailer') };
-  return accounts ? { ...needed, ...forAccounts } : needed;
+  const names = [...REQUIRED, ...(accounts ? FOR_ACCOUNTS : [])];
+  return { [own.name]: `^${own.version}`, ...Object.fromEntries(names.map(name => [name, fitting(name)])) };
 }
 
 /**
