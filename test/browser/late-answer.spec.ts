@@ -14,7 +14,7 @@ describeInChromium('answers that come in another order than they were asked for,
     expect(await stage.clear()).toEqual([]);
   });
 
-  it('scenario 5: a note that was written meanwhile stays in the list', async () => {
+  it('a note that was written meanwhile stays in the list', async () => {
     const page = await (await stage.visitor()).signedIn();
     const answer = await answerUnderWay(page, '/notes');
     await writeNote(page, 'newer');
@@ -22,7 +22,7 @@ describeInChromium('answers that come in another order than they were asked for,
     expect(await page.locator('.note').allTextContents()).toEqual(['newer']);
   });
 
-  it('scenario 5: a device that was signed out meanwhile does not come back', async () => {
+  it('a device that was signed out meanwhile does not come back', async () => {
     await (await stage.visitor()).signedIn('grace');
     const page = await (await stage.visitor()).signedIn('grace');
     const answer = await answerUnderWay(page, '/session/devices');
@@ -32,7 +32,7 @@ describeInChromium('answers that come in another order than they were asked for,
     expect(await page.getByRole('list', { name: 'Your devices' }).getByRole('listitem').count()).toBe(1);
   });
 
-  it.each(['/me', '/notes'])('scenario 5: who signed out meanwhile stays signed out: %s', async path => {
+  it.each(['/me', '/notes'])('who signed out meanwhile stays signed out: %s', async path => {
     const page = await (await stage.visitor()).signedIn();
     const answer = await answerUnderWay(page, path);
     await page.getByRole('button', { name: 'Sign out', exact: true }).click();
