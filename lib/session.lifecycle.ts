@@ -54,7 +54,7 @@ export class SessionLifecycle implements OnModuleInit, OnModuleDestroy, BeforeAp
     await this.secrets.load();
     await this.rotation.start();
     await this.feed.start();
-    await this.cleanUp.start();
+    this.cleanUp.start();
     this.announce();
   }
 

@@ -21,7 +21,7 @@ import { RevocationFeed } from './revocation/revocation-feed.js';
 import { RevocationCheck } from './revocation/revocation-check.js';
 import { Revocations } from './revocation/revocations.js';
 import { SessionEvents } from './session.events.js';
-import { SessionClock, SessionRandom, SessionTimers } from './common/clock.js';
+import { SessionClock, SessionTimers } from './common/clock.js';
 import { Schedule } from './common/schedule.js';
 import { ClaimsHook } from './sessions/claims-hook.js';
 import { CleanUp } from './sessions/clean-up.js';
@@ -52,7 +52,7 @@ import { SessionCookies } from './http/session-cookies.js';
 
 // The module's parts by layer; each layer uses those above it.
 
-const runtime = [SessionClock, SessionRandom, SessionTimers, Schedule, SessionEvents];
+const runtime = [SessionClock, SessionTimers, Schedule, SessionEvents];
 
 const store = [
   Database,

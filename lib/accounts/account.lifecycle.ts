@@ -59,8 +59,8 @@ export class AccountLifecycle implements OnModuleInit, OnApplicationBootstrap, B
 
   async onApplicationBootstrap(): Promise<void> {
     this.timers.push(
-      await this.schedule.every('jwt-account-mail', MAIL_INTERVAL, () => this.outbox.drain()),
-      await this.schedule.every('jwt-account-clean-up', CLEAN_UP_INTERVAL, () => this.cleanUp()),
+      this.schedule.every('jwt-account-mail', MAIL_INTERVAL, () => this.outbox.drain()),
+      this.schedule.every('jwt-account-clean-up', CLEAN_UP_INTERVAL, () => this.cleanUp()),
     );
     this.outbox.kick();
   }

@@ -1,6 +1,6 @@
 import type { Provider } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { SessionClock, SessionRandom, SessionTimers } from '../common/clock.js';
+import { SessionClock, SessionTimers } from '../common/clock.js';
 import { Schedule } from '../common/schedule.js';
 import { Attempts } from './account.attempts.js';
 import { AccountClaims } from './account.claims.js';
@@ -30,7 +30,7 @@ import { TokenStore } from './store/token.store.js';
 
 // The module's parts by layer; each layer uses those above it.
 
-const runtime = [SessionClock, SessionRandom, SessionTimers, Schedule, AccountEvents];
+const runtime = [SessionClock, SessionTimers, Schedule, AccountEvents];
 
 const store = [AccountDatabase, TokenStore, MailStore, AttemptStore];
 

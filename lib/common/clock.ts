@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { randomBytes } from 'node:crypto';
 
 /** The process's clock. Replace it in tests (`nestjs-jwt-session/testing`) so that they need no sleeping. */
 @Injectable()
@@ -12,25 +11,6 @@ export class SessionClock {
   /** Milliseconds since some moment; never goes back, and may stand still while the machine sleeps. */
   monotonic(): number {
     return performance.now();
-  }
-}
-
-/** Ids, salts and nonces are at most so long. They need to be unique and are no secrets, so that some may lie ready. */
-const MAX_POOLED_BYTES = 16;
-const READY_BYTES = 4_096;
-
-/** Where random bytes come from: the operating system's CSPRNG. */
-@Injectable()
-export class SessionRandom {
-  private ready = Buffer.alloc(0);
-
-  /** No byte is given out twice. A secret is made when it is asked for. */
-  bytes(length: number): Buffer {
-    if (length > MAX_POOLED_BYTES) return randomBytes(length);
-    if (this.ready.length < length) this.ready = randomBytes(READY_BYTES);
-    const bytes = this.ready.subarray(0, length);
-    this.ready = this.ready.subarray(length);
-    return bytes;
   }
 }
 

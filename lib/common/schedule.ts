@@ -1,16 +1,10 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { Injectable, Logger, Optional } from '@nestjs/common';
+import { SchedulerRegistry } from '@nestjs/schedule';
 import { SessionTimers } from './clock.js';
 
-/** What is used of @nestjs/schedule's registry; the package is optional. */
-interface IntervalRegistry {
-  addInterval(name: string, timer: unknown): void;
-  deleteInterval(name: string): void;
-}
-
 /**
- * Recurring work. Its timers are listed in @nestjs/schedule's `SchedulerRegistry` where the application has one; the
- * library never imports `ScheduleModule` itself, because every job of the application would run twice.
+ * Recurring work. Its timers are listed in the application's `SchedulerRegistry`, if it imports `ScheduleModule`. The
+ * library does not import that module, because a second `ScheduleModule.forRoot()` runs every job of the application twice.
  */
 @Injectable()
 export class Schedule {
@@ -18,11 +12,17 @@ export class Schedule {
 
   constructor(
     private readonly timers: SessionTimers,
-    private readonly moduleRef: ModuleRef,
+    // `ScheduleModule.forRoot()` is global, so the registry is visible wherever this class is provided.
+    @Optional() private readonly registry?: SchedulerRegistry,
   ) {}
 
-  /** Repeats a task, never twice at a time; a failure is logged and the next turn comes. Returns how to stop it. */
-  async every(name: string, milliseconds: number, task: () => Promise<unknown>): Promise<() => void> {
+  /**
+   * Repeats a task. Runs do not overlap, and a failure is logged and does not stop the next run.
+   *
+   * @param name of the interval in the registry
+   * @returns a function that stops the task
+   */
+  every(name: string, milliseconds: number, task: () => Promise<unknown>): () => void {
     let running = false;
     const timer = this.timers.every(milliseconds, () => {
       if (running) return;
@@ -33,21 +33,10 @@ export class Schedule {
         )
         .finally(() => (running = false));
     });
-    const registry = await this.registry();
-    registry?.addInterval(name, timer);
+    this.registry?.addInterval(name, timer);
     return () => {
       this.timers.clear(timer);
-      registry?.deleteInterval(name);
+      if (this.registry?.doesExist('interval', name)) this.registry.deleteInterval(name);
     };
-  }
-
-  private async registry(): Promise<IntervalRegistry | undefined> {
-    try {
-      const { SchedulerRegistry } = await import('@nestjs/schedule');
-      return this.moduleRef.get(SchedulerRegistry, { strict: false });
-    } catch {
-      // The application does not use @nestjs/schedule.
-      return undefined;
-    }
   }
 }

@@ -1,3 +1,5 @@
+import { randomBytes } from './random.js';
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** The nil UUID (RFC 9562, section 5.9): what a user without invalidations has. */
@@ -17,9 +19,10 @@ export function uuidFromBytes(bytes: Buffer): string {
 }
 
 /** A UUID version 7 (RFC 9562, section 5.7): ordered by time, so that new rows lie side by side in the index. */
-export function uuidV7(now: number, random: Buffer): string {
-  const bytes = Buffer.concat([Buffer.alloc(6), random.subarray(0, 10)]);
+export function uuidV7(now: number): string {
+  const bytes = Buffer.allocUnsafe(16);
   bytes.writeUIntBE(now, 0, 6);
+  bytes.set(randomBytes(10), 6);
   bytes[6] = (bytes[6]! & 0x0f) | 0x70;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   return uuidFromBytes(bytes);

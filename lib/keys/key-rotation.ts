@@ -10,7 +10,8 @@ import {
   tokenTiming,
 } from '../rules/key-periods.js';
 import { SessionEvents } from '../session.events.js';
-import { SessionClock, SessionRandom } from '../common/clock.js';
+import { SessionClock } from '../common/clock.js';
+import { randomBytes } from '../common/random.js';
 import { KeyStore } from '../store/key.store.js';
 import { generatePrivateKey, publicJwkOf, thumbprintOf } from './key-pair.js';
 import { KeyRing } from './key-ring.js';
@@ -42,7 +43,6 @@ export class KeyRotation {
     private readonly stored: StoredKeys,
     private readonly secrets: ServerSecrets,
     private readonly clock: SessionClock,
-    private readonly random: SessionRandom,
     private readonly events: SessionEvents,
     private readonly schedule: Schedule,
   ) {}
@@ -56,7 +56,7 @@ export class KeyRotation {
       );
     }
     const every = Math.max(MIN_TICK_MS, Math.min(MAX_TICK_MS, this.options.keys.publishAhead / 4));
-    this.stopTimer = await this.schedule.every('jwt-session-key-rotation', every, () => this.tick());
+    this.stopTimer = this.schedule.every('jwt-session-key-rotation', every, () => this.tick());
   }
 
   stop(): void {
@@ -111,7 +111,7 @@ export class KeyRotation {
     const publicJwk = publicJwkOf(privateKey);
     const purpose = `${this.stored.purpose}${algorithm}`;
     const key = { ...period, kid: thumbprintOf(publicJwk), purpose, algorithm, publicJwk };
-    const seal = sealPrivateKey(privateKey, key, this.secrets.newest, this.random.bytes(IV_BYTES));
+    const seal = sealPrivateKey(privateKey, key, this.secrets.newest, randomBytes(IV_BYTES));
     const elected = await this.stored.elect({ ...key, sealedPrivateKey: seal });
     await this.ring.reload();
     if (!elected) return;

@@ -1,7 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { deriveServerKeys, type ServerKeys } from '../rules/server-keys.js';
-import { SessionClock, SessionRandom } from '../common/clock.js';
+import { SessionClock } from '../common/clock.js';
+import { randomBytes } from '../common/random.js';
 import { KeyStore, type StoredKey } from '../store/key.store.js';
 
 const PURPOSE = 'server-secret';
@@ -26,7 +27,6 @@ export class ServerSecrets {
     private readonly options: ResolvedSessionOptions,
     private readonly store: KeyStore,
     private readonly clock: SessionClock,
-    private readonly random: SessionRandom,
   ) {
     this.own = options.secrets.map(deriveServerKeys);
   }
@@ -57,7 +57,7 @@ export class ServerSecrets {
   async load(): Promise<void> {
     let stored = await this.find();
     if (!stored && !this.areOwn) {
-      const secret = this.random.bytes(32);
+      const secret = randomBytes(32);
       await this.store.elect(this.row({ kid: PURPOSE, purpose: PURPOSE, period: 0, sealedPrivateKey: secret }));
       stored = await this.find();
       this.logger.warn(

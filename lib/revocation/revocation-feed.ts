@@ -2,7 +2,8 @@ import { Injectable, Logger } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { elapsed, type Moment } from '../rules/revocation-state.js';
 import { SessionEvents } from '../session.events.js';
-import { SessionClock, SessionRandom, SessionTimers } from '../common/clock.js';
+import { SessionClock, SessionTimers } from '../common/clock.js';
+import { randomBytes } from '../common/random.js';
 import { Schedule } from '../common/schedule.js';
 import type { RevocationStatus } from '../session.types.js';
 import { type Listening, Notifications } from '../store/notifications.js';
@@ -49,7 +50,6 @@ export class RevocationFeed {
     private readonly revocations: Revocations,
     private readonly events: SessionEvents,
     private readonly clock: SessionClock,
-    private readonly random: SessionRandom,
     private readonly timers: SessionTimers,
     private readonly schedule: Schedule,
   ) {
@@ -64,9 +64,7 @@ export class RevocationFeed {
     await this.listen();
     await this.poll(Math.max(this.interval, FIRST_POLL_TIMEOUT_MS));
     if (!this.freshAt) throw new Error('SessionModule cannot start: the database does not answer');
-    this.stopTimer = await this.schedule.every('jwt-session-revocation', Math.min(TICK, this.interval), () =>
-      this.tick(),
-    );
+    this.stopTimer = this.schedule.every('jwt-session-revocation', Math.min(TICK, this.interval), () => this.tick());
   }
 
   /** Gives back the listening connection. */
@@ -109,7 +107,7 @@ export class RevocationFeed {
     this.keepListening();
     const sent = this.moment();
     this.triedAt = sent;
-    this.nonce = this.listening && this.random.bytes(12).toString('base64url');
+    this.nonce = this.listening && randomBytes(12).toString('base64url');
     try {
       const answer = this.store.poll(this.revocations.span, this.nonce ?? null, patience);
       const { now, ...ended } = await this.timers.within(patience, answer, () => new SessionStoreUnavailableError());

@@ -24,8 +24,8 @@ export class CleanUp {
     private readonly schedule: Schedule,
   ) {}
 
-  async start(): Promise<void> {
-    this.stopTimer = await this.schedule.every('jwt-session-clean-up', INTERVAL, () => this.run(false));
+  start(): void {
+    this.stopTimer = this.schedule.every('jwt-session-clean-up', INTERVAL, () => this.run(false));
   }
 
   stop(): void {

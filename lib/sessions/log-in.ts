@@ -10,7 +10,8 @@ import { encodeRefreshToken, hashOf, SECRET_BYTES } from '../rules/refresh-token
 import { isUuid, uuidV7 } from '../common/uuid.js';
 import { REPLACED, SessionLimitReachedError, SessionRevokedError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
-import { SessionClock, SessionRandom } from '../common/clock.js';
+import { SessionClock } from '../common/clock.js';
+import { randomBytes } from '../common/random.js';
 import type { LogInOptions } from '../session.interfaces.js';
 import type { IssuedTokens, SessionClaims, TokenTransport, UserSession } from '../session.types.js';
 import { AfterCommit } from '../store/after-commit.js';
@@ -44,7 +45,6 @@ export class SessionIssuer {
     private readonly afterCommit: AfterCommit,
     private readonly events: SessionEvents,
     private readonly clock: SessionClock,
-    private readonly random: SessionRandom,
   ) {}
 
   async logIn(userId: string, options: LogInOptions): Promise<IssuedTokens> {
@@ -90,14 +90,14 @@ export class SessionIssuer {
   ): Promise<IssuedTokens> {
     const { exchange, claims: given = {}, data, label, manager } = options;
     const client = this.clientOf(options);
-    const id = uuidV7(this.clock.now(), this.random.bytes(10));
+    const id = uuidV7(this.clock.now());
     const claims = await this.claimsHook.claimsFor({ userId, sessionId: id, claims: given });
     if (claims === null) return this.ender.endRefused(userId, manager);
     this.delivery.requireFit(userId, claims, exchange ? transport : 'bearer');
     // Asked for before anything is written: a session whose tokens cannot be signed would be nobody's.
     void this.keys.signing;
 
-    const secret = this.random.bytes(SECRET_BYTES);
+    const secret = randomBytes(SECRET_BYTES);
     const { idleLifetime, absoluteLifetime } = this.options.session;
     const { row, ended } = await this.create(
       {

@@ -26,7 +26,7 @@ import {
   TokenTheftDetectedError,
 } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
-import { SessionRandom } from '../common/clock.js';
+import { randomBytes } from '../common/random.js';
 import type { IssuedTokens, TokenTransport } from '../session.types.js';
 import { type ObservedSession, type RotatedRow, type RotationRequest, RotationStore } from '../store/rotation.store.js';
 import { SessionStore } from '../store/session.store.js';
@@ -73,7 +73,6 @@ export class SessionRefresher {
     private readonly ender: SessionRevoker,
     private readonly revocations: Revocations,
     private readonly events: SessionEvents,
-    private readonly random: SessionRandom,
   ) {}
 
   /** @throws SessionError that says why the token is refused */
@@ -199,7 +198,7 @@ export class SessionRefresher {
 
   private mint(presented: RefreshToken): Candidate {
     const { newest } = this.secrets;
-    const salt = newSalt(newest, this.random.bytes(SALT_BYTES));
+    const salt = newSalt(newest, randomBytes(SALT_BYTES));
     const token = deriveSuccessor(presented, salt, [newest])!;
     return { salt, token, hash: hashOf(token.secret) };
   }

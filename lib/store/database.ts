@@ -4,7 +4,7 @@ import type { DataSource, EntityManager } from 'typeorm';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SESSION_DATA_SOURCE } from '../session.constants.js';
 import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
-import { SessionRandom } from '../common/clock.js';
+import { randomBytes } from '../common/random.js';
 import { sessionTables, type SessionTables } from './tables.js';
 import { codeOf, isRepeatable, isUnavailable } from '../common/database-errors.js';
 
@@ -36,16 +36,13 @@ const ATTEMPTS = 3;
 @Injectable()
 export class Database {
   /** Tells this process's announcements from those of others. */
-  readonly origin: string;
+  readonly origin = randomBytes(6).toString('hex');
   private readonly logger = new Logger('SessionStore');
 
   constructor(
     @Inject(SESSION_DATA_SOURCE) readonly dataSource: DataSource,
     private readonly options: ResolvedSessionOptions,
-    random: SessionRandom,
-  ) {
-    this.origin = random.bytes(6).toString('hex');
-  }
+  ) {}
 
   get tables(): SessionTables {
     const { mode, feed } = this.options.revocation;

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Announcement } from '../rules/revocation-state.js';
-import { SessionRandom } from '../common/clock.js';
+import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
-import { uuidV7 } from '../common/uuid.js';
 import { Database, interval, milliseconds, type Statement } from './database.js';
 import { notify, REVOKED_REASON } from './sql-fragments.js';
 
@@ -42,10 +41,7 @@ interface StandingRow {
 export class RevocationStore {
   private statements?: ReturnType<typeof buildStatements>;
 
-  constructor(
-    private readonly database: Database,
-    private readonly random: SessionRandom,
-  ) {}
+  constructor(private readonly database: Database) {}
 
   /**
    * The reconciliation poll: the whole span each time, because the order of commits is not the order of time.
@@ -75,8 +71,7 @@ export class RevocationStore {
    * @returns the new version
    */
   async invalidate(userId: string, type: 'access' | 'refresh', manager?: EntityManager): Promise<number> {
-    const uuid = uuidV7(0, this.random.bytes(10));
-    const [row] = await this.database.query<{ version: string }>(this.sql.invalidate, [userId, type, uuid], {
+    const [row] = await this.database.query<{ version: string }>(this.sql.invalidate, [userId, type, randomUUID()], {
       manager,
     });
     return Number(row!.version);

@@ -23,7 +23,7 @@ export class FakeSessionGuard implements CanActivate {
     const now = Date.now();
     this.session = Object.freeze(
       new UserSession({
-        id: id ?? uuidV7(now, Buffer.alloc(10)),
+        id: id ?? uuidV7(now),
         userId,
         claims,
         authenticatedAt: new Date(now),

@@ -3,7 +3,7 @@ import { compactDecrypt, CompactEncrypt } from 'jose';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
-import { SessionRandom } from '../common/clock.js';
+import { randomBytes } from '../common/random.js';
 import { AccessTokenDecryption, ENCRYPTION_HEADER, encryptionOf } from './access-token-decryption.js';
 import { base64urlLength } from './base64url.js';
 
@@ -19,7 +19,6 @@ export class AccessTokenEncryption extends AccessTokenDecryption {
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly secrets: ServerSecrets,
-    private readonly random: SessionRandom,
   ) {
     super();
   }
@@ -30,7 +29,7 @@ export class AccessTokenEncryption extends AccessTokenDecryption {
     const { newest } = this.secrets;
     return new CompactEncrypt(Buffer.from(token))
       .setProtectedHeader({ ...ENCRYPTION_HEADER, kid: `${newest.id}.${kid}` })
-      .setInitializationVector(this.random.bytes(IV_BYTES))
+      .setInitializationVector(randomBytes(IV_BYTES))
       .encrypt(keyFor(kid, newest));
   }
 

@@ -3,7 +3,6 @@ import { signatureBytes } from '../keys/key-pair.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { branchOf } from '../rules/refresh-token.js';
-import { SessionRandom } from '../common/clock.js';
 import type { SessionClaims, UserSession } from '../session.types.js';
 import { uuidV7 } from '../common/uuid.js';
 import type { SessionRow } from '../store/sql-fragments.js';
@@ -28,7 +27,6 @@ export class AccessTokenSigner {
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly keys: KeyRing,
-    private readonly random: SessionRandom,
     private readonly binding: TokenBinding,
     private readonly encryption: AccessTokenEncryption,
   ) {}
@@ -46,7 +44,7 @@ export class AccessTokenSigner {
       aud: audience,
       sub: row.user_id,
       sid: row.id,
-      jti: uuidV7(row.now_ms, this.random.bytes(10)),
+      jti: uuidV7(row.now_ms),
       iat: seconds(row.now_ms),
       // Never beyond the session: its end is the database's, so no tolerance applies.
       exp: seconds(Math.min(row.now_ms + lifetime, row.expires_ms)),

@@ -17,7 +17,6 @@ import {
   type GeneratedAlgorithm,
   type SessionModuleOptions,
 } from '../../lib/options/session-options.js';
-import { SessionRandom } from '../../lib/common/clock.js';
 import { REGISTERED_CLAIMS } from '../../lib/tokens/access-token.claims.js';
 import { LAST_GENERATION } from '../../lib/rules/refresh-token.js';
 import type { SessionRow } from '../../lib/store/sql-fragments.js';
@@ -100,9 +99,8 @@ async function signerWith(given: SessionModuleOptions): Promise<AccessTokenSigne
   const signingKey = options.keys.signingKey ?? (await generatePrivateKey(algorithm as GeneratedAlgorithm));
   const keys = { signing: importSigningKey(signingKey, algorithm) } as unknown as KeyRing;
   const secrets = { newest: deriveServerKeys(SECRET) } as ServerSecrets;
-  const random = new SessionRandom();
-  const encryption = new AccessTokenEncryption(options, secrets, random);
-  return new AccessTokenSigner(options, keys, random, new TokenBinding(options, secrets), encryption);
+  const encryption = new AccessTokenEncryption(options, secrets);
+  return new AccessTokenSigner(options, keys, new TokenBinding(options, secrets), encryption);
 }
 
 /** Keys of the application's own, longer than generated ones; the others are generated. */

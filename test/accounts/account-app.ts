@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { TestingModuleBuilder } from '@nestjs/testing';
 import { SESSION_MIGRATIONS } from 'nestjs-jwt-session';
 import {
@@ -110,7 +109,7 @@ export class AccountApp {
   /** An account that is there, by no mail. */
   async member(email: string, password = PASSWORD): Promise<string> {
     const now = this.test.clock.now();
-    const id = uuidV7(now, randomBytes(16));
+    const id = uuidV7(now);
     const passwordHash = await this.test.app.get(PasswordHasher).hash(password);
     const dates = { verifiedAt: new Date(now), disabledAt: null, createdAt: new Date(now) };
     await this.store.insert({ id, email, emailKey: emailKey(email), passwordHash, role: 'user', ...dates });

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { SECRET_BYTES, deriveSuccessor, newSalt, openRefreshToken, SALT_BYTES } from '../../lib/rules/refresh-token.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
-import { SessionRandom } from '../../lib/common/clock.js';
+import { randomBytes } from '../../lib/common/random.js';
 import { ACCESS_COOKIE, CookieClient, REFRESH_COOKIE, send } from '../support/client.js';
 import type { TestDatabase } from '../support/database.js';
 import { PLATFORMS, SECRET, startTestApp, type TestApp } from '../support/test-app.js';
@@ -154,7 +154,6 @@ describe('refresh-token secrets', () => {
     const notRandom = jest.spyOn(Math, 'random').mockReturnValue(0.5);
     try {
       const keys = deriveServerKeys(SECRET);
-      const random = new SessionRandom();
       const secrets = new Set<string>();
       for (let login = 0; login < LOGINS; login++) {
         // The first of each chain through the service, the others as a refresh derives them.
@@ -163,7 +162,7 @@ describe('refresh-token secrets', () => {
         for (let generation = 0; generation < GENERATIONS; generation++) {
           expect(token.secret.length).toBeGreaterThanOrEqual(16);
           secrets.add(token.secret.toString('hex'));
-          token = deriveSuccessor(token, newSalt(keys, random.bytes(SALT_BYTES)), [keys])!;
+          token = deriveSuccessor(token, newSalt(keys, randomBytes(SALT_BYTES)), [keys])!;
         }
       }
       expect(secrets.size).toBe(LOGINS * GENERATIONS);

@@ -23,7 +23,7 @@ const HOUR = 3_600_000;
 /** A live session of `ada`, outside any window, whose successor waits to be confirmed. */
 export function sessionSeed(differences: Partial<SessionSeed> = {}): SessionSeed {
   return {
-    id: uuidV7(Date.now(), randomBytes(10)),
+    id: uuidV7(Date.now()),
     userId: 'ada',
     generation: 0,
     tokenHash: randomBytes(32),

@@ -5,7 +5,7 @@ import { RotationStore } from '../../lib/store/rotation.store.js';
 import { SessionStore } from '../../lib/store/session.store.js';
 import { resolveOptions } from '../../lib/options/resolve-options.js';
 import { dataSourceOn } from './data-source.js';
-import { SessionRandom, SessionTimers } from '../../lib/common/clock.js';
+import { SessionTimers } from '../../lib/common/clock.js';
 import type { TestDatabase } from './database.js';
 import { SECRET } from './test-app.js';
 
@@ -16,7 +16,7 @@ export class StoreProcess {
   readonly cleanUp: CleanUpStore;
 
   private constructor(private readonly dataSource: DataSource) {
-    const database = new Database(dataSource, resolveOptions({ secret: SECRET }, {}), new SessionRandom());
+    const database = new Database(dataSource, resolveOptions({ secret: SECRET }, {}));
     const timers = new SessionTimers();
     this.rotation = new RotationStore(database, timers);
     this.sessions = new SessionStore(database, timers);

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { SessionRandom } from '../../common/clock.js';
+import { randomBytes } from '../../common/random.js';
 import { emailKey } from '../account.email.js';
 import type { Account, MailRequest, TokenPurpose } from '../account.types.js';
 import { MailTokens } from '../operations/mail-tokens.js';
@@ -31,7 +31,6 @@ export class MailComposer {
     private readonly accounts: AccountStore,
     private readonly tokens: MailTokens,
     private readonly hasher: PasswordHasher,
-    private readonly random: SessionRandom,
     private readonly options: ResolvedAccountOptions,
   ) {
     this.templates = { ...MAIL_TEMPLATES, ...options.mail.templates };
@@ -83,7 +82,7 @@ export class MailComposer {
    */
   private async voidPassword(accountId: string): Promise<void> {
     if (!this.options.requireVerified) return;
-    const passwordHash = await this.hasher.hash(this.random.bytes(32).toString('base64'));
+    const passwordHash = await this.hasher.hash(randomBytes(32).toString('base64'));
     await this.accounts.change(accountId, async ({ verifiedAt }, transaction) => {
       if (!verifiedAt) await this.accounts.update(accountId, { passwordHash }, transaction);
     });

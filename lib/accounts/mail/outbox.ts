@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { uuidV7 } from '../../common/uuid.js';
-import { SessionClock, SessionRandom, SessionTimers } from '../../common/clock.js';
+import { SessionClock, SessionTimers } from '../../common/clock.js';
 import { AccountEvents } from '../account.events.js';
 import type { AccountTransaction, MailRequest } from '../account.types.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
@@ -40,13 +40,12 @@ export class Outbox {
     private readonly options: ResolvedAccountOptions,
     private readonly events: AccountEvents,
     private readonly clock: SessionClock,
-    private readonly random: SessionRandom,
     private readonly timers: SessionTimers,
   ) {}
 
   /** Writes a request, in the caller's transaction where there is one; `kick` it after the commit. */
   async add(mail: MailRequest, transaction?: AccountTransaction): Promise<void> {
-    await this.store.add(uuidV7(this.clock.now(), this.random.bytes(16)), mail, transaction);
+    await this.store.add(uuidV7(this.clock.now()), mail, transaction);
   }
 
   /** Sends what waits, soon. Never fails and never blocks. */

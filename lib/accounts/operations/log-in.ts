@@ -7,7 +7,7 @@ import {
   SessionService,
   type UserSession,
 } from '../../index.js';
-import { SessionRandom } from '../../common/clock.js';
+import { randomBytes } from '../../common/random.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { emailKey } from '../account.email.js';
 import {
@@ -34,12 +34,11 @@ export class LogIn implements OnApplicationBootstrap {
     private readonly hasher: PasswordHasher,
     private readonly options: ResolvedAccountOptions,
     private readonly events: AccountEvents,
-    private readonly random: SessionRandom,
   ) {}
 
   // After every provider's `onModuleInit`, in which the hasher is prepared, and before the first request.
   async onApplicationBootstrap(): Promise<void> {
-    this.dummyHash = await this.hasher.hash(this.random.bytes(32).toString('base64'));
+    this.dummyHash = await this.hasher.hash(randomBytes(32).toString('base64'));
   }
 
   /** @throws InvalidCredentialsError, EmailNotVerifiedError, AccountDisabledError, TooManyAttemptsError */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
-import { SessionRandom } from '../../common/clock.js';
+import { randomBytes } from '../../common/random.js';
 import type { AccountTransaction, TokenPurpose } from '../account.types.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
 import { MailStore } from '../store/mail.store.js';
@@ -15,13 +15,12 @@ export class MailTokens {
   constructor(
     private readonly store: TokenStore,
     private readonly mails: MailStore,
-    private readonly random: SessionRandom,
     private readonly options: ResolvedAccountOptions,
   ) {}
 
   /** @returns undefined where the mail was taken back meanwhile */
   async issue(mailId: string, purpose: TokenPurpose, subject: StoredToken): Promise<string | undefined> {
-    const token = this.random.bytes(BYTES).toString('base64url');
+    const token = randomBytes(BYTES).toString('base64url');
     const lifetime = this.lifetimeOf(purpose);
     const added = await this.store.add(mailId, { ...subject, hash: hashOf(token), purpose, lifetime });
     return added ? token : undefined;

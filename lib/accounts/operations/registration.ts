@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { SessionService } from '../../index.js';
 import { uuidV7 } from '../../common/uuid.js';
-import { SessionClock, SessionRandom } from '../../common/clock.js';
+import { SessionClock } from '../../common/clock.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { emailKey } from '../account.email.js';
 import { TokenInvalidError } from '../account.errors.js';
@@ -30,7 +30,6 @@ export class Registration {
     private readonly options: ResolvedAccountOptions,
     private readonly events: AccountEvents,
     private readonly clock: SessionClock,
-    private readonly random: SessionRandom,
   ) {}
 
   /** The same for a known and an unknown address: one hash, one insert that may do nothing, one mail to write. */
@@ -82,7 +81,7 @@ export class Registration {
   private newAccount(email: string, passwordHash: string): Account {
     const now = this.clock.now();
     return {
-      id: uuidV7(now, this.random.bytes(16)),
+      id: uuidV7(now),
       email,
       emailKey: emailKey(email),
       passwordHash,

@@ -94,7 +94,7 @@ export function accountStoreContract(store: () => AccountStore): ContractTest[] 
 function newAccount(): Account {
   const name = randomBytes(8).toString('hex');
   return {
-    id: uuidV7(Date.now(), randomBytes(16)),
+    id: uuidV7(Date.now()),
     email: `Ada.${name}@example.com`,
     emailKey: `ada.${name}@example.com`,
     passwordHash: '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaA',
