@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Argon2Hasher, type Argon2Settings, PasswordHasher } from 'nestjs-jwt-session/accounts';
 import { resolveAccountOptions, ResolvedAccountOptions } from '../../lib/accounts/options/resolve-account-options.js';
@@ -74,16 +75,21 @@ function withHasher(builder: Parameters<typeof withFastHashes>[0], value: Argon2
   builder.overrideProvider(PasswordHasher).useValue(value);
 }
 
+/** 256 characters without a repetition. */
+const LONG = [1, 2, 3, 4].map(n => createHash('sha256').update(`${n}`).digest('hex')).join('');
+
 describe('PasswordPolicy', () => {
   let policy: PasswordPolicy;
-  beforeAll(() => {
-    policy = policyWith({});
+  beforeAll(async () => {
+    policy = await policyWith({});
   });
 
-  function policyWith(password: object): PasswordPolicy {
-    return new PasswordPolicy(
+  async function policyWith(password: object): Promise<PasswordPolicy> {
+    const made = new PasswordPolicy(
       Object.assign(new ResolvedAccountOptions(), resolveAccountOptions({ ...REQUIRED, password }, {})),
     );
+    await made.onModuleInit();
+    return made;
   }
 
   async function reasonOf(password: string, by = policy): Promise<string | undefined> {
@@ -98,9 +104,20 @@ describe('PasswordPolicy', () => {
     // Seven characters of four bytes each, and then some.
     ['🌱🌱🌱🌱🌱🌱🌱🌱🌱🌱🌱🌱🌱🌱', 'too_short'],
     ['x'.repeat(257), 'too_long'],
-    ['passwordpassword', 'common'],
-    ['PasswordPassword', 'common'],
-    ['1qaz2wsx3edc4rfv', 'common'],
+    ['passwordpassword', 'guessable'],
+    ['PasswordPassword', 'guessable'],
+    ['1qaz2wsx3edc4rfv', 'guessable'],
+    ['password1234567', 'guessable'],
+    ['Password123456!', 'guessable'],
+    ['adminadminadmin', 'guessable'],
+    ['P@ssw0rdP@ssw0rd', 'guessable'],
+    ['letmeinletmein1', 'guessable'],
+    ['abc123abc123abc123', 'guessable'],
+    ['thisismypassword', 'guessable'],
+    ['TheGarden2026!!', 'guessable'],
+    ['garden the garden', 'guessable'],
+    ['byron & lovelace, ada', 'guessable'],
+    ['example.com example', 'guessable'],
     ['ada.lovelace.byron@example.com', 'guessable'],
     ['AdaLovelaceByron1815!', 'guessable'],
     ['The Garden The Garden', 'guessable'],
@@ -120,19 +137,40 @@ describe('PasswordPolicy', () => {
     '🌱 fünfzehn und mehr',
     'the lovelace garden of ada',
     '   spaces around it   ',
-    'x9'.padEnd(256, 'qz7!'),
-  ])('takes %j: length is all that is asked for', async password => {
+    'correct horse battery staple',
+    '83750174937402846',
+    LONG,
+  ])('takes %j: no rule asks for digits or symbols', async password => {
     expect(await reasonOf(password)).toBeUndefined();
   });
 
   it('asks the application where it has better knowledge, with the normal form', async () => {
     const asked: string[] = [];
-    const own = policyWith({
+    const own = await policyWith({
       minLength: 8,
       isCompromised: async (password: string) => asked.push(password) > 1,
     });
     expect(await reasonOf('passwordpassword', own)).toBeUndefined();
     expect(await reasonOf('cafe\u0301 garden', own)).toBe('common');
     expect(asked).toEqual(['passwordpassword', 'caf\u00e9 garden']);
+  });
+
+  it('takes random characters of the least length where the application allows shorter passwords', async () => {
+    const short = await policyWith({ minLength: 8 });
+    for (const password of ['password', 'Pa$$w0rd', 'iloveyou', 'garden12', 'aaaaaaaa']) {
+      expect([password, await reasonOf(password, short)]).toEqual([password, 'guessable']);
+    }
+    for (const password of ['Kx8!vQ2#', 'mq7wzt4b']) expect(await reasonOf(password, short)).toBeUndefined();
+  });
+
+  it('estimates a long password as fast as its first 40 characters', async () => {
+    const password = 'qz7!'.repeat(64);
+    const cpuTimeOf = async (text: string) => {
+      const before = process.cpuUsage();
+      await reasonOf(text);
+      return process.cpuUsage(before).user;
+    };
+    await cpuTimeOf(password);
+    expect(await cpuTimeOf(password)).toBeLessThan(10 * (await cpuTimeOf(password.slice(0, 40))) + 10_000);
   });
 });

@@ -67,8 +67,8 @@ export class AccountPasswordOptions {
   pepper?: string | string[];
 
   /**
-   * Whether a password is known to attackers; takes the place of the list of common passwords that the module brings. It
-   * gets the password in Unicode's form NFKC. What it throws refuses the request.
+   * Whether attackers know a password. It replaces the estimate by zxcvbn, and receives the password in Unicode's form
+   * NFKC. What it throws refuses the request.
    */
   @IsOptional()
   @IsGood(value => (typeof value === 'function' ? undefined : 'write a function'))

@@ -1,69 +1,113 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { type InputMistake, InvalidInputError } from '../account.errors.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
-import { COMMON_PASSWORDS } from './common-passwords.js';
 import { normalizePassword } from './password-hasher.js';
 
-// What fingers walk along. A password that is a piece of one of these, or of its reverse, is no password.
-const WALKS = ['1234567890', 'abcdefghijklmnopqrstuvwxyz', 'qwertyuiopasdfghjklzxcvbnm', '1q2w3e4r5t6y7u8i9o0p']
-  .map(walk => walk.repeat(8))
-  .flatMap(walk => [walk, [...walk].toReversed().join('')]);
+/** What is used of @zxcvbn-ts/core, which is an optional package. */
+interface GuessEstimator {
+  check(password: string, userInputs: string[]): { guessesLog10: number };
+}
 
-const SHORTEST_UNIT = 5;
+// zxcvbn's highest score, 4, begins at 10^10 guesses.
+const MIN_GUESSES_LOG10 = 10;
+
+// The estimate blocks the event loop. With these limits it takes about 10 ms, and 40 ms for hostile input; with the
+// package's defaults (256 and 100) it takes up to 2.5 s.
+const MAX_ESTIMATED_LENGTH = 40;
+const MAX_SUBSTITUTIONS = 8;
+
+// Shorter pieces of an address or a name, such as "de", occur in too many words.
+const MIN_CONTEXT_WORD_LENGTH = 3;
+
+type Refusal = [reason: string, message: string];
 
 /**
- * Which passwords may be chosen, after NIST SP 800-63B-4, section 3.1.1.2: long enough, not known to attackers, not the
- * address or the service's name. No rule asks for digits or symbols.
+ * Which passwords may be chosen, after NIST SP 800-63B-4, section 3.1.1.2. No rule asks for digits or symbols.
+ *
+ * | password                                                        | reason      |
+ * | --------------------------------------------------------------- | ----------- |
+ * | shorter than `minLength`, longer than `maxLength`               | `too_short`, `too_long` |
+ * | made of the user's address and the service's name alone         | `guessable` |
+ * | found by an attacker within 10^10 guesses, as zxcvbn estimates  | `guessable` |
+ * | refused by the option `isCompromised`, which replaces zxcvbn    | `common`    |
  */
 @Injectable()
-export class PasswordPolicy {
+export class PasswordPolicy implements OnModuleInit {
+  private estimator?: GuessEstimator;
+
   constructor(private readonly options: ResolvedAccountOptions) {}
 
+  /** @throws Error that says what to install */
+  async onModuleInit(): Promise<void> {
+    if (!this.options.password.isCompromised) this.estimator = await loadEstimator();
+  }
+
   /**
-   * @param field what the refusal calls it
-   * @param email whose password it shall be
+   * @param field name of the field in the refusal
+   * @param email the address of the password's owner
    * @throws InvalidInputError
    */
   async check(field: string, password: string, email: string): Promise<void> {
-    const mistake = await this.find(normalizePassword(password), email);
-    if (!mistake) return;
-    const [reason, message] = mistake;
+    const refusal = await this.refusalFor(normalizePassword(password), email);
+    if (!refusal) return;
+    const [reason, message] = refusal;
     throw new InvalidInputError([{ field, reason, message: `"${field}" ${message}` } satisfies InputMistake]);
   }
 
-  private async find(password: string, email: string): Promise<[reason: string, message: string] | undefined> {
+  private async refusalFor(password: string, email: string): Promise<Refusal | undefined> {
     const { minLength, maxLength, isCompromised } = this.options.password;
-    // Code points: NIST counts each as one character.
+    // NIST counts each code point as one character.
     const { length } = [...password];
     if (length < minLength) return ['too_short', `must have at least ${minLength} characters; several words do well`];
     if (length > maxLength) return ['too_long', `must have at most ${maxLength} characters`];
-    if (this.isContext(password, email)) {
+    const context = contextWords(email, this.options.serviceName);
+    if (isMadeOf(context, password)) {
       return ['guessable', 'must not be made of your e-mail address or of the name of this service'];
     }
-    if (isMonotonous(bare(password))) return ['guessable', 'must not be a repetition or a row of keys'];
-    if (await (isCompromised ?? isCommon)(password)) {
-      return ['common', 'is among the passwords that attackers try first: choose another'];
+    if (isCompromised) {
+      const message = 'is among the passwords that attackers try first: choose another';
+      return (await isCompromised(password)) ? ['common', message] : undefined;
     }
-    return undefined;
-  }
-
-  /** The whole password counts, with what is put around it to make it look different; never a part of it (NIST). */
-  private isContext(password: string, email: string): boolean {
-    const [local = '', domain = ''] = email.split('@');
-    const words = [email, local, domain, domain.split('.')[0]!, this.options.serviceName].map(bare);
-    const plain = unitOf(bare(password));
-    const trimmed = unitOf(bare(password).replaceAll(/^\d+|\d+$/g, ''));
-    return words.some(word => word !== '' && (word === plain || word === trimmed));
+    const { guessesLog10 } = this.estimator!.check(password, context);
+    // Random characters of the least length that the application allows are always enough.
+    if (guessesLog10 >= Math.min(MIN_GUESSES_LOG10, minLength)) return undefined;
+    return ['guessable', 'is too easy to guess: choose several words that do not belong together'];
   }
 }
 
-function isCommon(password: string): boolean {
-  const lower = password.toLowerCase();
-  return [lower, bare(password), unitOf(bare(password))].some(form => COMMON_PASSWORDS.has(form));
+async function loadEstimator(): Promise<GuessEstimator> {
+  const packages = ['@zxcvbn-ts/core', '@zxcvbn-ts/language-common', '@zxcvbn-ts/language-en'];
+  const loaded = await Promise.all([
+    import('@zxcvbn-ts/core'),
+    import('@zxcvbn-ts/language-common'),
+    import('@zxcvbn-ts/language-en'),
+  ]).catch(() => undefined);
+  if (!loaded) {
+    throw new Error(
+      `AccountModule estimates passwords through the packages ${packages.join(', ')}: run "npm install ${packages.join(' ')}", or write the option "password.isCompromised"`,
+    );
+  }
+  const [{ ZxcvbnFactory }, common, english] = loaded;
+  return new ZxcvbnFactory({
+    dictionary: { ...common.dictionary, ...english.dictionary },
+    graphs: common.adjacencyGraphs,
+    maxLength: MAX_ESTIMATED_LENGTH,
+    l33tMaxSubstitutions: MAX_SUBSTITUTIONS,
+  });
 }
 
-function isMonotonous(text: string): boolean {
-  return text.length > 0 && (unitOf(text).length < SHORTEST_UNIT || WALKS.some(walk => walk.includes(text)));
+/** The words of an address and of the service's name, the longest first. */
+function contextWords(email: string, serviceName: string): string[] {
+  const words = [email, serviceName].flatMap(text => [bare(text), ...text.split(/[^\p{L}\p{M}\p{N}]+/u).map(bare)]);
+  const counted = words.filter(({ length }) => length >= MIN_CONTEXT_WORD_LENGTH);
+  return [...new Set(counted)].sort((a, b) => b.length - a.length);
+}
+
+/** Whether only digits remain of the password without these words. */
+function isMadeOf(words: readonly string[], password: string): boolean {
+  const text = bare(password);
+  const rest = words.reduce((remaining, word) => remaining.replaceAll(word, ''), text);
+  return rest !== text && !/\P{N}/u.test(rest);
 }
 
 /** Letters and digits, in lower case. */
@@ -71,13 +115,4 @@ function bare(text: string): string {
   return normalizePassword(text)
     .toLowerCase()
     .replaceAll(/[^\p{L}\p{M}\p{N}]/gu, '');
-}
-
-/** What a text repeats: `abc` of `abcabcab`, or the text itself. */
-function unitOf(text: string): string {
-  for (let length = 1; length <= text.length / 2; length++) {
-    const unit = text.slice(0, length);
-    if (unit.repeat(Math.ceil(text.length / length)).startsWith(text)) return unit;
-  }
-  return text;
 }
