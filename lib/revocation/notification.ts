@@ -4,12 +4,12 @@ import type { Announcement } from '../rules/revocation-state.js';
 export interface Notification extends Announcement {
   readonly echo?: string;
   /** The process that sent it. */
-  readonly origin?: string;
+  readonly processId?: string;
 }
 
 interface Payload {
   echo?: unknown;
-  origin?: unknown;
+  processId?: unknown;
   sessions?: unknown;
   reason?: unknown;
   users?: unknown;
@@ -27,10 +27,10 @@ export function readNotification(payload: string): Notification | undefined {
     return undefined;
   }
   if (typeof parsed !== 'object' || parsed === null) return undefined;
-  const { echo, origin, sessions, reason, users, claims, keys } = parsed;
+  const { echo, processId, sessions, reason, users, claims, keys } = parsed;
   return {
     echo: typeof echo === 'string' ? echo : undefined,
-    origin: typeof origin === 'string' ? origin : undefined,
+    processId: typeof processId === 'string' ? processId : undefined,
     sessions: strings(sessions).map(id => ({ id, reason: typeof reason === 'string' ? reason : 'unknown' })),
     users: versions(users),
     claims: versions(claims),

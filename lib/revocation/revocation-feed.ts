@@ -172,7 +172,7 @@ export class RevocationFeed {
 
   /** A message of our own may come before the answer to the statement that sent it, or in its place. */
   private apply(message: Notification): void {
-    if (message.origin === this.notifications.origin) this.revocations.mergeLocal(message);
+    if (message.processId === this.notifications.processId) this.revocations.mergeLocal(message);
     else this.revocations.mergeRemote(message);
   }
 

@@ -79,7 +79,7 @@ export class SessionIssuer {
     this.delivery.requireFit(former.user_id, claims, this.options.transport === 'bearer' ? 'bearer' : 'cookie');
     const version = await this.store.setClaims(sessionId, claims, manager);
     if (version === undefined) throw new SessionRevokedError();
-    this.afterCommit.run(manager, () => this.revocations.mergeLocal({ claims: [{ id: sessionId, version }] }));
+    this.afterCommit.onCommit(manager, () => this.revocations.mergeLocal({ claims: [{ id: sessionId, version }] }));
   }
 
   private async issue(
@@ -115,7 +115,7 @@ export class SessionIssuer {
       manager,
     );
     const access = await this.signer.sign(row, { generation: 0, hash: row.token_hash });
-    this.afterCommit.run(manager, () => {
+    this.afterCommit.onCommit(manager, () => {
       this.revocations.mergeLocal({ sessions: ended });
       if (replaces !== undefined) this.revocations.markEnded(replaces, REPLACED);
       this.events.emit({ type: 'session.created', sessionId: id, userId });

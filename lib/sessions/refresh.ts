@@ -102,7 +102,7 @@ export class SessionRefresher {
     if (claims === null) return this.ender.endRefused(row.user_id);
     if (isDeepStrictEqual(claims, row.claims)) return row;
     this.delivery.requireFit(row.user_id, claims, exchange ? transport : 'bearer');
-    await this.sessions.keepClaims(row.id, claims);
+    await this.sessions.storeHookClaims(row.id, claims);
     return { ...row, claims };
   }
 
@@ -114,7 +114,7 @@ export class SessionRefresher {
 
   /** Undefined when the row has changed meanwhile, so that the refresh must start again. */
   private async lookAgain(request: RotationRequest): Promise<RotatedRow | undefined> {
-    const observed = await this.store.observe(request.sessionId);
+    const observed = await this.store.readForRotation(request.sessionId);
     // An authentic tag, but no row: it has been cleaned up.
     if (!observed) throw new SessionExpiredError();
     if (observed.revokedReason !== null) {
@@ -129,7 +129,7 @@ export class SessionRefresher {
       hash: request.hash.toString('hex'),
     });
     if (isTheft(name)) return this.endStolen(request.sessionId, observed, name);
-    if (name === 'late-parent') return this.store.touch(request, observed);
+    if (name === 'late-parent') return this.store.answerLateParent(request, observed);
     if (name === 'unknown') {
       this.logger.debug(`session ${request.sessionId}: unknown`);
       throw new RefreshTokenInvalidError();

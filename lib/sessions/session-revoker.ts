@@ -27,11 +27,13 @@ export class SessionRevoker {
   /** Returns how many sessions were ended. Their access tokens are refused once that is committed. */
   async end(selection: SessionSelection, reason: string, manager?: EntityManager): Promise<number> {
     const ids = await this.store.end(selection, reason, manager);
-    this.afterCommit.run(manager, () => this.revocations.mergeLocal({ sessions: ids.map(id => ({ id, reason })) }));
+    this.afterCommit.onCommit(manager, () =>
+      this.revocations.mergeLocal({ sessions: ids.map(id => ({ id, reason })) }),
+    );
     const one = 'sessionId' in selection && selection.ownedBy === undefined ? selection.sessionId : undefined;
     if (one !== undefined && ids.length === 0) {
       // What has ended it may be the caller's own transaction, and be undone with it.
-      this.afterCommit.run(manager, () => this.revocations.markEnded(one, reason));
+      this.afterCommit.onCommit(manager, () => this.revocations.markEnded(one, reason));
     }
     return ids.length;
   }

@@ -16,6 +16,6 @@ export class TokenInvalidator {
   async invalidate(userId: string, type: 'access' | 'refresh', manager?: EntityManager): Promise<void> {
     const version = await this.store.invalidate(userId, type, manager);
     if (type === 'refresh') return;
-    this.afterCommit.run(manager, () => this.revocations.mergeLocal({ users: [{ id: userId, version }] }));
+    this.afterCommit.onCommit(manager, () => this.revocations.mergeLocal({ users: [{ id: userId, version }] }));
   }
 }

@@ -28,7 +28,7 @@ export class AfterCommit implements EntitySubscriberInterface, OnModuleInit, OnM
     if (index >= 0) subscribers.splice(index, 1);
   }
 
-  run(manager: EntityManager | undefined, task: () => void): void {
+  onCommit(manager: EntityManager | undefined, task: () => void): void {
     const runner = manager?.queryRunner;
     if (!runner?.isTransactionActive) return task();
     const tasks = this.pending.get(runner) ?? [];

@@ -35,8 +35,8 @@ const ATTEMPTS = 3;
 /** Runs the statements of `store/` on the data source's pool, or on the connection of the caller's transaction. */
 @Injectable()
 export class Database {
-  /** Tells this process's announcements from those of others. */
-  readonly origin = randomBytes(6).toString('hex');
+  /** Tells this process's notifications from those of others. */
+  readonly processId = randomBytes(6).toString('hex');
   private readonly logger = new Logger('SessionStore');
 
   constructor(
@@ -46,7 +46,7 @@ export class Database {
 
   get tables(): SessionTables {
     const { mode, feed } = this.options.revocation;
-    return sessionTables(this.dataSource, mode === 'live' && feed === 'notify' ? this.origin : null);
+    return sessionTables(this.dataSource, mode === 'live' && feed === 'notify' ? this.processId : null);
   }
 
   /**

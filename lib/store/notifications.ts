@@ -20,9 +20,9 @@ export class Notifications {
     private readonly timers: SessionTimers,
   ) {}
 
-  /** The origin that this process's own messages name. */
-  get origin(): string {
-    return this.database.origin;
+  /** The id that this process's own notifications carry. */
+  get processId(): string {
+    return this.database.processId;
   }
 
   /**

@@ -118,8 +118,8 @@ export function buildRotationStatements(tables: SessionTables) {
       RETURNING ${sessionColumns(tables)}, s.last_case`,
   };
 
-  const observe: Statement = {
-    name: 'jwt_session_observe',
+  const readForRotation: Statement = {
+    name: 'jwt_session_read_for_rotation',
     text: `SELECT s.user_id, s.generation, encode(s.token_hash, 'hex') AS token_hash,
         encode(s.successor_hash, 'hex') AS successor_hash, encode(s.previous_hash, 'hex') AS previous_hash,
         ${IN_WINDOW} AS in_window, ${REVOKED_REASON} AS revoked_reason, s.expires_at <= now() AS expired,
@@ -128,8 +128,8 @@ export function buildRotationStatements(tables: SessionTables) {
       FROM ${tables.session} s WHERE s.id = $1`,
   };
 
-  const touch: Statement = {
-    name: 'jwt_session_touch',
+  const answerLateParent: Statement = {
+    name: 'jwt_session_answer_late_parent',
     text: `UPDATE ${tables.session} s SET last_case = 'late-parent', ${seen('$7', '$8', '$9')}
       WHERE s.id = $1 AND ${AS_OBSERVED} AND ${LIVE_OF_ID} AND ${notInvalidated}
       RETURNING ${sessionColumns(tables)}, s.last_case`,
@@ -167,5 +167,5 @@ export function buildRotationStatements(tables: SessionTables) {
       FROM target AS used WHERE s.id = used.id AND ${unconfirmed}`,
   };
 
-  return { rotate, rotateSeveral, observe, touch, endStolen, confirm };
+  return { rotate, rotateSeveral, readForRotation, answerLateParent, endStolen, confirm };
 }

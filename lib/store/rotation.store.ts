@@ -63,17 +63,17 @@ interface ObservedRow {
 @Injectable()
 export class RotationStore {
   private statements?: ReturnType<typeof buildRotationStatements>;
-  private readonly turn: StatementBatcher<RotationRequest, RotatedRow | undefined>;
+  private readonly batcher: StatementBatcher<RotationRequest, RotatedRow | undefined>;
 
   constructor(
     private readonly database: Database,
     timers: SessionTimers,
   ) {
-    this.turn = new StatementBatcher(
+    this.batcher = new StatementBatcher(
       {
         keyOf: ({ sessionId }) => sessionId,
-        together: requests => this.rotateSeveral(requests),
-        alone: request => this.rotateOne(request),
+        many: requests => this.rotateSeveral(requests),
+        one: request => this.rotateOne(request),
       },
       timers,
     );
@@ -84,7 +84,7 @@ export class RotationStore {
    * accepting case applies.
    */
   rotate(request: RotationRequest): Promise<RotatedRow | undefined> {
-    return this.turn.ask(request);
+    return this.batcher.run(request);
   }
 
   private async rotateOne(request: RotationRequest): Promise<RotatedRow | undefined> {
@@ -122,8 +122,8 @@ export class RotationStore {
     return new Map(rows.map(row => [row.id, row]));
   }
 
-  async observe(sessionId: string): Promise<ObservedSession | undefined> {
-    const [row] = await this.database.query<ObservedRow>(this.sql.observe, [sessionId]);
+  async readForRotation(sessionId: string): Promise<ObservedSession | undefined> {
+    const [row] = await this.database.query<ObservedRow>(this.sql.readForRotation, [sessionId]);
     return (
       row && {
         userId: row.user_id,
@@ -144,8 +144,8 @@ export class RotationStore {
   }
 
   /** `late-parent`: answers with the current generation if the row is still as observed. */
-  async touch(request: RotationRequest, observed: ObservedSession): Promise<RotatedRow | undefined> {
-    const [row] = await this.database.query<RotatedRow>(this.sql.touch, [
+  async answerLateParent(request: RotationRequest, observed: ObservedSession): Promise<RotatedRow | undefined> {
+    const [row] = await this.database.query<RotatedRow>(this.sql.answerLateParent, [
       ...observation(request.sessionId, observed.state),
       request.idleLifetime,
       request.ip ?? null,

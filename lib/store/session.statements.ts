@@ -76,8 +76,8 @@ export function buildSessionStatements(tables: SessionTables) {
       text: `UPDATE ${tables.session} s SET data = $2 WHERE s.id = $1 AND ${LIVE_OF_ID} RETURNING s.id`,
     },
     // The claims hook's answer at refresh: the tokens issued with it are the first that have it, so no version is raised.
-    keepClaims: {
-      name: 'jwt_session_keep_claims',
+    storeHookClaims: {
+      name: 'jwt_session_store_hook_claims',
       text: `UPDATE ${tables.session} s SET claims = $2 WHERE s.id = $1 AND ${LIVE_OF_ID} RETURNING s.id`,
     },
     setClaims: {

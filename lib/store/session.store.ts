@@ -63,17 +63,17 @@ interface DeviceRow {
 @Injectable()
 export class SessionStore {
   private statements?: ReturnType<typeof buildSessionStatements>;
-  private readonly turn: StatementBatcher<NewSession, SessionRow>;
+  private readonly batcher: StatementBatcher<NewSession, SessionRow>;
 
   constructor(
     private readonly database: Database,
     timers: SessionTimers,
   ) {
-    this.turn = new StatementBatcher(
+    this.batcher = new StatementBatcher(
       {
         keyOf: ({ id }) => id,
-        together: sessions => this.insertSeveral(sessions),
-        alone: session => this.insert(session),
+        many: sessions => this.insertSeveral(sessions),
+        one: session => this.insert(session),
       },
       timers,
     );
@@ -85,7 +85,7 @@ export class SessionStore {
    */
   async create(session: NewSession, manager?: EntityManager): Promise<CreatedSession> {
     if (session.replaces === undefined) {
-      return { row: await (manager ? this.insert(session, manager) : this.turn.ask(session)), ended: [] };
+      return { row: await (manager ? this.insert(session, manager) : this.batcher.run(session)), ended: [] };
     }
     const values = [...valuesOf(session), session.replaces];
     const [row] = await this.database.query<CreatedRow>(this.sql.replace, values, { manager });
@@ -158,8 +158,8 @@ export class SessionStore {
   }
 
   /** Keeps the claims that the tokens now being issued carry. */
-  async keepClaims(sessionId: string, claims: SessionClaims): Promise<boolean> {
-    const rows = await this.database.query(this.sql.keepClaims, [sessionId, JSON.stringify(claims)]);
+  async storeHookClaims(sessionId: string, claims: SessionClaims): Promise<boolean> {
+    const rows = await this.database.query(this.sql.storeHookClaims, [sessionId, JSON.stringify(claims)]);
     return rows.length > 0;
   }
 

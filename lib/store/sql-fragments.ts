@@ -72,8 +72,8 @@ const MAX_QUEUE_USAGE = 0.5;
  * that. The poll tells the others, and every second while echoes do not come back.
  */
 export function notify(tables: SessionTables, message: string, condition = 'true'): string {
-  if (tables.origin === null) return '(NULL::boolean)';
-  const signed = `jsonb_build_object('origin', '${tables.origin}') || (${message})::jsonb`;
+  if (tables.processId === null) return '(NULL::boolean)';
+  const signed = `jsonb_build_object('processId', '${tables.processId}') || (${message})::jsonb`;
   const sends = `(${condition}) AND pg_notification_queue_usage() < ${MAX_QUEUE_USAGE}`;
   return `(CASE WHEN ${sends} THEN pg_notify('${channelOf(tables)}', (${signed})::text) IS NOT NULL END)`;
 }

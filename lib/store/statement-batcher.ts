@@ -1,16 +1,16 @@
 import { SessionStoreUnavailableError } from '../session.errors.js';
 import type { SessionTimers } from '../common/clock.js';
 
-/** How many requests share a statement at most: the database works on one while this process is at the answers of another. */
+/** Several batches keep the database busy while this process works on earlier results. */
 const MAX_BATCH_SIZE = 16;
 
-/** How a kind of request is answered: several at once, or one by itself. */
-export interface SharedStatement<Request, Answer> {
-  /** What no two requests in one statement have in common, as the id of the row that they change. */
+/** How a kind of request is answered: many by one statement, or one by itself. */
+export interface BatchedStatement<Request, Answer> {
+  /** Requests of one statement have different keys, such as the id of the row that each changes. */
   readonly keyOf: (request: Request) => string;
-  /** One statement for all; by key. What it does not answer is asked alone. It must wait for nobody's lock. */
-  readonly together: (requests: readonly Request[]) => Promise<ReadonlyMap<string, Answer>>;
-  readonly alone: (request: Request) => Promise<Answer>;
+  /** One statement for all; answers by key. A request without an answer runs alone. The statement must not wait for locks. */
+  readonly many: (requests: readonly Request[]) => Promise<ReadonlyMap<string, Answer>>;
+  readonly one: (request: Request) => Promise<Answer>;
 }
 
 interface Waiting<Request, Answer> {
@@ -20,19 +20,20 @@ interface Waiting<Request, Answer> {
 }
 
 /**
- * Lets requests that arrive in the same turn of the event loop share one statement: a round trip and a commit are most of
- * what each costs. One that is alone in its turn does not wait for others, and no request fails for another's sake.
+ * Requests of one turn of the event loop share a statement, as loads do in DataLoader: the round trip and the commit are
+ * most of a statement's cost. A request that is alone in its turn has a statement of its own. A request that fails does not
+ * fail the others.
  */
 export class StatementBatcher<Request, Answer> {
   private waiting: Waiting<Request, Answer>[] = [];
 
   constructor(
-    private readonly statement: SharedStatement<Request, Answer>,
+    private readonly statement: BatchedStatement<Request, Answer>,
     private readonly timers: SessionTimers,
   ) {}
 
-  /** @throws what asking alone throws */
-  ask(request: Request): Promise<Answer> {
+  /** @throws what the statement for one request throws */
+  run(request: Request): Promise<Answer> {
     return new Promise((answer, fail) => {
       this.waiting.push({ request, answer, fail });
       if (this.waiting.length === 1) this.timers.atEndOfTurn(() => this.send());
@@ -45,32 +46,32 @@ export class StatementBatcher<Request, Answer> {
     const shared = new Map<string, Waiting<Request, Answer>>();
     for (const each of waiting) {
       const key = this.statement.keyOf(each.request);
-      // A statement changes a row once: who asks for the same row again is asked alone, and waits for its lock.
-      if (shared.has(key)) this.askAlone(each);
+      // A statement changes a row once: a second request for the row runs alone and waits for the row's lock.
+      if (shared.has(key)) this.runOne(each);
       else shared.set(key, each);
     }
     const requests = [...shared.values()];
     for (let from = 0; from < requests.length; from += MAX_BATCH_SIZE) {
-      void this.askTogether(requests.slice(from, from + MAX_BATCH_SIZE));
+      void this.runMany(requests.slice(from, from + MAX_BATCH_SIZE));
     }
   }
 
-  private askAlone({ request, answer }: Waiting<Request, Answer>): void {
-    answer(this.statement.alone(request));
+  private runOne({ request, answer }: Waiting<Request, Answer>): void {
+    answer(this.statement.one(request));
   }
 
-  private async askTogether(all: Waiting<Request, Answer>[]): Promise<void> {
-    if (all.length === 1) return this.askAlone(all[0]!);
+  private async runMany(all: Waiting<Request, Answer>[]): Promise<void> {
+    if (all.length === 1) return this.runOne(all[0]!);
     let answers: ReadonlyMap<string, Answer> = new Map();
     try {
-      answers = await this.statement.together(all.map(({ request }) => request));
+      answers = await this.statement.many(all.map(({ request }) => request));
     } catch (error) {
-      // What became of the statement nobody knows. Any other failure has written nothing, and is one request's fault.
+      // The outcome is unknown: fail them all. Any other error rolled back and was caused by one request: retry each alone.
       if (error instanceof SessionStoreUnavailableError) return all.forEach(({ fail }) => fail(error));
     }
     for (const each of all) {
       const answer = answers.get(this.statement.keyOf(each.request));
-      if (answer === undefined) this.askAlone(each);
+      if (answer === undefined) this.runOne(each);
       else each.answer(answer);
     }
   }

@@ -8,11 +8,11 @@ export interface SessionTables {
   readonly session: string;
   readonly userAuth: string;
   readonly signingKey: string;
-  /** Names this process in what its statements announce; null where they announce nothing. */
-  readonly origin: string | null;
+  /** Names this process in its notifications; null where statements send none. */
+  readonly processId: string | null;
 }
 
-export function sessionTables(dataSource: DataSource, origin: string | null = null): SessionTables {
+export function sessionTables(dataSource: DataSource, processId: string | null = null): SessionTables {
   const path = (entity: EntityTarget<object>) => {
     const { schema, tableName } = dataSource.getMetadata(entity);
     return [schema, tableName]
@@ -20,7 +20,12 @@ export function sessionTables(dataSource: DataSource, origin: string | null = nu
       .map(quote)
       .join('.');
   };
-  return { session: path(SessionEntity), userAuth: path(UserAuthEntity), signingKey: path(SigningKeyEntity), origin };
+  return {
+    session: path(SessionEntity),
+    userAuth: path(UserAuthEntity),
+    signingKey: path(SigningKeyEntity),
+    processId,
+  };
 }
 
 function quote(identifier: string): string {

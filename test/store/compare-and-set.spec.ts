@@ -42,7 +42,7 @@ describe('what a refresh decides is done to the row that it has seen, or not at 
     });
     await insertSessions(test.database, [seed]);
     const refreshToken = encodeRefreshToken({ sessionId: seed.id, generation: 2, secret }, deriveServerKeys(SECRET));
-    return { id: seed.id, refreshToken, observed: (await store.observe(seed.id))! };
+    return { id: seed.id, refreshToken, observed: (await store.readForRotation(seed.id))! };
   }
 
   const change = (id: string, assignment: string) =>
@@ -59,14 +59,14 @@ describe('what a refresh decides is done to the row that it has seen, or not at 
   const endStolen = async (id: string, observed: ObservedSession) =>
     (await store.endStolen(id, observed, 'recent', false)).length > 0;
 
-  const touch = async (id: string, observed: ObservedSession) => {
+  const answerLateParent = async (id: string, observed: ObservedSession) => {
     const request = { sessionId: id, leeway: 30_000, idleLifetime: 60_000 } as RotationRequest;
-    return (await store.touch(request, observed)) !== undefined;
+    return (await store.answerLateParent(request, observed)) !== undefined;
   };
 
   describe.each([
     ['theft is not declared', endStolen],
-    ['a late parent is not answered', touch],
+    ['a late parent is not answered', answerLateParent],
   ])('%s', (_, act) => {
     it.each(CHANGES)('R02: where another connection has changed the %s since', async (__, assignment) => {
       const { id, observed } = await lateParent();
@@ -102,21 +102,21 @@ describe('what a refresh decides is done to the row that it has seen, or not at 
   it("R02: a theft that misses its session leaves the user's others alone", async () => {
     const [stolen, other] = [sessionSeed({ userId: 'grace' }), sessionSeed({ userId: 'grace' })];
     await insertSessions(test.database, [stolen, other]);
-    const observed = (await store.observe(stolen.id))!;
+    const observed = (await store.readForRotation(stolen.id))!;
     await change(stolen.id, 'generation = 1');
     expect(await store.endStolen(stolen.id, observed, 'stale', true)).toEqual([]);
     expect(await reasonOf(other.id)).toBeNull();
 
-    const again = (await store.observe(stolen.id))!;
+    const again = (await store.readForRotation(stolen.id))!;
     expect((await store.endStolen(stolen.id, again, 'stale', true)).sort()).toEqual([stolen.id, other.id].sort());
   });
 
   /** Changes the row each time after the refresh has read it and before it acts. */
   function afterEachLook(id: string, assignments: Iterable<string>) {
-    const observe = store.observe.bind(store);
+    const read = store.readForRotation.bind(store);
     const changes = assignments[Symbol.iterator]();
-    return jest.spyOn(store, 'observe').mockImplementation(async sessionId => {
-      const observed = await observe(sessionId);
+    return jest.spyOn(store, 'readForRotation').mockImplementation(async sessionId => {
+      const observed = await read(sessionId);
       const { value, done } = changes.next();
       if (!done) await change(id, value);
       return observed;

@@ -89,7 +89,7 @@ describe('statements that change several sessions take them in one order', () =>
       const seeds = await sessions(200);
       const used = usesOf(seeds);
       const stolen = [seeds[round]!, seeds[199 - round]!];
-      const observed = await Promise.all(stolen.map(async ({ id }) => (await a.rotation.observe(id))!));
+      const observed = await Promise.all(stolen.map(async ({ id }) => (await a.rotation.readForRotation(id))!));
       const ended = await collide<string[] | void>(seeds[100]!, () => [
         b.rotation.confirm(used, LEEWAY),
         c.rotation.confirm(used.toReversed(), LEEWAY),

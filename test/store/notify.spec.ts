@@ -61,7 +61,7 @@ describe('the announcement of sessions that have ended', () => {
     const [stolen, other] = [sessionSeed(), sessionSeed()];
     await insertSessions(test.database, [stolen, other]);
     const store = test.app.get(RotationStore);
-    await store.endStolen(stolen.id, (await store.observe(stolen.id))!, 'fork', true);
+    await store.endStolen(stolen.id, (await store.readForRotation(stolen.id))!, 'fork', true);
     const [announcement, ...more] = await announced();
     expect(more).toEqual([]);
     expect(announcement!.reason).toBe('theft:fork');
@@ -78,7 +78,7 @@ describe('the announcement of sessions that have ended', () => {
     expect(await test.sessions.logOutOthers(current)).toBe(0);
     expect(await test.sessions.logOut(current.id, { userId: 'grace' })).toBe(false);
     const store = test.app.get(RotationStore);
-    const observed = (await store.observe(current.id))!;
+    const observed = (await store.readForRotation(current.id))!;
     await store.endStolen(current.id, { ...observed, state: { ...observed.state, generation: 7 } }, 'stale', true);
     expect(await announced()).toEqual([]);
   });
