@@ -23,18 +23,17 @@ import { Revocations } from './revocation/revocations.js';
 import { SessionEvents } from './session.events.js';
 import { SessionClock, SessionTimers } from './common/clock.js';
 import { Schedule } from './common/schedule.js';
+import { Announcements } from './sessions/announcements.js';
 import { ClaimsHook } from './sessions/claims-hook.js';
 import { CleanUp } from './sessions/clean-up.js';
 import { RotationConfirmations } from './sessions/rotation-confirmations.js';
 import { ExchangeSessions } from './sessions/exchange-sessions.js';
 import { RequestSession } from './http/request-session.js';
-import { SessionRevoker } from './sessions/session-revoker.js';
+import { SessionRevoker } from './sessions/log-out.js';
 import { SessionIssuer } from './sessions/log-in.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
 import { SessionRefresher } from './sessions/refresh.js';
-import { TokenInvalidator } from './sessions/token-invalidator.js';
 import { TokenDelivery } from './http/token-delivery.js';
-import { AfterCommit } from './store/after-commit.js';
 import { CleanUpStore } from './store/clean-up.store.js';
 import { Database } from './store/database.js';
 import { KeyStore } from './store/key.store.js';
@@ -56,7 +55,6 @@ const runtime = [SessionClock, SessionTimers, Schedule, SessionEvents];
 
 const store = [
   Database,
-  AfterCommit,
   SchemaCheck,
   SessionStore,
   RotationStore,
@@ -99,13 +97,13 @@ const accessToken = [
 
 const sessions = [
   RequestSession,
+  Announcements,
   ClaimsHook,
   TokenDelivery,
   SessionIssuer,
   SessionRefresher,
   SessionRevoker,
   SessionExpiryWatcher,
-  TokenInvalidator,
   ExchangeSessions,
   CleanUp,
   RotationConfirmations,

@@ -21,12 +21,11 @@ import {
 import { CleanUp } from './sessions/clean-up.js';
 import { ExchangeSessions } from './sessions/exchange-sessions.js';
 import { RequestSession } from './http/request-session.js';
-import { SessionRevoker } from './sessions/session-revoker.js';
+import { SessionRevoker } from './sessions/log-out.js';
 import { checkJson, checkReason, checkUserId } from './sessions/input-checks.js';
 import { SessionIssuer } from './sessions/log-in.js';
 import { SessionRefresher } from './sessions/refresh.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
-import { TokenInvalidator } from './sessions/token-invalidator.js';
 import { SchemaCheck } from './store/schema-check.js';
 import { SessionStore } from './store/session.store.js';
 import { SessionExchange } from './http/exchange.js';
@@ -46,14 +45,13 @@ export class SessionService {
     private readonly refresher: SessionRefresher,
     private readonly presented: RequestSession,
     private readonly exchanges: ExchangeSessions,
-    private readonly ender: SessionRevoker,
+    private readonly revoker: SessionRevoker,
     private readonly accessTokens: AccessTokenAuthenticator,
     private readonly store: SessionStore,
     private readonly cleaner: CleanUp,
     private readonly keys: KeyRing,
     private readonly rotation: KeyRotation,
     private readonly feed: RevocationFeed,
-    private readonly invalidator: TokenInvalidator,
     private readonly watch: SessionExpiryWatcher,
     private readonly schema: SchemaCheck,
     events: SessionEvents,
@@ -111,7 +109,9 @@ export class SessionService {
     const { exchange, userId, reason = 'logout', manager } = options;
     checkReason(reason);
     if (session instanceof SessionExchange) return this.exchanges.logOut(session, reason);
-    const ended = isUuid(session) ? await this.ender.end({ sessionId: session, ownedBy: userId }, reason, manager) : 0;
+    const ended = isUuid(session)
+      ? await this.revoker.revoke({ sessionId: session, ownedBy: userId }, reason, manager)
+      : 0;
     if (exchange) this.exchanges.clearCookies(exchange);
     return ended > 0;
   }
@@ -120,7 +120,7 @@ export class SessionService {
   async logOutOthers(session: Pick<UserSession, 'id' | 'userId'>, options: LogOutOptions = {}): Promise<number> {
     const { reason = 'logout-others', manager } = options;
     checkReason(reason);
-    return this.ender.end({ userId: session.userId, except: session.id }, reason, manager);
+    return this.revoker.revoke({ userId: session.userId, except: session.id }, reason, manager);
   }
 
   /** Ends all sessions of the user. Returns how many there were. One statement. */
@@ -128,7 +128,7 @@ export class SessionService {
     const { exchange, reason = 'logout-all', manager } = options;
     checkUserId(userId);
     checkReason(reason);
-    const ended = await this.ender.end({ userId }, reason, manager);
+    const ended = await this.revoker.revoke({ userId }, reason, manager);
     if (exchange) this.exchanges.clearCookies(exchange);
     return ended;
   }
@@ -222,7 +222,7 @@ export class SessionService {
     { manager }: TransactionOption = {},
   ): Promise<void> {
     checkUserId(userId);
-    await this.invalidator.invalidate(userId, type, manager);
+    await this.revoker.invalidateTokens(userId, type, manager);
   }
 
   /** Removes what ended more than a day ago; also runs by itself every hour. `dryRun` only counts. */

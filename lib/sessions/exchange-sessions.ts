@@ -10,7 +10,7 @@ import type { SessionExchange } from '../http/exchange.js';
 import { RefusalHeaders } from '../http/refusal-headers.js';
 import { SessionCookies } from '../http/session-cookies.js';
 import { RequestSession } from '../http/request-session.js';
-import { SessionRevoker } from './session-revoker.js';
+import { SessionRevoker } from './log-out.js';
 import { SessionRefresher } from './refresh.js';
 
 /** Refreshing and logging out the session that a request brings with it. */
@@ -22,7 +22,7 @@ export class ExchangeSessions {
     private readonly csrfTokens: CsrfTokens,
     private readonly presented: RequestSession,
     private readonly refresher: SessionRefresher,
-    private readonly ender: SessionRevoker,
+    private readonly revoker: SessionRevoker,
     private readonly cookies: SessionCookies,
     private readonly refusals: RefusalHeaders,
     private readonly events: SessionEvents,
@@ -55,7 +55,7 @@ export class ExchangeSessions {
       // Without a session there is no token either: as at a login, the origin counts.
       if (byCookie && sessionId === undefined) this.csrf.checkLogIn(exchange);
       if (byCookie && sessionId !== undefined) this.csrfTokens.require(exchange, sessionId);
-      const ended = sessionId === undefined ? 0 : await this.ender.end({ sessionId }, reason);
+      const ended = sessionId === undefined ? 0 : await this.revoker.revoke({ sessionId }, reason);
       this.clearCookies(exchange);
       return ended > 0;
     });

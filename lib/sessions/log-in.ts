@@ -5,23 +5,20 @@ import { TokenBinding } from '../tokens/token-binding.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { Revocations } from '../revocation/revocations.js';
 import { encodeRefreshToken, hashOf, SECRET_BYTES } from '../rules/refresh-token.js';
 import { isUuid, uuidV7 } from '../common/uuid.js';
 import { REPLACED, SessionLimitReachedError, SessionRevokedError } from '../session.errors.js';
-import { SessionEvents } from '../session.events.js';
 import { SessionClock } from '../common/clock.js';
 import { randomBytes } from '../common/random.js';
 import type { LogInOptions } from '../session.interfaces.js';
 import type { IssuedTokens, SessionClaims, TokenTransport, UserSession } from '../session.types.js';
-import { AfterCommit } from '../store/after-commit.js';
 import { type CreatedSession, type NewSession, SessionStore } from '../store/session.store.js';
 import { clientAddress, clientUserAgent } from '../common/client-address.js';
 import { Credentials } from '../http/credentials.js';
 import { CsrfProtection } from '../http/csrf.js';
+import { Announcements } from './announcements.js';
 import { ClaimsHook } from './claims-hook.js';
 import { RequestSession } from '../http/request-session.js';
-import { SessionRevoker } from './session-revoker.js';
 import { checkClaims, checkLogIn } from './input-checks.js';
 import { TokenDelivery } from '../http/token-delivery.js';
 
@@ -40,10 +37,7 @@ export class SessionIssuer {
     private readonly binding: TokenBinding,
     private readonly delivery: TokenDelivery,
     private readonly claimsHook: ClaimsHook,
-    private readonly ender: SessionRevoker,
-    private readonly revocations: Revocations,
-    private readonly afterCommit: AfterCommit,
-    private readonly events: SessionEvents,
+    private readonly announcements: Announcements,
     private readonly clock: SessionClock,
   ) {}
 
@@ -79,7 +73,7 @@ export class SessionIssuer {
     this.delivery.requireFit(former.user_id, claims, this.options.transport === 'bearer' ? 'bearer' : 'cookie');
     const version = await this.store.setClaims(sessionId, claims, manager);
     if (version === undefined) throw new SessionRevokedError();
-    this.afterCommit.onCommit(manager, () => this.revocations.mergeLocal({ claims: [{ id: sessionId, version }] }));
+    this.announcements.committed(manager, { claims: [{ id: sessionId, version }] });
   }
 
   private async issue(
@@ -91,8 +85,7 @@ export class SessionIssuer {
     const { exchange, claims: given = {}, data, label, manager } = options;
     const client = this.clientOf(options);
     const id = uuidV7(this.clock.now());
-    const claims = await this.claimsHook.claimsFor({ userId, sessionId: id, claims: given });
-    if (claims === null) return this.ender.endRefused(userId, manager);
+    const claims = await this.claimsHook.claimsFor({ userId, sessionId: id, claims: given }, manager);
     this.delivery.requireFit(userId, claims, exchange ? transport : 'bearer');
     // Asked for before anything is written: a session whose tokens cannot be signed would be nobody's.
     void this.keys.signing;
@@ -115,10 +108,10 @@ export class SessionIssuer {
       manager,
     );
     const access = await this.signer.sign(row, { generation: 0, hash: row.token_hash });
-    this.afterCommit.onCommit(manager, () => {
-      this.revocations.mergeLocal({ sessions: ended });
-      if (replaces !== undefined) this.revocations.markEnded(replaces, REPLACED);
-      this.events.emit({ type: 'session.created', sessionId: id, userId });
+    this.announcements.committed(manager, {
+      sessions: ended,
+      notLive: replaces === undefined ? undefined : { id: replaces, reason: REPLACED },
+      event: { type: 'session.created', sessionId: id, userId },
     });
     const refreshToken = encodeRefreshToken({ sessionId: id, generation: 0, secret }, this.secrets.newest);
     return this.delivery.deliver({ access, refreshToken, isNew: true, exchange, transport });

@@ -4,7 +4,6 @@ import { AccessTokenSigner } from '../tokens/access-token-signer.js';
 import { TokenBinding } from '../tokens/token-binding.js';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { Revocations } from '../revocation/revocations.js';
 import {
   deriveSuccessor,
   encodeRefreshToken,
@@ -25,14 +24,13 @@ import {
   theftReason,
   TokenTheftDetectedError,
 } from '../session.errors.js';
-import { SessionEvents } from '../session.events.js';
 import { randomBytes } from '../common/random.js';
 import type { IssuedTokens, TokenTransport } from '../session.types.js';
 import { type ObservedSession, type RotatedRow, type RotationRequest, RotationStore } from '../store/rotation.store.js';
 import { SessionStore } from '../store/session.store.js';
 import type { SessionExchange } from '../http/exchange.js';
+import { Announcements } from './announcements.js';
 import { ClaimsHook } from './claims-hook.js';
-import { SessionRevoker } from './session-revoker.js';
 import { TokenDelivery } from '../http/token-delivery.js';
 
 /** How often a refresh starts again when the row changes between reading and acting on it. */
@@ -70,9 +68,7 @@ export class SessionRefresher {
     private readonly delivery: TokenDelivery,
     private readonly claimsHook: ClaimsHook,
     private readonly sessions: SessionStore,
-    private readonly ender: SessionRevoker,
-    private readonly revocations: Revocations,
-    private readonly events: SessionEvents,
+    private readonly announcements: Announcements,
   ) {}
 
   /** @throws SessionError that says why the token is refused */
@@ -99,7 +95,6 @@ export class SessionRefresher {
   /** The row with the claims that the application gives the user now. */
   private async withClaims(row: RotatedRow, { exchange, transport }: RefreshContext): Promise<RotatedRow> {
     const claims = await this.claimsHook.claimsFor({ userId: row.user_id, sessionId: row.id, claims: row.claims });
-    if (claims === null) return this.ender.endRefused(row.user_id);
     if (isDeepStrictEqual(claims, row.claims)) return row;
     this.delivery.requireFit(row.user_id, claims, exchange ? transport : 'bearer');
     await this.sessions.storeHookClaims(row.id, claims);
@@ -118,7 +113,9 @@ export class SessionRefresher {
     // An authentic tag, but no row: it has been cleaned up.
     if (!observed) throw new SessionExpiredError();
     if (observed.revokedReason !== null) {
-      this.revocations.markEnded(request.sessionId, observed.revokedReason);
+      this.announcements.committed(undefined, {
+        notLive: { id: request.sessionId, reason: observed.revokedReason },
+      });
       throw revokedError(observed.revokedReason);
     }
     if (observed.expired) throw new SessionExpiredError();
@@ -143,12 +140,14 @@ export class SessionRefresher {
     const ended = await this.store.endStolen(sessionId, observed, theftClass, allOfUser);
     if (ended.length === 0) return undefined;
     const reason = theftReason(theftClass);
-    this.revocations.mergeLocal({ sessions: ended.map(id => ({ id, reason })) });
     const { userId } = observed;
+    this.announcements.committed(undefined, {
+      sessions: ended.map(id => ({ id, reason })),
+      event: { type: 'session.theft', sessionId, userId, class: theftClass, ended: ended.length },
+    });
     this.logger.warn(
       `theft: ${theftClass}: session ${sessionId} was ended, and ${ended.length - 1} others of its user`,
     );
-    this.events.emit({ type: 'session.theft', sessionId, userId, class: theftClass, ended: ended.length });
     throw new TokenTheftDetectedError(theftClass);
   }
 
@@ -163,11 +162,13 @@ export class SessionRefresher {
     const token = this.tokenFor(row, presented, candidate.token);
     const hash = token === candidate.token ? candidate.hash : hashOf(token.secret);
     const access = await this.signer.sign(row, { generation: token.generation, hash });
-    this.events.emit({
-      type: REPLAYS.has(name) ? 'session.replayed' : 'session.refreshed',
-      sessionId: row.id,
-      userId: row.user_id,
-      case: name,
+    this.announcements.committed(undefined, {
+      event: {
+        type: REPLAYS.has(name) ? 'session.replayed' : 'session.refreshed',
+        sessionId: row.id,
+        userId: row.user_id,
+        case: name,
+      },
     });
     const refreshToken = encodeRefreshToken(token, this.secrets.newest);
     return this.delivery.deliver({ access, refreshToken, isNew: token !== presented, exchange, transport });

@@ -1,33 +1,27 @@
-import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import type { EntityManager, EntitySubscriberInterface, QueryRunner } from 'typeorm';
-import { Database } from './database.js';
+import type { DataSource, EntityManager, EntitySubscriberInterface, QueryRunner } from 'typeorm';
 
 interface Pending {
+  /** How many transactions, the outer one and savepoints in it, must commit before the task runs. */
   depth: number;
   readonly task: () => void;
 }
 
-/**
- * Runs tasks once what they speak of is true: at once without a transaction, else when the caller's transaction has
- * committed. What is rolled back, also to a savepoint, never runs.
- */
-@Injectable()
-export class AfterCommit implements EntitySubscriberInterface, OnModuleInit, OnModuleDestroy {
+/** Runs tasks when the caller's transaction commits. A task that is rolled back, also to a savepoint, never runs. */
+export class CommitHooks implements EntitySubscriberInterface {
   private readonly depths = new WeakMap<QueryRunner, number>();
   private readonly pending = new WeakMap<QueryRunner, Pending[]>();
 
-  constructor(private readonly database: Database) {}
-
-  onModuleInit(): void {
-    this.database.dataSource.subscribers.push(this);
+  /** Follows the transactions of a data source from now on. */
+  attach({ subscribers }: DataSource): void {
+    subscribers.push(this);
   }
 
-  onModuleDestroy(): void {
-    const { subscribers } = this.database.dataSource;
+  detach({ subscribers }: DataSource): void {
     const index = subscribers.indexOf(this);
     if (index >= 0) subscribers.splice(index, 1);
   }
 
+  /** Runs the task after the commit of the manager's transaction; at once without a transaction. */
   onCommit(manager: EntityManager | undefined, task: () => void): void {
     const runner = manager?.queryRunner;
     if (!runner?.isTransactionActive) return task();

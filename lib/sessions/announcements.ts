@@ -1,0 +1,48 @@
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { CommitHooks } from '../common/commit-hooks.js';
+import { Revocations } from '../revocation/revocations.js';
+import type { Announcement } from '../rules/revocation-state.js';
+import { type SessionEvent, SessionEvents } from '../session.events.js';
+import { Database } from '../store/database.js';
+
+/** What a statement has changed or found. */
+export interface Change extends Announcement {
+  /** A session that the database says is not live. This may be news if the response to our own UPDATE was lost. */
+  readonly notLive?: { readonly id: string; readonly reason: string };
+  readonly event?: SessionEvent;
+}
+
+/** Tells this process's memory and the subscribers of events what the database now says. */
+@Injectable()
+export class Announcements implements OnModuleInit, OnModuleDestroy {
+  private readonly hooks = new CommitHooks();
+
+  constructor(
+    private readonly database: Database,
+    private readonly revocations: Revocations,
+    private readonly events: SessionEvents,
+  ) {}
+
+  onModuleInit(): void {
+    this.hooks.attach(this.database.dataSource);
+  }
+
+  onModuleDestroy(): void {
+    this.hooks.detach(this.database.dataSource);
+  }
+
+  /**
+   * Announces a change as soon as it is committed: at once, or with the caller's transaction. Nothing is announced of a
+   * transaction that is rolled back.
+   *
+   * @param manager the caller's transaction
+   */
+  committed(manager: EntityManager | undefined, change: Change): void {
+    this.hooks.onCommit(manager, () => {
+      this.revocations.mergeLocal(change);
+      if (change.notLive) this.revocations.markEnded(change.notLive.id, change.notLive.reason);
+      if (change.event) this.events.emit(change.event);
+    });
+  }
+}
