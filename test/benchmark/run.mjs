@@ -30,8 +30,10 @@ for (const part of asked.length > 0 ? asked : PARTS) {
   writeFileSync(`${folder}/results/${part}.json`, `${JSON.stringify({ machine, results: rows }, null, 2)}\n`);
   results.push(...rows);
 }
-const { summaryOf, tableOf } = await import('./support/table.mjs');
-console.log(`\n${Object.values(machine).join('; ')}\n\n${tableOf(results)}\n\n${summaryOf(results)}\n`);
+const { comparisonOf, summaryOf, tableOf } = await import('./support/table.mjs');
+console.log(
+  `\n${Object.values(machine).join('; ')}\n\n${tableOf(results)}\n\n${summaryOf(results)}\n\n${comparisonOf(results)}\n`,
+);
 console.error(`${Math.round((performance.now() - began) / 1_000)} s`);
 
 /** Each part in a process of its own: what the compiler has learned from one must not speed up or slow down another. */

@@ -99,9 +99,10 @@ function isKnownCommand(command: string): boolean {
   if (variable) return VARIABLES.includes(variable[1]!) && isKnownCommand(variable[2]!);
   const [program, verb, ...rest] = command.split(' ');
   // `recipes.spec.ts` runs them.
-  if (program === 'curl') return true;
+  if (['curl', 'cp', 'sleep', 'echo'].includes(program!)) return true;
   if (program === 'cd') return true;
   // The package's own generators.
+  if (program === 'nest' && verb === 'start') return rest.join(' ') === '--env-file .env';
   if (program === 'nest') return verb === 'add' && rest[0] === manifest.name && 'schematics' in manifest;
   if (program === 'npx' && verb === 'nest') return isKnownCommand(command.slice('npx '.length));
   if (program === 'npx') return verb === manifest.name && 'bin' in manifest;
@@ -112,7 +113,7 @@ function isKnownCommand(command: string): boolean {
     case 'ci':
       return rest.length === 0;
     case 'install':
-      return rest.every(name => name.startsWith('--') || PACKAGES.includes(name));
+      return rest.every(name => name.startsWith('--') || PACKAGES.includes(name.replace(/(?<=.)@\d+$/, '')));
     case 'run':
       return isRunnable(rest[0]!, rest.slice(1));
     default:

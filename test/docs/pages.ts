@@ -103,20 +103,33 @@ export const LINKS: readonly Link[] = PAGES.flatMap(page =>
   })),
 );
 
-/** The cells of the table whose header begins so; back-ticks and escapes are taken off. */
+/** The cells of the rows below the header that begins so; back-ticks and escapes are taken off. */
 export function tableOf(page: string, ...header: string[]): string[][] {
   const lines = textOf(page).split('\n');
-  const cellsOf = (line: string) =>
-    line
-      .replaceAll('\\|', '\u0000')
-      .split('|')
-      .slice(1, -1)
-      .map(cell => cell.trim().replaceAll('\u0000', '|').replaceAll('`', ''));
-  const starts = lines.flatMap((line, index) =>
-    line.startsWith('|') && header.every((name, column) => cellsOf(line)[column] === name) ? [index] : [],
-  );
-  if (starts.length !== 1) throw new Error(`${page} has ${starts.length} tables with the header ${header.join(' | ')}`);
-  const rows = lines.slice(starts[0]! + 2);
+  const rows = lines.slice(lineOfTable(page, header) + 2);
   const end = rows.findIndex(line => !line.startsWith('|'));
   return rows.slice(0, end < 0 ? rows.length : end).map(cellsOf);
+}
+
+/** All cells of the header that begins so. */
+export function headerOf(page: string, ...header: string[]): string[] {
+  return cellsOf(textOf(page).split('\n')[lineOfTable(page, header)]!);
+}
+
+function lineOfTable(page: string, header: readonly string[]): number {
+  const isHeader = (line: string) =>
+    line.startsWith('|') && header.every((name, column) => cellsOf(line)[column] === name);
+  const found = textOf(page)
+    .split('\n')
+    .flatMap((line, index) => (isHeader(line) ? [index] : []));
+  if (found.length !== 1) throw new Error(`${page} has ${found.length} tables with the header ${header.join(' | ')}`);
+  return found[0]!;
+}
+
+function cellsOf(line: string): string[] {
+  return line
+    .replaceAll('\\|', '\u0000')
+    .split('|')
+    .slice(1, -1)
+    .map(cell => cell.trim().replaceAll('\u0000', '|').replaceAll('`', ''));
 }

@@ -12,7 +12,7 @@ import {
 import type { Request, Response } from 'express';
 import expressSession from 'express-session';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -22,6 +22,7 @@ import {
   SessionModule,
   type UserSession,
 } from 'nestjs-jwt-session';
+import ts from 'typescript';
 import { CookieClient, send } from '../support/client.js';
 import { TestDatabase } from '../support/database.js';
 import { fetchJwks } from '../support/jwks.js';
@@ -229,7 +230,7 @@ describe('the commands to try', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'jwt-session-docs-'));
     database = await TestDatabase.create();
-    sample = await SampleProcess.start(database);
+    sample = await SampleProcess.start(database, { SESSION_LEEWAY: '1s' });
   });
   afterAll(async () => {
     await sample?.stop();
@@ -237,13 +238,76 @@ describe('the commands to try', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const blocks = CODE_BLOCKS.filter(({ language, text }) => language === 'sh' && text.includes('curl '));
   const run = hasCurl ? it : it.skip;
-  run.each(blocks.map(block => [nameOf(block), block.text]))('%s: curl is answered (skipped without it)', (_, text) => {
-    const script = text.replaceAll('http://localhost:3000', sample.url).replaceAll('curl -', 'curl --fail -');
-    expect(() => execFileSync('sh', ['-ec', script], { cwd: folder, stdio: 'pipe' })).not.toThrow();
+  const execute = (text: string) => {
+    const script = text.replaceAll('http://localhost:3000', sample.url);
+    return execFileSync('sh', ['-ec', script], { cwd: folder, stdio: 'pipe', encoding: 'utf8' });
+  };
+  const withCurl = CODE_BLOCKS.filter(({ language, text }) => language === 'sh' && text.includes('curl '));
+  const isTheft = ({ text }: { text: string }) => text.includes('stolen');
+
+  run.each(withCurl.filter(block => !isTheft(block)).map(block => [nameOf(block), block.text]))(
+    '%s: curl is answered (skipped without it)',
+    (_, text) => {
+      expect(() => execute(text.replaceAll('curl -', 'curl --fail -'))).not.toThrow();
+    },
+  );
+
+  run.each(withCurl.filter(isTheft).map(block => [nameOf(block), block.text]))(
+    'R02: %s: the theft is detected, for both (skipped without curl)',
+    (_, text) => {
+      const answers = execute(text.replaceAll(/^curl .*$/gm, '$&; echo'))
+        .trim()
+        .split('\n');
+      const [login, refreshed, used, victim, thief] = answers.map(answer => JSON.parse(answer) as object);
+      for (const accepted of [login, refreshed, used]) expect(accepted).not.toHaveProperty('errorCode');
+      for (const refused of [victim, thief]) expect(refused).toMatchObject({ errorCode: 'token_theft_detected' });
+    },
+  );
+});
+
+describe('the application of README', () => {
+  let database: TestDatabase;
+  let application: SampleProcess;
+  let folder: string;
+  beforeAll(async () => {
+    // Within the package, which resolves its own name there.
+    mkdirSync('build', { recursive: true });
+    folder = mkdtempSync(join(process.cwd(), 'build', 'readme-'));
+    const compilerOptions = { ...NEST_COMPILER_OPTIONS, target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext };
+    const module = ts.transpileModule(blockUnder('README.md', 'Use it', 'ts'), { compilerOptions });
+    writeFileSync(join(folder, 'app.module.js'), module.outputText);
+    writeFileSync(join(folder, 'main.js'), NEST_MAIN);
+    database = await TestDatabase.create();
+    const environment = { DATABASE_URL: database.url, SESSION_SECRET: SECRET };
+    application = await SampleProcess.run(join(folder, 'main.js'), environment);
+  });
+  afterAll(async () => {
+    await application?.stop();
+    await database?.drop();
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('starts, logs in and answers', async () => {
+    const client = new CookieClient(application.url);
+    expect((await client.send('/me')).status).toBe(401);
+    const body = { username: 'ada', password: 'lovelace' };
+    expect((await client.send('/login', { method: 'POST', body })).status).toBe(200);
+    expect((await client.send('/me')).body).toEqual({ userId: 'ada', role: 'admin' });
+    expect((await client.refresh()).status).toBe(200);
   });
 });
+
+const NEST_COMPILER_OPTIONS = { experimentalDecorators: true, emitDecoratorMetadata: true };
+
+/** That of the Nest CLI, and a line that tells the test when it listens. */
+const NEST_MAIN = `import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { AppModule } from './app.module.js';
+const app = await NestFactory.create(AppModule);
+await app.listen(process.env.PORT ?? 3000);
+console.log('The sample listens on ' + process.env.PORT);
+`;
 
 /** The kinds of what is in an object. */
 function shapeOf(value: unknown): unknown {

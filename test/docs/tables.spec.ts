@@ -1,18 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Type, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
-import { existsSync, readFileSync } from 'node:fs';
 import * as library from 'nestjs-jwt-session';
 import * as accounts from 'nestjs-jwt-session/accounts';
 import { ACCOUNT_DEFAULT_EXTRAS, ACCOUNT_DEFAULTS } from '../../lib/accounts/options/account-options.defaults.js';
 import { DEFAULT_EXTRAS, DEFAULTS } from '../../lib/options/session-options.defaults.js';
 import { ROTATION_CASES } from '../../lib/rules/rotation.js';
 import { Declarations } from './declarations.js';
-import { tableOf } from './pages.js';
+import { headerOf, tableOf } from './pages.js';
 
 const OPTIONS = 'docs/options.md';
 const INTEGRATING = 'docs/integrating.md';
-const PROTOCOL = '../shared/PROTOCOL.md';
 
 const firstColumn = (page: string, ...header: string[]) => tableOf(page, ...header).map(([name]) => name!);
 const sorted = (names: Iterable<string>) => [...names].sort();
@@ -97,15 +95,32 @@ describe('the cases of a refresh', () => {
   it('are all there', () => {
     expect(firstColumn(OPTIONS, 'case')).toEqual(Object.keys(ROTATION_CASES));
   });
+});
 
-  (existsSync(PROTOCOL) ? it : it.skip)(
-    'PROTOCOL.md (skipped where it is not beside the project) has the same cases',
-    () => {
-      const text = readFileSync(PROTOCOL, 'utf8');
-      const cases = [...text.matchAll(/^\| `(?:theft: )?([a-z-]+)` \|/gm)].map(([, name]) => name);
-      expect(cases.filter(name => name !== 'generation')).toEqual(Object.keys(ROTATION_CASES));
-    },
-  );
+describe('the comparison on the first page', () => {
+  const [COLUMNS, ...ROWS] = [headerOf('README.md', 'measured'), ...tableOf('README.md', 'measured')];
+  const measured = tableOf('docs/performance.md', 'measure', 'contestant');
+
+  it.each([
+    ['guarded requests per second, Fastify', 'guarded route, fastify', 2],
+    ['to accept a known access token', 'warm token', 2],
+    ['logins per second, 32 callers', 'logIn, 32 callers', 2],
+    ['refreshes per second, 32 callers', 'refresh, 32 callers', 2],
+    ['statements per refresh', 'refresh, 1 caller', 7],
+    ['log-outs of all sessions of a user per second', 'logOutAll, 1 caller', 2],
+  ])('%s: the results of docs/performance.md', (name, measure, column) => {
+    const [, ...shown] = ROWS.find(([first]) => first === name)!;
+    const results = COLUMNS!.slice(1).map(contestant => {
+      const prefix = contestant.toLowerCase().replace(' jwt', '-jwt');
+      const row = measured.findLast(([of, who]) => of === measure && who!.toLowerCase().startsWith(prefix));
+      return row === undefined ? '' : row[column]!.replace(/ (requests)?\/s$/, '');
+    });
+    expect(shown).toEqual(results);
+  });
+
+  it('has no other row', () => {
+    expect(ROWS).toHaveLength(6);
+  });
 });
 
 describe('the tables of routes', () => {

@@ -28,6 +28,40 @@ export function summaryOf(results) {
   return tableFrom([['measure', 'target', 'reached', 'met?'], ...rows]);
 }
 
+const COMPARED = ['this library', 'Passport JWT', 'SuperTokens', 'better-auth', 'express-session'];
+
+const COMPARISON = [
+  ['guarded requests per second, Fastify', 'guarded route, fastify', 'value'],
+  ['to accept a known access token', 'warm token', 'value'],
+  ['logins per second, 32 callers', 'logIn, 32 callers', 'value'],
+  ['refreshes per second, 32 callers', 'refresh, 32 callers', 'value'],
+  ['statements per refresh', 'refresh, 1 caller', 'statements'],
+  ['log-outs of all sessions of a user per second', 'logOutAll, 1 caller', 'value'],
+];
+
+/**
+ * The README's table: this library beside what its users would otherwise choose.
+ *
+ * @param {import('./result.mjs').Result[]} results
+ */
+export function comparisonOf(results) {
+  const rows = COMPARISON.map(([name, measure, quantity]) => [
+    name,
+    ...COMPARED.map(column => {
+      const result = results.findLast(one => one.measure === measure && isIn(column, one.contestant));
+      if (result?.[quantity] === undefined) return '';
+      const unit = result.unit === 'µs' && quantity === 'value' ? ' µs' : '';
+      return `${short(result[quantity])}${unit}`;
+    }),
+  ]).filter(([, own]) => own !== '');
+  return tableFrom([['measured', ...COMPARED], ...rows]);
+}
+
+/** The guard of this library comes after `SessionService.verify`, and is what is compared. */
+function isIn(column, contestant) {
+  return contestant.toLowerCase().startsWith(column.toLowerCase().replace(' jwt', '-jwt'));
+}
+
 function tableFrom(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map(row => row[column].length)));
   const line = row => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`;
