@@ -9,14 +9,7 @@ import { LocalSessionAuthenticator } from './http/local-session-authenticator.js
 import { SessionAuthenticator } from './http/session-authenticator.js';
 import { TokenBinding } from './tokens/token-binding.js';
 import { JwksRoute } from './http/jwks-route.js';
-import { KeyRing } from './keys/key-ring.js';
-import { KeyRotation } from './keys/key-rotation.js';
-import { KeySource } from './keys/key-source.js';
-import { ServerSecrets } from './keys/server-secrets.js';
-import { StoredKeys } from './keys/stored-keys.js';
-import { ConfiguredKeys } from './keys/configured-keys.js';
-import { VerificationKeys } from './keys/verification-keys.js';
-import { ResolvedSessionOptions } from './options/resolve-options.js';
+import { KEY_PROVIDERS } from './keys/key.providers.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';
 import { RevocationCheck } from './revocation/revocation-check.js';
 import { Revocations } from './revocation/revocations.js';
@@ -64,21 +57,7 @@ const store = [
   Notifications,
 ];
 
-const keys = [
-  ServerSecrets,
-  StoredKeys,
-  ConfiguredKeys,
-  {
-    provide: KeySource,
-    inject: [ResolvedSessionOptions, StoredKeys, ConfiguredKeys],
-    useFactory: (options: ResolvedSessionOptions, stored: StoredKeys, supplied: ConfiguredKeys) =>
-      options.keys.signingKey === undefined ? stored : supplied,
-  },
-  KeyRing,
-  { provide: VerificationKeys, useExisting: KeyRing },
-  KeyRotation,
-  JwksRoute,
-];
+const keys = [...KEY_PROVIDERS, JwksRoute];
 
 const revocation = [Revocations, RevocationFeed, RevocationCheck];
 

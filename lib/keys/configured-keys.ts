@@ -1,18 +1,17 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { ResolvedSessionOptions, SessionOptionsError } from '../options/resolve-options.js';
+import { Logger } from '@nestjs/common';
+import type { SessionClock, SessionTimers } from '../common/clock.js';
+import { type ResolvedSessionOptions, SessionOptionsError } from '../options/resolve-options.js';
 import type { SigningKey } from '../options/session-options.js';
 import { coveringPeriods, EVER, type KeyPeriod, tokenTiming } from '../rules/key-periods.js';
-import { SessionClock, SessionTimers } from '../common/clock.js';
-import { KeySource, type RingKey } from './key-source.js';
-import { importSigningKey } from './signing-key-import.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
+import type { KeySource, RingKey } from './key-ring.js';
+import { importSigningKey } from './signing-key-import.js';
 
-/** How long the application's function may take: requests with a `kid` that is not known yet wait for it. */
-const TIMEOUT_MS = 10_000;
+/** Time limit for the application's function: requests with an unknown `kid` wait for it. */
+const FUNCTION_TIMEOUT_MS = 10_000;
 
-/** The application's own keys (F6): one for good, or one for each period. They never touch the database. */
-@Injectable()
-export class ConfiguredKeys extends KeySource {
+/** The application's own keys (F6): one for ever, or one for each period. They are not kept in the database. */
+export class ConfiguredKeys implements KeySource {
   private readonly logger = new Logger('SessionKeys');
   private readonly byPeriod = new Map<number, Promise<RingKey>>();
 
@@ -20,11 +19,9 @@ export class ConfiguredKeys extends KeySource {
     private readonly options: ResolvedSessionOptions,
     private readonly clock: SessionClock,
     private readonly timers: SessionTimers,
-  ) {
-    super();
-  }
+  ) {}
 
-  /** @throws Error where the key that is to sign now cannot be had; failing that, the others are logged and left out */
+  /** @throws Error if the current key cannot be loaded. Failures of other periods are logged and skipped. */
   async load(): Promise<RingKey[]> {
     if (typeof this.options.keys.signingKey !== 'function') return [await this.keyOf(EVER)];
     const now = this.clock.now();
@@ -37,7 +34,7 @@ export class ConfiguredKeys extends KeySource {
     const others = periods.filter(period => period !== current).map(period => this.keyOf(period));
     for (const outcome of await Promise.allSettled(others)) {
       if (outcome.status === 'rejected') this.logger.error((outcome.reason as Error).message);
-      else if (keys.some(key => isAnotherOfThatName(key, outcome.value))) {
+      else if (keys.some(key => isOtherKeyOfSameId(key, outcome.value))) {
         this.logger.error(
           `option "keys.signingKey": the keys of two periods have the "kid" ${outcome.value.kid}, so that the tokens of one are refused: give each key its own`,
         );
@@ -46,20 +43,20 @@ export class ConfiguredKeys extends KeySource {
     return keys.sort((a, b) => a.signFrom - b.signFrom);
   }
 
-  /** Asked for once in each period: what the application answers later for the same one does not count. */
+  /** The application is asked once for each period; a later answer for the same period does not count. */
   private keyOf(period: KeyPeriod): Promise<RingKey> {
     const known = this.byPeriod.get(period.period);
     if (known) return known;
-    const asked = this.ask(period);
-    this.byPeriod.set(period.period, asked);
-    asked.catch(() => this.byPeriod.delete(period.period));
-    return asked;
+    const imported = this.importKeyOf(period);
+    this.byPeriod.set(period.period, imported);
+    imported.catch(() => this.byPeriod.delete(period.period));
+    return imported;
   }
 
-  private async ask(period: KeyPeriod): Promise<RingKey> {
-    const given = await this.given(period);
-    const key = { ...period, ...importSigningKey(given, this.options.accessToken.algorithm) };
-    // Whoever shares the secret could make refresh tokens and open seals with it.
+  private async importKeyOf(period: KeyPeriod): Promise<RingKey> {
+    const given = await this.request(period);
+    const key = { ...period, ...(await importSigningKey(given, this.options.accessToken.algorithm)) };
+    // An application that shares the secret could make refresh tokens and decrypt signing keys with it.
     if (key.privateKey.type === 'secret' && this.isServerSecret(key.privateKey.export())) {
       throw new SessionOptionsError([
         'option "keys.signingKey" is the same as "secret", which no other application may know: write another one',
@@ -68,14 +65,14 @@ export class ConfiguredKeys extends KeySource {
     return key;
   }
 
-  private async given(period: KeyPeriod): Promise<SigningKey | undefined> {
+  private async request(period: KeyPeriod): Promise<SigningKey | undefined> {
     const { signingKey } = this.options.keys;
     if (typeof signingKey !== 'function') return signingKey;
     const [from, until] = [new Date(period.signFrom), new Date(period.signUntil)];
     try {
-      // In a function of its own, so that one that throws at once is no different from one that rejects.
+      // The wrapper turns a function that throws into one that rejects.
       return await this.timers.within(
-        TIMEOUT_MS,
+        FUNCTION_TIMEOUT_MS,
         (async () => signingKey({ from, until }))(),
         () => new SessionStoreUnavailableError(),
       );
@@ -92,12 +89,12 @@ export class ConfiguredKeys extends KeySource {
   }
 }
 
-function isAnotherOfThatName(key: RingKey, other: RingKey): boolean {
+function isOtherKeyOfSameId(key: RingKey, other: RingKey): boolean {
   return key.kid === other.kid && !key.publicKey.equals(other.publicKey);
 }
 
 function reasonOf(error: unknown): string {
-  // What JSON.parse says quotes what it was given: the key.
+  // The message of JSON.parse quotes its input, which is the key.
   if (error instanceof SyntaxError) return 'it cannot parse what it has';
   return error instanceof Error ? error.message : 'it has thrown no Error';
 }

@@ -1,5 +1,4 @@
 import {
-  createHash,
   createPublicKey,
   generateKeyPair as generateKeyPairWithCallback,
   type JsonWebKey,
@@ -12,7 +11,8 @@ const generate = promisify(generateKeyPairWithCallback);
 
 /** The curve of each ECDSA algorithm (RFC 7518, section 3.4). */
 export const CURVES = { ES256: 'P-256', ES384: 'P-384' } as const;
-/** The size of RSA keys that are made, and the least of those that count (RFC 7518, section 3.3). */
+
+/** Modulus length of generated RSA keys, and the minimum accepted (RFC 7518, section 3.3). */
 export const RSA_BITS = 2048;
 
 /** Generates the private key for an algorithm, off the main thread. */
@@ -24,21 +24,12 @@ export async function generatePrivateKey(algorithm: GeneratedAlgorithm): Promise
   return privateKey;
 }
 
-/** The public members only (RFC 7517). */
+/** The public members of a key as a JWK (RFC 7517). */
 export function publicJwkOf(privateKey: KeyObject): JsonWebKey {
   return createPublicKey(privateKey).export({ format: 'jwk' });
 }
 
-const REQUIRED_MEMBERS = { EC: ['crv', 'kty', 'x', 'y'], RSA: ['e', 'kty', 'n'], oct: ['k', 'kty'] } as const;
-
-/** The JWK thumbprint (RFC 7638), which serves as `kid`. */
-export function thumbprintOf(jwk: JsonWebKey): string {
-  const required = REQUIRED_MEMBERS[jwk.kty as keyof typeof REQUIRED_MEMBERS];
-  const canonical = JSON.stringify(Object.fromEntries(required.map(member => [member, jwk[member]])));
-  return createHash('sha256').update(canonical).digest('base64url');
-}
-
-/** The bytes of a signature (RFC 7518, section 3): as many as RSA's modulus has, two numbers of the curve's, or the hash. */
+/** The length of a signature in bytes (RFC 7518, section 3): RSA's modulus, two numbers of the curve, or the hash. */
 export function signatureBytes(algorithm: AccessTokenAlgorithm, publicKey: KeyObject): number {
   switch (algorithm) {
     case 'HS256':

@@ -1,16 +1,56 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { signingKey, verifyingKeys } from '../rules/key-periods.js';
+import { Logger } from '@nestjs/common';
+import type { JsonWebKey, KeyObject } from 'node:crypto';
+import type { SessionClock } from '../common/clock.js';
+import type { ResolvedSessionOptions } from '../options/resolve-options.js';
+import type { AccessTokenAlgorithm } from '../options/session-options.js';
+import { type KeyPeriod, signingKey, verifyingKeys } from '../rules/key-periods.js';
 import { SessionError, SessionStoreUnavailableError } from '../session.errors.js';
-import { SessionClock } from '../common/clock.js';
-import { KeySource, type RingKey } from './key-source.js';
-import { VerificationKeys } from './verification-keys.js';
 
-/** An unknown `kid` reloads the keys, but not more often than this: made-up ones must not become queries. */
-const RELOAD_INTERVAL = 1_000;
+/** A key that access tokens are verified with. */
+export interface VerificationKey {
+  readonly kid: string;
+  readonly algorithm: AccessTokenAlgorithm;
+  /** The public key; the shared secret for HS256. */
+  readonly publicKey: KeyObject;
+}
 
-/** The signing keys in memory. */
-@Injectable()
+/** Finds verification keys: in the key ring of `SessionModule`, in the JWK Set of another application for a verifier. */
+export abstract class VerificationKeys {
+  /**
+   * Finds the key of a token's `kid`; undefined if there is no such key or it no longer counts.
+   *
+   * @param algorithm `alg` of the token's header: a key counts for its own algorithm only
+   */
+  abstract find(kid: string, algorithm: string): Promise<VerificationKey | undefined>;
+}
+
+/** A key that this process can sign with. */
+export interface RingKey extends KeyPeriod, VerificationKey {
+  readonly privateKey: KeyObject;
+  /** Undefined for a secret, which no JWK Set may show. */
+  readonly publicJwk?: JsonWebKey;
+}
+
+/** Where the key ring loads its keys from: the database (`GeneratedKeys`) or the application (`ConfiguredKeys`). */
+export interface KeySource {
+  /** Loads every key that may count now. A key in `known` is returned as it is. */
+  load(known: ReadonlyMap<string, RingKey>): Promise<RingKey[]>;
+}
+
+/** An unknown `kid` reloads the keys, at most this often: invented ones must not become queries. */
+const RELOAD_INTERVAL_MS = 1_000;
+
+/**
+ * The signing keys in memory.
+ *
+ * | member | keys |
+ * |---|---|
+ * | `candidates` | all keys of the configured algorithm, also those of past and future periods |
+ * | `current`, `requireSigningKey()` | the candidate that signs now |
+ * | `verifying` | every key that has not retired, of any algorithm: the JWK Set |
+ * | `accepts(kid)` | whether the key is among `verifying` |
+ * | `isDistrusted(kid)` | whether the key was distrusted; a retired key was not |
+ */
 export class KeyRing extends VerificationKeys {
   private readonly logger = new Logger('SessionKeys');
   private keys: readonly RingKey[] = [];
@@ -26,56 +66,53 @@ export class KeyRing extends VerificationKeys {
     super();
   }
 
-  /** Reads the keys again. */
+  /** Loads the keys again. */
   async reload(): Promise<void> {
     const keys = await this.source.load(new Map(this.keys.map(key => [key.kid, key])));
     this.keys = keys.filter(({ kid }) => !this.distrusted.has(kid));
   }
 
-  /** The keys of the configured algorithm. */
   get candidates(): readonly RingKey[] {
     return this.keys.filter(({ algorithm }) => algorithm === this.options.accessToken.algorithm);
   }
 
-  /** The key that signs now, if any. */
   get current(): RingKey | undefined {
     return signingKey(this.candidates, this.clock.now());
   }
 
-  /** @throws SessionStoreUnavailableError while there is none */
-  get signing(): RingKey {
+  /** @throws SessionStoreUnavailableError if no key signs now */
+  requireSigningKey(): RingKey {
     const key = this.current;
     if (!key) throw new SessionStoreUnavailableError('There is no signing key at the moment: try again');
     return key;
   }
 
-  /** The keys whose tokens count, and that the JWKS shows: each once, however many periods it serves. */
+  /** Each key once, even if it serves several periods. */
   get verifying(): RingKey[] {
     const keys = verifyingKeys(this.keys, this.clock.now());
     return keys.filter(({ kid }, index) => keys.findIndex(key => key.kid === kid) === index);
   }
 
-  /** Whether tokens of this key still count. Asked on every request, so it makes no array. */
+  /** Called on every request, so it allocates no array. */
   accepts(kid: string, now: number): boolean {
     return this.keys.some(key => key.kid === kid && now < key.retireAt);
   }
 
-  /** Whether this process has heard that the key is distrusted; one that has only retired is not. */
   isDistrusted(kid: string): boolean {
     return this.distrusted.has(kid);
   }
 
-  /** The key of a token's `kid`; one that is not known may have been made by another process a moment ago. */
+  /** Reloads the keys for an unknown `kid`: another process may just have made the key. */
   override async find(kid: string): Promise<RingKey | undefined> {
     return this.lookUp(kid) ?? (await this.findAfterReload(kid));
   }
 
   /**
-   * Takes distrusted keys out of use for good; a reload that was under way must not bring them back.
+   * Stops using keys for good; a reload that is under way does not bring them back.
    *
-   * @returns whether any was in use
+   * @returns whether any of them was in use
    */
-  forget(kids: readonly string[]): boolean {
+  distrust(kids: readonly string[]): boolean {
     for (const kid of kids) this.distrusted.add(kid);
     const kept = this.keys.filter(({ kid }) => !this.distrusted.has(kid));
     const changed = kept.length < this.keys.length;
@@ -89,7 +126,7 @@ export class KeyRing extends VerificationKeys {
 
   private async findAfterReload(kid: string): Promise<RingKey | undefined> {
     const now = this.clock.now();
-    if (!this.reloading && Math.abs(now - this.reloadedAt) >= RELOAD_INTERVAL) {
+    if (!this.reloading && Math.abs(now - this.reloadedAt) >= RELOAD_INTERVAL_MS) {
       this.reloadedAt = now;
       this.reloading = this.reloadForToken().finally(() => (this.reloading = undefined));
     }
@@ -102,7 +139,7 @@ export class KeyRing extends VerificationKeys {
       await this.reload();
     } catch (error) {
       if (error instanceof SessionError) throw error;
-      // What the application's own function says of its keys is for the log, not for whoever has sent a token.
+      // The message of the application's own function is for the log, not for the sender of a token.
       this.logger.error(error instanceof Error ? error.message : String(error));
       throw new SessionStoreUnavailableError();
     }

@@ -1,3 +1,4 @@
+import { calculateJwkThumbprint } from 'jose';
 import {
   createPrivateKey,
   createPublicKey,
@@ -10,28 +11,29 @@ import {
 import { SessionOptionsError } from '../options/resolve-options.js';
 import type { AccessTokenAlgorithm } from '../options/session-options.js';
 import { SERVER_SECRET_BYTES } from '../rules/server-keys.js';
-import { CURVES, publicJwkOf, RSA_BITS, thumbprintOf } from './key-pair.js';
-import type { RingKey } from './key-source.js';
+import { CURVES, publicJwkOf, RSA_BITS } from './key-pair.js';
+import type { RingKey } from './key-ring.js';
 
 type ImportedKey = Pick<RingKey, 'kid' | 'algorithm' | 'privateKey' | 'publicKey' | 'publicJwk'>;
 
 const HERE = { module: 'SessionModule', option: 'keys.signingKey' };
 
-/** What a header can carry whatever wrote and reads it, and what leaves room for claims. */
+/** Printable ASCII only, and short enough to leave room for claims. */
 const KID = /^[\x21-\x7e]{1,128}$/;
 
-/** How keys look that others know or that are no secrets at all. */
-const OTHER_KEY = /-----BEGIN |"kty"|^ssh-/;
+/** Marks of public keys and of PEM or JSON text given as a secret. */
+const NO_SECRET = /-----BEGIN |"kty"|^ssh-/;
 
-/** OpenSSL's names of the curves. */
+/** OpenSSL's names for the curves. */
 const NAMED_CURVES: Record<string, string> = { 'P-256': 'prime256v1', 'P-384': 'secp384r1' };
 
 /**
- * Reads what `keys.signingKey` is or has answered: a PEM or a JWK, a `KeyObject`; for HS256 the secret itself.
+ * Imports the value of `keys.signingKey`, or the result of its function: a PEM, a JWK or a `KeyObject`; for HS256 the
+ * secret itself. Imported by hand rather than by `jose`, whose messages do not say what to write instead.
  *
- * @throws SessionOptionsError for what is no key of the algorithm; nothing of the key stands in the message
+ * @throws SessionOptionsError if it is not a private key of the algorithm; the message holds no part of the key
  */
-export function importSigningKey(given: unknown, algorithm: AccessTokenAlgorithm): ImportedKey {
+export async function importSigningKey(given: unknown, algorithm: AccessTokenAlgorithm): Promise<ImportedKey> {
   if (algorithm === 'HS256') return importSecret(given);
   const privateKey = readPrivateKey(given);
   const mistake = mistakeOf(privateKey, algorithm) ?? mistakeInJwk(given, algorithm);
@@ -39,16 +41,22 @@ export function importSigningKey(given: unknown, algorithm: AccessTokenAlgorithm
   const publicKey = createPublicKey(privateKey);
   if (!isPair(privateKey, publicKey)) throw wrong('its public members belong to another private key');
   const publicJwk = publicJwkOf(privateKey);
-  return { kid: kidOf(given) ?? thumbprintOf(publicJwk), algorithm, privateKey, publicKey, publicJwk };
+  return {
+    kid: kidOf(given) ?? (await calculateJwkThumbprint(publicJwk)),
+    algorithm,
+    privateKey,
+    publicKey,
+    publicJwk,
+  };
 }
 
 /**
- * Reads a secret that applications share.
+ * Imports a secret that applications share (HS256).
  *
- * @param where it was written, for the message
- * @throws SessionOptionsError
+ * @param where module and option for the message
+ * @throws SessionOptionsError if it is not a secret of at least 32 bytes
  */
-export function importSecret(given: unknown, where = HERE): ImportedKey {
+export async function importSecret(given: unknown, where = HERE): Promise<ImportedKey> {
   const secret = readSecret(given);
   if (!secret) {
     throw wrong(
@@ -62,21 +70,21 @@ export function importSecret(given: unknown, where = HERE): ImportedKey {
   if (secret.symmetricKeySize! < SERVER_SECRET_BYTES) {
     throw wrong(`for HS256 write a random secret of at least ${SERVER_SECRET_BYTES} bytes`, where);
   }
-  const kid = kidOf(given) ?? thumbprintOf(secret.export({ format: 'jwk' }));
+  const kid = kidOf(given) ?? (await calculateJwkThumbprint(secret.export({ format: 'jwk' })));
   return { kid, algorithm: 'HS256', privateKey: secret, publicKey: secret };
 }
 
 function readSecret(given: unknown): KeyObject | undefined {
   const secret = secretOf(given);
-  // Bytes of a key that others know, as a public one, would let them sign.
-  return secret?.type === 'secret' && !OTHER_KEY.test(secret.export().toString('latin1')) ? secret : undefined;
+  // With the bytes of a public key as the secret, everybody could sign.
+  return secret?.type === 'secret' && !NO_SECRET.test(secret.export().toString('latin1')) ? secret : undefined;
 }
 
 function secretOf(given: unknown): KeyObject | undefined {
   if (given instanceof KeyObject) return given;
   if (typeof given === 'string') return createSecretKey(given, 'utf8');
   if (Buffer.isBuffer(given)) return createSecretKey(given);
-  // Node decodes what is no base64url to fewer bytes, and other libraries refuse it.
+  // Node ignores characters outside base64url, which other libraries refuse.
   if (isJwk(given) && given.kty === 'oct' && /^[\w-]+$/.test(String(given.k))) {
     return createSecretKey(String(given.k), 'base64url');
   }
@@ -85,13 +93,13 @@ function secretOf(given: unknown): KeyObject | undefined {
 
 function readPrivateKey(given: unknown): KeyObject {
   if (given instanceof KeyObject) return given;
-  // What OpenSSL says of it ("interrupted or cancelled") helps nobody.
+  // OpenSSL's own message ("interrupted or cancelled") does not name the cause.
   if (isText(given) && given.includes('ENCRYPTED')) throw wrong('it is encrypted: write it without a passphrase');
   try {
     if (isJwk(given)) return createPrivateKey({ key: given, format: 'jwk' });
     if (isText(given)) return createPrivateKey(given);
   } catch {
-    // What OpenSSL says of it may quote the key.
+    // OpenSSL's message may quote the key.
     throw wrong('it is no private key that can be read: write a PEM (PKCS #8) without a passphrase, or a private JWK');
   }
   throw wrong('write a private key as a PEM, a JWK or a KeyObject, or a function that returns one');
@@ -108,7 +116,7 @@ function mistakeOf(key: KeyObject, algorithm: Exclude<AccessTokenAlgorithm, 'HS2
   return isRsa ? undefined : `${algorithm} needs an RSA key of at least ${RSA_BITS} bits`;
 }
 
-/** What a JWK says of itself beside its numbers (RFC 7517, section 4). */
+/** Checks `alg`, `use` and `kid` of a JWK (RFC 7517, section 4). */
 function mistakeInJwk(given: unknown, algorithm: AccessTokenAlgorithm): string | undefined {
   if (!isJwk(given)) return undefined;
   const { alg = algorithm, use = 'sig', kid = 'none' } = given;
@@ -118,18 +126,18 @@ function mistakeInJwk(given: unknown, algorithm: AccessTokenAlgorithm): string |
   return 'the "kid" of the JWK: write 1 to 128 ASCII characters without spaces, or leave it out';
 }
 
-/** The members of a JWK may be those of two keys; everything that it signs would be refused, here and elsewhere. */
+/** A JWK may mix the members of two keys; all its signatures would be refused. */
 function isPair(privateKey: KeyObject, publicKey: KeyObject): boolean {
   const probe = Buffer.from(HERE.option);
   try {
     return verify('sha256', probe, publicKey, sign('sha256', probe, privateKey));
   } catch {
-    // OpenSSL cannot even compute with it.
+    // OpenSSL refuses to compute with such a key.
     return false;
   }
 }
 
-/** A JWK may bring the name under which it is known elsewhere (RFC 7517, section 4.5). */
+/** A JWK may bring its own `kid` (RFC 7517, section 4.5). */
 function kidOf(given: unknown): string | undefined {
   const { kid } = isJwk(given) ? given : {};
   return typeof kid === 'string' ? kid : undefined;

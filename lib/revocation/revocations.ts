@@ -74,7 +74,7 @@ export class Revocations {
 
   private merge(announcement: Announcement, source: 'local' | 'remote'): void {
     const news = this.state.merge(announcement, this.clock.now());
-    if (this.keys.forget(announcement.keys ?? [])) this.replaceKeys();
+    if (this.keys.distrust(announcement.keys ?? [])) this.replaceKeys();
     const reasons = new Map(announcement.sessions?.map(({ id, reason }) => [id, reason]));
     // One event per reason: those that ended together are told together.
     for (const reason of new Set(news.map(id => reasons.get(id)!))) {

@@ -14,8 +14,8 @@ export interface ServerKeys {
   readonly encryption: Buffer;
   /** Makes CSRF tokens. */
   readonly csrf: Buffer;
-  /** Seals private signing keys. */
-  readonly seal: Buffer;
+  /** Encrypts private signing keys. */
+  readonly keyEncryption: Buffer;
 }
 
 /** The shortest server secret that is accepted, in bytes. */
@@ -32,7 +32,7 @@ export function deriveServerKeys(secret: string): ServerKeys {
     binding: derive('access-token/binding', 32),
     encryption: derive('access-token/encryption', 32),
     csrf: derive('csrf-token', 32),
-    seal: derive('signing-key/seal', 32),
+    keyEncryption: derive('signing-key/encryption', 32),
   };
 }
 

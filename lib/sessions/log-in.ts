@@ -88,7 +88,7 @@ export class SessionIssuer {
     const claims = await this.claimsHook.claimsFor({ userId, sessionId: id, claims: given }, manager);
     this.delivery.requireFit(userId, claims, exchange ? transport : 'bearer');
     // Asked for before anything is written: a session whose tokens cannot be signed would be nobody's.
-    void this.keys.signing;
+    this.keys.requireSigningKey();
 
     const secret = randomBytes(SECRET_BYTES);
     const { idleLifetime, absoluteLifetime } = this.options.session;

@@ -3,11 +3,8 @@ import { compactDecrypt, CompactEncrypt } from 'jose';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
-import { randomBytes } from '../common/random.js';
 import { AccessTokenDecryption, ENCRYPTION_HEADER, encryptionOf } from './access-token-decryption.js';
 import { base64urlLength } from './base64url.js';
-
-const IV_BYTES = 12;
 
 /**
  * Encrypts access tokens where `accessToken.encryption` says so (F27): a JWE (RFC 7516) with a direct key around the signed
@@ -29,7 +26,6 @@ export class AccessTokenEncryption extends AccessTokenDecryption {
     const { newest } = this.secrets;
     return new CompactEncrypt(Buffer.from(token))
       .setProtectedHeader({ ...ENCRYPTION_HEADER, kid: `${newest.id}.${kid}` })
-      .setInitializationVector(randomBytes(IV_BYTES))
       .encrypt(keyFor(kid, newest));
   }
 

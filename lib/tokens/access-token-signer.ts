@@ -36,7 +36,7 @@ export class AccessTokenSigner {
     row: SessionRow,
     branch: { readonly generation: number; readonly hash: Buffer },
   ): Promise<SignedAccessToken> {
-    const { kid, privateKey, algorithm } = this.keys.signing;
+    const { kid, privateKey, algorithm } = this.keys.requireSigningKey();
     const { lifetime, issuer, audience } = this.options.accessToken;
     const payload: SessionClaims & RegisteredClaims = {
       // JSON leaves out what is undefined.
@@ -75,7 +75,7 @@ export class AccessTokenSigner {
   /** The most characters that a token with these claims can have, at any generation. */
   lengthWith(userId: string, claims: SessionClaims): number {
     const { issuer, audience } = this.options.accessToken;
-    const { kid, algorithm, publicKey } = this.keys.signing;
+    const { kid, algorithm, publicKey } = this.keys.requireSigningKey();
     const uuid = '00000000-0000-0000-0000-000000000000';
     const payload: RegisteredClaims = {
       iss: issuer,

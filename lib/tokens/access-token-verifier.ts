@@ -1,5 +1,5 @@
 import { Injectable, Logger, Optional } from '@nestjs/common';
-import { VerificationKeys } from '../keys/verification-keys.js';
+import { VerificationKeys } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { isUuid } from '../common/uuid.js';
 import { AccessTokenInvalidError } from '../session.errors.js';

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { createRemoteJWKSet, errors } from 'jose';
 import { KeyObject } from 'node:crypto';
-import { VerificationKeys, type VerificationKey } from '../keys/verification-keys.js';
+import { VerificationKeys, type VerificationKey } from '../keys/key-ring.js';
 import { GENERATED_ALGORITHMS } from '../options/session-options.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 

@@ -3,7 +3,7 @@ import type { VerifiedToken } from '../tokens/access-token.claims.js';
 import { AccessTokenVerifier } from '../tokens/access-token-verifier.js';
 import { HttpSessionAuthenticator } from '../http/http-session-authenticator.js';
 import { VerifiedTokenCache } from '../tokens/verified-token-cache.js';
-import { VerificationKeys } from '../keys/verification-keys.js';
+import { VerificationKeys } from '../keys/key-ring.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import { SessionClock } from '../common/clock.js';

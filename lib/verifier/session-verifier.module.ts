@@ -1,7 +1,7 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { AccessTokenVerifier } from '../tokens/access-token-verifier.js';
 import { SessionAuthenticator } from '../http/session-authenticator.js';
-import { VerificationKeys } from '../keys/verification-keys.js';
+import { VerificationKeys } from '../keys/key-ring.js';
 import { type AsyncOptions, asyncOptionsProviders } from '../common/async-options.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionEvents } from '../session.events.js';
@@ -70,8 +70,8 @@ function declare(options: Provider[], isGlobal = true, imports: DynamicModule['i
       {
         provide: VerificationKeys,
         inject: [SessionVerifierOptions],
-        useFactory: ({ jwksUri, sharedSecret }: SessionVerifierOptions): VerificationKeys =>
-          jwksUri === undefined ? new SharedSecretKeys(sharedSecret!) : new RemoteKeys(jwksUri),
+        useFactory: async ({ jwksUri, sharedSecret }: SessionVerifierOptions): Promise<VerificationKeys> =>
+          jwksUri === undefined ? SharedSecretKeys.of(sharedSecret!) : new RemoteKeys(jwksUri),
       },
       SessionClock,
       SessionEvents,

@@ -1,16 +1,18 @@
-import { Injectable } from '@nestjs/common';
+import { type VerificationKey, VerificationKeys } from '../keys/key-ring.js';
 import { importSecret } from '../keys/signing-key-import.js';
-import { type VerificationKey, VerificationKeys } from '../keys/verification-keys.js';
 import type { SigningKey } from '../options/session-options.js';
 
-/** The secret that this service and the issuing application share (HS256). Who verifies with it could sign as well. */
-@Injectable()
+/** The secret that this service shares with the issuing application (HS256). A service that verifies with it can also sign. */
 export class SharedSecretKeys extends VerificationKeys {
-  private readonly key: VerificationKey;
-
-  constructor(secret: SigningKey) {
+  private constructor(private readonly key: VerificationKey) {
     super();
-    this.key = importSecret(secret, { module: 'SessionVerifierModule', option: 'sharedSecret' });
+  }
+
+  /** @throws SessionOptionsError if it is not a secret of at least 32 bytes */
+  static async of(secret: SigningKey): Promise<SharedSecretKeys> {
+    return new SharedSecretKeys(
+      await importSecret(secret, { module: 'SessionVerifierModule', option: 'sharedSecret' }),
+    );
   }
 
   async find(kid: string): Promise<VerificationKey | undefined> {

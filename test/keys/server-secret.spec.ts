@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { calculateJwkThumbprint } from 'jose';
 import { generateKeyPairSync } from 'node:crypto';
 import { AccessTokenInvalidError, RefreshTokenInvalidError } from 'nestjs-jwt-session';
-import { publicJwkOf, thumbprintOf } from '../../lib/keys/key-pair.js';
-import { sealPrivateKey } from '../../lib/keys/key-encryption.js';
+import { publicJwkOf } from '../../lib/keys/key-pair.js';
+import { encryptPrivateKey } from '../../lib/keys/key-encryption.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import { refusalOf } from '../support/application.js';
 import { es256, jws, partsOf } from '../support/forged-token.js';
@@ -165,13 +166,13 @@ describe('the server secret', () => {
       const stolen = deriveServerKeys(row!.sealed_private_key.toString('base64url'));
       const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       const publicJwk = publicJwkOf(privateKey);
-      const kid = thumbprintOf(publicJwk);
+      const kid = await calculateJwkThumbprint(publicJwk);
       const forge = async (purpose: string) => {
         const context = { kid, purpose, algorithm: 'ES256', period: 1, publicJwk };
         await own.database.query(
           `INSERT INTO jwt_session_key VALUES ($1, $2, 'ES256', 1, $3, $4, clock.now(), clock.now(),
              clock.now() + interval '7d', clock.now() + interval '8d')`,
-          [kid, purpose, JSON.stringify(publicJwk), sealPrivateKey(privateKey, context, stolen, Buffer.alloc(12))],
+          [kid, purpose, JSON.stringify(publicJwk), encryptPrivateKey(privateKey, context, stolen)],
         );
       };
       const { header, payload } = partsOf(accessToken!);

@@ -66,5 +66,5 @@ export function hs256(secret: string | Buffer): Signature {
  * the token.
  */
 export function ownKey({ app }: TestApp) {
-  return app.get(KeyRing, { strict: false }).signing;
+  return app.get(KeyRing, { strict: false }).requireSigningKey();
 }

@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { calculateJwkThumbprint } from 'jose';
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { AccessTokenInvalidError } from 'nestjs-jwt-session';
 import { KeyRing } from '../../lib/keys/key-ring.js';
-import { publicJwkOf, thumbprintOf } from '../../lib/keys/key-pair.js';
-import { sealPrivateKey } from '../../lib/keys/key-encryption.js';
+import { publicJwkOf } from '../../lib/keys/key-pair.js';
+import { encryptPrivateKey } from '../../lib/keys/key-encryption.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import { es256, jws, type Members, partsOf } from '../support/forged-token.js';
 import { fetchJwks } from '../support/jwks.js';
@@ -14,7 +15,7 @@ import { TestApps } from '../support/test-apps.js';
 
 const STRANGER = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 const STRANGER_JWK = publicJwkOf(STRANGER);
-const STRANGER_KID = thumbprintOf(STRANGER_JWK);
+const STRANGER_KID = await calculateJwkThumbprint(STRANGER_JWK);
 
 describe('a signing key whose row was written by somebody without the secret', () => {
   let apps: TestApps;
@@ -163,10 +164,9 @@ describe('a signing key whose row was written by somebody without the secret', (
       period: 1,
       publicJwk: STRANGER_JWK,
     };
-    const iv = Buffer.alloc(12, 1);
 
     it('the control: sealed under the secret, it would be trusted', async () => {
-      await insert(sealPrivateKey(STRANGER, context, deriveServerKeys(SECRET), iv));
+      await insert(encryptPrivateKey(STRANGER, context, deriveServerKeys(SECRET)));
       await fresh(({ sessions }) =>
         expect(sessions.verify(forged(STRANGER_KID))).resolves.toMatchObject({ userId: 'grace' }),
       );
@@ -175,19 +175,14 @@ describe('a signing key whose row was written by somebody without the secret', (
     it.each<[string, () => Buffer]>([
       ['unsealed', () => STRANGER.export({ type: 'pkcs8', format: 'der' })],
       ['with an empty seal', () => Buffer.alloc(0)],
-      [
-        'sealed under a secret of theirs',
-        () => sealPrivateKey(STRANGER, context, deriveServerKeys('x'.repeat(32)), iv),
-      ],
+      ['sealed under a secret of theirs', () => encryptPrivateKey(STRANGER, context, deriveServerKeys('x'.repeat(32)))],
       [
         'sealed under a secret of theirs that bears the name of ours',
         () =>
-          sealPrivateKey(
-            STRANGER,
-            context,
-            { ...deriveServerKeys('x'.repeat(32)), id: deriveServerKeys(SECRET).id },
-            iv,
-          ),
+          encryptPrivateKey(STRANGER, context, {
+            ...deriveServerKeys('x'.repeat(32)),
+            id: deriveServerKeys(SECRET).id,
+          }),
       ],
     ])('%s: is neither trusted nor used', async (_name, seal) => {
       await insert(seal());
@@ -203,7 +198,7 @@ describe('a signing key whose row was written by somebody without the secret', (
       const secret = Buffer.alloc(32, 7);
       const generated = deriveServerKeys(secret.toString('base64url'));
       await insert(secret, { kid: 'server-secret', purpose: 'server-secret', algorithm: 'none', period: 0 });
-      await insert(sealPrivateKey(STRANGER, context, generated, iv));
+      await insert(encryptPrivateKey(STRANGER, context, generated));
       await expectNotTrusted([forged(STRANGER_KID)], kids);
     });
   });
