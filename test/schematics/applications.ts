@@ -147,6 +147,30 @@ export class AppModule {}
     'src/notes.spec.ts':
       "// @ts-nocheck\nimport { TypeOrmModule } from '@nestjs/typeorm';\nTypeOrmModule.forRoot({ type: 'sqljs' });\n",
   },
+  'with comments in its lists, an alias of Module and another module before': {
+    ...starter(),
+    'src/app.module.ts': `import { Module as NestModule } from '@nestjs/common';
+import { AppController } from './app.controller.js';
+
+@NestModule({})
+class OtherModule {}
+
+@NestModule({
+  imports: [
+    OtherModule, // first
+    // MoreModule,
+    NestModuleOf(),
+    // EvenMoreModule,
+  ],
+  controllers: [AppController],
+})
+export class AppModule {}
+
+function NestModuleOf() {
+  return OtherModule;
+}
+`,
+  },
   'with types of ours': {
     ...starter(),
     'src/app.module.ts': `import type { UserSession } from 'nestjs-jwt-session';\n${appModule()}\nexport type Mine = UserSession;\n`,
@@ -175,6 +199,10 @@ export const REFUSED: Readonly<Record<string, readonly [files: Files, reason: Re
   'with metadata from elsewhere': [withModule(text => text.replace(/\{\n[^]*\n\}/, 'metadata')), /no class AppModule/],
   'with a computed list of imports': [withModule(text => text.replace('[]', 'modules()')), /"imports" is no list/],
   'with a comment in a list': [withModule(text => text.replace('[]', '[/* none yet */]')), /a comment/],
+  'with a comment beside the last element of a list': [
+    withModule(text => text.replace('[AppController]', '[\n    AppController, // greets\n  ]')),
+    /line 6: a list with a comment/,
+  ],
   'with a SessionModule of its own': [
     withModule(text => `import { SessionModule } from './session.module.js';\n${text}`),
     /a SessionModule of its own/,

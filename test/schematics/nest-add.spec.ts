@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseEnv } from 'node:util';
+import * as prettier from 'prettier';
 import { type Files, REFUSED, starter, UNDERSTOOD, withImports } from './applications.js';
 import { compileApplications } from './compile-applications.js';
 import { type Run, SchematicProcess } from './schematic-process.js';
@@ -50,7 +51,7 @@ describe('nest add', () => {
     it('F25: refuses, changes nothing, and prints what to write', async () => {
       const { refusal, files: left } = await add(files);
       expect(refusal).toMatch(reason);
-      expect(refusal).toContain('SessionModule.forRoot({\n  secret: process.env.SESSION_SECRET,\n}),');
+      expect(refusal).toContain('SessionModule.forRoot({ secret: process.env.SESSION_SECRET }),');
       expect(left).toEqual(files);
     });
   });
@@ -109,6 +110,24 @@ import { AuthController } from "./auth/auth.controller.js"
 export class AppModule { }
 `.replaceAll('\n', '\r\n'),
     );
+    expect(await named('with comments in its lists, an alias of Module and another module before')).toContain(`
+@NestModule({
+  imports: [
+    OtherModule, // first
+    // MoreModule,
+    NestModuleOf(),
+    TypeOrmModule.forRoot({
+      type: 'postgres',
+      url: process.env.DATABASE_URL,
+      autoLoadEntities: true,
+      migrations: [...SESSION_MIGRATIONS],
+      migrationsRun: true,
+    }),
+    SessionModule.forRoot({ secret: process.env.SESSION_SECRET }),
+    // EvenMoreModule,
+  ],
+  controllers: [AppController, AuthController],
+})`);
     expect(await named('with a data source')).toContain(`
       host: 'localhost', // for now
       autoLoadEntities: true,
@@ -118,6 +137,27 @@ export class AppModule { }
     }),
     SessionModule.forRoot({ secret: process.env.SESSION_SECRET }),
   ],`);
+  });
+
+  it('F25: lets the prettier of the application break the lines, where it formats the file', async () => {
+    const options = { parser: 'typescript', printWidth: 50, semi: false, tabWidth: 4 };
+    const formatted = new SchematicProcess(options);
+    const { 'src/app.module.ts': module, ...others } = starter();
+    const { files } = await formatted.run('nest-add', {
+      ...others,
+      'src/app.module.ts': await prettier.format(module!, options),
+    });
+    formatted.stop();
+    expect(files['src/app.module.ts']).toContain(`
+import {
+    SESSION_MIGRATIONS,
+    SessionModule,
+} from "nestjs-jwt-session"
+`);
+    expect(files['src/environment.ts']).toContain('from "node:fs"\n');
+    for (const path of ['src/app.module.ts', 'src/environment.ts', 'src/auth/auth.controller.ts']) {
+      expect(await prettier.check(files[path]!, options)).toBe(true);
+    }
   });
 
   it('F25: leaves it to those who run migrations by hand to run them', async () => {

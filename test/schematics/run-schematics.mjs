@@ -2,12 +2,11 @@
 // requires modules that Jest cannot load.
 import { HostTree } from '@angular-devkit/schematics';
 import { SchematicTestRunner, UnitTestTree } from '@angular-devkit/schematics/testing/index.js';
-import { resolve } from 'node:path';
 
 const filesOf = tree => Object.fromEntries(tree.files.map(path => [path.slice(1), tree.readContent(path)]));
 
 async function run({ name, files, options }) {
-  const runner = new SchematicTestRunner('nestjs-jwt-session', resolve('dist/schematics/collection.json'));
+  const runner = new SchematicTestRunner('nestjs-jwt-session', process.argv[2]);
   const messages = [];
   runner.logger.subscribe(({ message }) => messages.push(message));
   const tree = new UnitTestTree(new HostTree());

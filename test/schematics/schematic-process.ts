@@ -1,5 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import type { Files } from './applications.js';
 
 export interface Run {
@@ -12,10 +15,22 @@ export interface Run {
   readonly refusal?: string;
 }
 
-/** Runs schematics of the built package in memory. */
+/** What `nest new` writes to `.prettierrc`. */
+const PRETTIER = { singleQuote: true, trailingComma: 'all' };
+
+/** Runs schematics of the built package in memory, in the folder of an application that has its packages only. */
 export class SchematicProcess {
-  private readonly child: ChildProcess = fork('test/schematics/run-schematics.mjs');
+  private readonly folder = mkdtempSync(join(tmpdir(), 'jwt-session-schematics-'));
+  private readonly child: ChildProcess;
   private last = 0;
+
+  /** @param prettier the application's configuration of prettier */
+  constructor(prettier: object = PRETTIER) {
+    symlinkSync(resolve('node_modules'), join(this.folder, 'node_modules'));
+    writeFileSync(join(this.folder, '.prettierrc'), JSON.stringify(prettier));
+    const collection = resolve('dist/schematics/collection.json');
+    this.child = fork(resolve('test/schematics/run-schematics.mjs'), [collection], { cwd: this.folder });
+  }
 
   async run(name: string, files: Files, options: object = {}): Promise<Run> {
     const id = ++this.last;
@@ -28,5 +43,6 @@ export class SchematicProcess {
 
   stop(): void {
     this.child.disconnect();
+    rmSync(this.folder, { recursive: true });
   }
 }

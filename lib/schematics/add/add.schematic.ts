@@ -1,7 +1,7 @@
 import type { Rule, SchematicContext } from '@angular-devkit/schematics';
+import { loadTools } from '../source/application-packages.js';
 import { Refusal } from '../source/refusal.js';
 import type { SourceTree } from '../source/source-tree.js';
-import { loadTypeScript } from '../source/typescript.js';
 import { DATABASE_URL, variablesOf, writeEnvironment } from './environment.js';
 import { template } from './files.js';
 import { linesByHand } from './modules.js';
@@ -20,21 +20,20 @@ const STUB = 'auth/auth.controller.ts';
  */
 export const nestAdd =
   (options: AddOptions): Rule =>
-  (tree, context) => {
+  async (tree, context) => {
     try {
       const manifest = readManifest(tree);
       const stub = !options.accounts && !tree.exists(`${options.sourceRoot}/${STUB}`);
-      const outcome = setUp(tree, loadTypeScript(process.cwd()), planOf(options, stub));
+      const outcome = await setUp(tree, await loadTools(process.cwd()), planOf(options, stub));
       if (outcome.present) {
         context.logger.info(`${PACKAGE} is set up here already: nothing was changed.`);
-        return tree;
+        return;
       }
       const packages = addPackages(tree, 'dependencies', neededPackages(manifest, options.accounts));
       const files = addEnvironment(tree, context, options, outcome);
       if (packages.length > 0 && !options.skipInstall) install(context);
       const login = stub ? `${options.sourceRoot}/${STUB}` : undefined;
       context.logger.info(report({ ...options, ...outcome, packages, files, stub: login }));
-      return tree;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const lines = `Nothing was changed. To set ${PACKAGE} up by hand, write:\n\n${linesByHand(options)}\n`;

@@ -1,50 +1,39 @@
-import { type Code, type CodeList, printLines } from '../source/code.js';
 import type { SetUp } from './options.js';
 
-// What README's "Use it" and "Accounts" show; `name` is how the file calls the module.
+// The modules that README's "Use it" and "Accounts" show, in the default style; `name` is how the file calls the module.
 
-type Quote = { quoted(value: string): string };
-
-export function typeOrmModule(source: Quote, name: string, migrations: readonly string[]): CodeList {
+export function typeOrmModule(name: string, migrations: readonly string[]): string {
   return forRoot(name, [
-    `type: ${source.quoted('postgres')}`,
+    "type: 'postgres'",
     'url: process.env.DATABASE_URL',
     'autoLoadEntities: true',
-    { open: 'migrations: [', items: migrations, close: ']' },
+    `migrations: [${migrations.join(', ')}]`,
     'migrationsRun: true',
   ]);
 }
 
-export function sessionModule(
-  source: Quote,
-  name: string,
-  { claims, transport }: { claims: string | undefined; transport: SetUp['transport'] },
-): CodeList {
-  return forRoot(name, [
-    'secret: process.env.SESSION_SECRET',
+export function sessionModule(name: string, claims: string | undefined, transport: SetUp['transport']): string {
+  const secret = 'secret: process.env.SESSION_SECRET';
+  const others = [
     ...(claims === undefined ? [] : [`claims: ${claims}`]),
-    ...(transport === 'both' ? [] : [`transport: ${source.quoted(transport)}`]),
+    ...(transport === 'both' ? [] : [`transport: '${transport}'`]),
+  ];
+  return others.length === 0 ? `${name}.forRoot({ ${secret} })` : forRoot(name, [secret, ...others]);
+}
+
+export function accountModule(name: string): string {
+  return forRoot(name, [
+    'baseUrl: process.env.APP_URL',
+    'mail: { from: process.env.MAIL_FROM, smtp: process.env.SMTP_URL }',
   ]);
 }
 
-export function accountModule(name: string): CodeList {
-  const mail: Code = {
-    open: 'mail: {',
-    items: ['from: process.env.MAIL_FROM', 'smtp: process.env.SMTP_URL'],
-    close: '}',
-  };
-  return forRoot(name, ['baseUrl: process.env.APP_URL', mail]);
-}
-
-/** @returns what a developer adds by hand where this could not be done */
+/** @returns the lines that a developer adds by hand where the schematic refuses to */
 export function linesByHand({ accounts, transport }: Pick<SetUp, 'accounts' | 'transport'>): string {
-  const source: Quote = { quoted: value => `'${value}'` };
   const migrations = ['...SESSION_MIGRATIONS', ...(accounts ? ['...ACCOUNT_MIGRATIONS'] : [])];
-  const claims = accounts ? 'AccountClaims' : undefined;
-  const layout = { unit: '  ', newline: '\n' };
   const modules = [
-    typeOrmModule(source, 'TypeOrmModule', migrations),
-    sessionModule(source, 'SessionModule', { claims, transport }),
+    typeOrmModule('TypeOrmModule', migrations),
+    sessionModule('SessionModule', accounts ? 'AccountClaims' : undefined, transport),
     ...(accounts ? [accountModule('AccountModule')] : []),
   ];
   const imports = accounts
@@ -55,9 +44,9 @@ import { SESSION_MIGRATIONS, SessionModule } from 'nestjs-jwt-session';${imports
 
 // In the imports of your module; a TypeOrmModule that is there already needs
 // autoLoadEntities, and the migrations in its list.
-${modules.map(module => `${printLines(module, '', layout)},`).join('\n')}`;
+${modules.map(module => `${module},`).join('\n')}`;
 }
 
-function forRoot(name: string, items: readonly Code[]): CodeList {
-  return { open: `${name}.forRoot({`, items, close: '})' };
+function forRoot(name: string, options: readonly string[]): string {
+  return `${name}.forRoot({\n${options.map(option => `  ${option},\n`).join('')}})`;
 }

@@ -1,11 +1,12 @@
 import { posix } from 'node:path';
-import { type AppModule, findAppModule, listOf, propertyOf } from '../source/app-module.js';
-import type { Code } from '../source/code.js';
+import { type AppModule, checkLists, findAppModule, propertyOf } from '../source/app-module.js';
+import type { Tools } from '../source/application-packages.js';
 import { extendDataSource, findDataSource } from '../source/data-source.js';
+import { format } from '../source/format.js';
 import { Refusal } from '../source/refusal.js';
 import { SourceEditor } from '../source/source-editor.js';
 import { sourcesIn, type SourceTree, write } from '../source/source-tree.js';
-import type { TypeScript } from '../source/typescript.js';
+import { inStyle } from '../source/style.js';
 import { template } from './files.js';
 import { accountModule, sessionModule, typeOrmModule } from './modules.js';
 import { ACCOUNTS, CONFIG, type Import, PACKAGE, type SetUp, TYPEORM } from './options.js';
@@ -25,11 +26,11 @@ export interface Outcome {
  *
  * @throws Refusal where it does not understand them; nothing has been written then
  */
-export function setUp(tree: SourceTree, typescript: TypeScript, plan: SetUp): Outcome {
-  const application = findAppModule(tree, typescript, plan.sourceRoot);
+export async function setUp(tree: SourceTree, tools: Tools, plan: SetUp): Promise<Outcome> {
+  const application = findAppModule(tree, tools, plan.sourceRoot);
   const { editor } = application;
   const editors = sourcesIn(tree, plan.sourceRoot).map(path =>
-    path === editor.path ? editor : new SourceEditor(typescript, path, tree.readText(path)),
+    path === editor.path ? editor : new SourceEditor(tools, path, tree.readText(path)),
   );
   for (const module of [PACKAGE, ACCOUNTS, TYPEORM, CONFIG]) {
     const whole = editors.find(one => one.hasNamespaceOf(module));
@@ -54,20 +55,26 @@ export function setUp(tree: SourceTree, typescript: TypeScript, plan: SetUp): Ou
   const migrationsByHand = found !== undefined && extendDataSource(found.editor, found.options, migrations);
   const named = (imports: readonly Import[]) =>
     imports.map(one => importInto(editor, one, application, plan.sourceRoot));
-  const dataSource = database ? [typeOrmModule(editor, editor.import('TypeOrmModule', TYPEORM), migrations)] : [];
-  addTo(application, {
+  const dataSource = database ? [typeOrmModule(editor.import('TypeOrmModule', TYPEORM), migrations)] : [];
+  checkLists(application, ['imports', 'controllers', 'providers']);
+  editor.appendToModule(application.metadata, {
     imports: [...dataSource, ...modulesOf(application, plan), ...named(plan.imports)],
     controllers: named(plan.controllers),
     providers: named(plan.providers),
   });
   editor.importFirst(specifierOf(`${plan.sourceRoot}/environment`, editor, application));
 
-  for (const one of editors) write(tree, one.path, one.toString());
   const check = database ? template('environment.database.ts') : '';
-  write(tree, environment, editor.inStyle(template('environment.ts') + check));
-  for (const [path, source] of Object.entries(plan.files)) {
-    write(tree, `${plan.sourceRoot}/${path}`, editor.inStyle(source));
-  }
+  const added = { ...plan.files, 'environment.ts': template('environment.ts') + check };
+  const texts = [
+    ...editors.map(one => [one.path, one.toString()] as const),
+    ...Object.entries(added).map(
+      ([path, text]) => [`${plan.sourceRoot}/${path}`, inStyle(text, editor.style)] as const,
+    ),
+  ].filter(([path, text]) => !tree.exists(path) || tree.readText(path) !== text);
+  const before = new Map(texts.map(([path]) => [path, tree.exists(path) ? tree.readText(path) : undefined]));
+  for (const [path, text] of texts) write(tree, path, text);
+  await format(tree, tools.prettier, before, process.cwd());
   return { present: false, database, migrationsByHand };
 }
 
@@ -86,25 +93,12 @@ function checkConfigModule(editors: readonly SourceEditor[]): void {
   }
 }
 
-function modulesOf(application: AppModule, plan: SetUp): Code[] {
+function modulesOf(application: AppModule, plan: SetUp): string[] {
   const { editor } = application;
   const session = editor.import('SessionModule', PACKAGE);
   const claims = plan.accounts ? editor.import('AccountClaims', ACCOUNTS) : undefined;
   const accounts = plan.accounts ? [accountModule(editor.import('AccountModule', ACCOUNTS))] : [];
-  return [sessionModule(editor, session, { claims, transport: plan.transport }), ...accounts];
-}
-
-/** Appends to the lists of `@Module`, and makes those that are not there. */
-function addTo(application: AppModule, lists: Readonly<Record<string, readonly Code[]>>): void {
-  const { editor, metadata } = application;
-  const missing: Code[] = [];
-  for (const [name, items] of Object.entries(lists)) {
-    if (items.length === 0) continue;
-    const list = listOf(application, name);
-    if (list) editor.append(list, items);
-    else missing.push({ open: `${name}: [`, items, close: ']' });
-  }
-  if (missing.length > 0) editor.append(metadata, missing);
+  return [sessionModule(session, claims, plan.transport), ...accounts];
 }
 
 function importInto(editor: SourceEditor, { name, from }: Import, application: AppModule, sourceRoot: string): string {

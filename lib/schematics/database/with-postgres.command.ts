@@ -9,7 +9,7 @@ import { startEmbeddedPostgres } from './embedded-postgres.js';
 import { openFolder, startTemporaryPostgres } from './temporary-postgres.js';
 
 /**
- * Runs a command with `DATABASE_URL` of an embedded PostgreSQL, unless it is set or stands in `.env`.
+ * Runs a command with `DATABASE_URL` of an embedded PostgreSQL, unless the variable is set or `.env` has it.
  *
  * @returns the command's exit status
  */
@@ -34,7 +34,7 @@ function databaseUrl(): string | undefined {
   return (process.env.DATABASE_URL ?? file.DATABASE_URL) || undefined;
 }
 
-/** Where the data of this application lie; not in root's own folders, which are closed to the server. */
+/** @returns the folder of this application's data; outside root's folders, which the server cannot read */
 function dataFolder(): string {
   const application = resolve('.');
   if (identity.uid === undefined) return join(application, '.data');
@@ -45,9 +45,9 @@ function dataFolder(): string {
 const ignore = (): void => {};
 
 async function run([command, ...parameters]: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  // Windows finds the commands of npm through its shell only.
+  // Windows finds npm's commands through its shell only.
   const child = spawn(command!, parameters, { env, stdio: 'inherit', shell: process.platform === 'win32' });
-  // The terminal sends Ctrl+C to the command as well; it is for the command to end, and for us to stop the server then.
+  // The terminal sends Ctrl+C to the command as well. The server is stopped after the command has ended.
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   process.on('SIGINT', ignore).on('SIGTERM', forward).on('SIGHUP', forward);
   const [status] = (await once(child, 'exit')) as [number | null];

@@ -5,8 +5,8 @@ import { migrationsOf, type SetUp } from '../add/options.js';
 import { addPackages, type Manifest, neededPackages, own, readManifest, writeManifest } from '../add/packages.js';
 import { protectSecrets } from '../add/protect.js';
 import { setUp } from '../add/set-up.js';
+import { loadTools } from '../source/application-packages.js';
 import { type SourceTree, write } from '../source/source-tree.js';
-import { loadTypeScript } from '../source/typescript.js';
 import { sourcesOf, testsOf } from './application-files.js';
 
 export interface ApplicationOptions {
@@ -19,17 +19,16 @@ export interface ApplicationOptions {
 /** Turns a fresh application of Nest's own schematic into one with users, login, tests and a database. */
 export const application =
   (options: ApplicationOptions): Rule =>
-  (tree, context) => {
+  async (tree, context) => {
     const manifest = readManifest(tree);
     write(tree, 'src/main.ts', template(`main.${options.platform}.ts`));
-    setUp(tree, loadTypeScript(process.cwd()), planOf(options));
+    await setUp(tree, await loadTools(process.cwd()), planOf(options));
     changeManifest(tree, options);
     for (const [path, text] of Object.entries(testsOf(options))) write(tree, path, text);
     write(tree, 'README.md', readme(manifest.name!, options));
     write(tree, '.gitignore', 'node_modules\ndist\ncoverage\n*.tsbuildinfo\n.data\n.env\n');
     writeEnvironment(tree, variablesOf({ accounts: options.accounts, database: DATABASE_URL }));
     protectSecrets(context, ['.env']);
-    return tree;
   };
 
 function planOf({ accounts }: ApplicationOptions): SetUp {

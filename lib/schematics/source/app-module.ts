@@ -1,9 +1,9 @@
 import type * as TS from 'typescript';
 import { posix } from 'node:path';
+import type { Tools, TypeScript } from './application-packages.js';
 import { Refusal } from './refusal.js';
 import { SourceEditor } from './source-editor.js';
 import type { SourceTree } from './source-tree.js';
-import type { TypeScript } from './typescript.js';
 
 export interface AppModule {
   readonly editor: SourceEditor;
@@ -18,26 +18,29 @@ export interface AppModule {
  *
  * @throws Refusal where it is not written as the Nest CLI writes it
  */
-export function findAppModule(tree: SourceTree, typescript: TypeScript, sourceRoot: string): AppModule {
+export function findAppModule(tree: SourceTree, tools: Tools, sourceRoot: string): AppModule {
   const path = `${sourceRoot}/main.ts`;
   if (!tree.exists(path)) throw new Refusal(`There is no ${path}, which starts a Nest application.`);
-  const main = new SourceEditor(typescript, path, tree.readText(path));
+  const main = new SourceEditor(tools, path, tree.readText(path));
   const { name, specifier } = startedModule(main);
   const base = posix.join(posix.dirname(path), specifier.replace(/\.[jt]s$/, ''));
   const file = [`${base}.ts`, `${base}/index.ts`].find(one => tree.exists(one));
   if (file === undefined) throw new Refusal(`${path} imports ${specifier}, which is not among the sources.`);
-  const editor = new SourceEditor(typescript, file, tree.readText(file));
+  const editor = new SourceEditor(tools, file, tree.readText(file));
   const extension = /\.[jt]s$/.exec(specifier)?.[0] ?? '';
   return { editor, metadata: metadataOf(editor, name), extension };
 }
 
-/** @returns the list of that name in the metadata, or undefined where there is none */
-export function listOf({ editor, metadata }: AppModule, name: string): TS.ArrayLiteralExpression | undefined {
-  const property = propertyOf(editor.typescript, metadata, name);
-  if (property === undefined) return undefined;
-  const value = editor.typescript.isPropertyAssignment(property) ? property.initializer : property;
-  if (editor.typescript.isArrayLiteralExpression(value)) return value;
-  throw new Refusal(`In ${editor.path} "${name}" is no list that stands there.`);
+/** @throws Refusal where one of the lists is not written in the metadata itself */
+export function checkLists({ editor, metadata }: AppModule, names: readonly string[]): void {
+  const { typescript, path } = editor;
+  for (const name of names) {
+    const property = propertyOf(typescript, metadata, name);
+    const value = property && typescript.isPropertyAssignment(property) ? property.initializer : property;
+    if (value && !typescript.isArrayLiteralExpression(value)) {
+      throw new Refusal(`In ${path} "${name}" is no list that is written there.`);
+    }
+  }
 }
 
 export function propertyOf(

@@ -1,8 +1,8 @@
 import type * as TS from 'typescript';
 import { propertyOf } from './app-module.js';
+import type { TypeScript } from './application-packages.js';
 import { Refusal } from './refusal.js';
 import type { SourceEditor } from './source-editor.js';
-import type { TypeScript } from './typescript.js';
 
 /**
  * Finds the options of the application's data source.

@@ -1,4 +1,4 @@
-/** The application is left as it is. The message says why, and what to write by hand. */
+/** The application is not understood and not changed. The message says why. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
 }

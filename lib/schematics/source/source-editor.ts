@@ -1,7 +1,7 @@
 import type * as TS from 'typescript';
-import { type CodeList, type Code, inline, type Layout, print, printLines, WIDTH } from './code.js';
+import type { Tools, TypeScript } from './application-packages.js';
 import { Refusal } from './refusal.js';
-import type { TypeScript } from './typescript.js';
+import { inStyle, type Style, styleOf } from './style.js';
 
 interface Change {
   readonly start: number;
@@ -9,7 +9,7 @@ interface Change {
   readonly text: string;
 }
 
-export interface ImportedName {
+interface ImportedName {
   readonly local: string;
   readonly imported: string;
   readonly module: string;
@@ -19,29 +19,25 @@ export interface ImportedName {
 /** A list between brackets: the elements of an array, the properties of an object, the names of an import. */
 export type List = TS.ArrayLiteralExpression | TS.ObjectLiteralExpression | TS.NamedImports;
 
-/** Adds to a source file by its syntax tree, in the file's own style. All else stays byte for byte. */
+/**
+ * Adds to a source file by its syntax tree, and leaves everything else byte for byte. The additions follow the file's
+ * quotes, semicolons, indentation and line ends; breaking long lines is left to the application's formatter.
+ */
 export class SourceEditor {
+  readonly typescript: TypeScript;
   readonly file: TS.SourceFile;
+  readonly style: Style;
   private changes: Change[] = [];
-  private readonly imports = new Map<string, string[]>();
-  private readonly quote: string;
-  private readonly semicolon: string;
-  private readonly newline: string;
+  private readonly imports = new Map<string, Set<string>>();
 
   constructor(
-    readonly typescript: TypeScript,
+    private readonly tools: Tools,
     readonly path: string,
     private readonly text: string,
   ) {
-    this.file = typescript.createSourceFile(path, text, typescript.ScriptTarget.Latest, true);
-    const first = this.importDeclarations[0];
-    this.quote = first?.moduleSpecifier.getText(this.file)[0] ?? "'";
-    this.semicolon = first === undefined || first.getText(this.file).endsWith(';') ? ';' : '';
-    this.newline = text.includes('\r\n') ? '\r\n' : '\n';
-  }
-
-  get importDeclarations(): TS.ImportDeclaration[] {
-    return this.file.statements.filter(statement => this.typescript.isImportDeclaration(statement));
+    this.typescript = tools.typescript;
+    this.file = this.typescript.createSourceFile(path, text, this.typescript.ScriptTarget.Latest, true);
+    this.style = styleOf(text, this.importDeclarations[0]?.getText());
   }
 
   /** @returns the name by which the file knows what a module exports, or undefined where it does not import it */
@@ -54,7 +50,7 @@ export class SourceEditor {
     return this.specifiers().find(one => one.local === local && !one.typeOnly);
   }
 
-  /** Whether the file imports a module as a whole, so that uses of it would be overlooked. */
+  /** Whether the file imports a module as a whole, which hides what it uses of it. */
   hasNamespaceOf(module: string): boolean {
     return this.importDeclarations.some(({ moduleSpecifier, importClause }) => {
       const bindings = importClause?.namedBindings;
@@ -79,112 +75,110 @@ export class SourceEditor {
     return found;
   }
 
-  quoted(value: string): string {
-    return `${this.quote}${value}${this.quote}`;
-  }
-
-  /** @returns a source of ours, with the quotes, semicolons and indentation of this file */
-  inStyle(source: string): string {
-    const lines = source.replaceAll("'", this.quote).split('\n');
-    const styled = lines.map(line => {
-      const [indent] = /^(?: {2})*/.exec(line)!;
-      const text = line.slice(indent.length);
-      const unit = text.startsWith(' ') ? indent : this.layout.unit.repeat(indent.length / 2);
-      return unit + (this.semicolon ? text : text.replace(/;$/, ''));
-    });
-    return styled.join(this.newline);
-  }
-
   /** @throws Refusal where the file has that name from elsewhere */
   import(name: string, module: string): string {
     const local = this.localName(name, module);
     if (local !== undefined) return local;
     if (this.declares(name)) throw new Refusal(`${this.path} has a ${name} of its own already.`);
-    const names = this.imports.get(module) ?? [];
-    this.imports.set(module, [...new Set([...names, name])]);
+    this.imports.set(module, (this.imports.get(module) ?? new Set()).add(name));
     return name;
   }
 
   /** Evaluates a module before all others. */
   importFirst(module: string): void {
-    const [first] = this.file.statements;
-    const start = first?.getStart(this.file) ?? 0;
-    this.change(start, start, this.importLine(module) + this.newline);
+    this.insert(this.file.statements[0]?.getStart() ?? 0, `import ${this.from(module)}${this.style.newline}`);
   }
 
-  /** Appends to a list, in one line where it is in one and still fits. */
-  append(list: List, items: readonly Code[]): void {
-    const elements: TS.NodeArray<TS.Node> = 'properties' in list ? list.properties : list.elements;
-    const start = list.getStart(this.file);
-    const { line } = this.file.getLineAndCharacterOfPosition(start);
-    const text = list.getText(this.file);
-    const last = elements.at(-1);
-    if (last !== undefined && text.includes('\n')) {
-      this.appendLines(last, elements.hasTrailingComma!, list, items);
-      return;
+  /** Appends code in the default style to a list. */
+  append(list: List, items: readonly string[]): void {
+    const elements = elementsOf(list);
+    const [last, comma] = [elements.at(-1), elements.hasTrailingComma ? ',' : ''];
+    const line = this.text.lastIndexOf('\n', list.getEnd() - 1) + 1;
+    if (last !== undefined && line > last.getEnd()) {
+      const indent = this.indentAt(last.getStart());
+      const lines = items.map(item => indent + inStyle(item, this.style, indent)).join(`,${this.style.newline}`);
+      if (!comma) this.insert(last.getEnd(), ',');
+      // Before the line of the closing bracket, and so behind a comment that follows the last element.
+      return this.insert(line, lines + comma + this.style.newline);
     }
-    if (this.hasComment(list, elements)) {
-      throw new Refusal(`${this.path}, line ${line + 1}: a list with a comment in it, where something must be added.`);
+    this.refuseComments(list);
+    this.insert(last?.getEnd() ?? list.getStart() + 1, (last ? ', ' : '') + inStyle(items.join(', '), this.style));
+  }
+
+  /**
+   * Appends code in the default style to the lists of `@Module`, and makes the lists that are missing.
+   *
+   * @param metadata the decorator's argument
+   */
+  appendToModule(metadata: TS.ObjectLiteralExpression, lists: Readonly<Record<string, readonly string[]>>): void {
+    const { newline, unit } = this.style;
+    const outer = this.indentAt(metadata.getStart()) + unit;
+    // The manager changes the first decorator of that name which it finds.
+    const [before, after] = ['@Module(', ') class AppModule {}'];
+    let code = before + this.takeText(metadata) + after;
+    for (const [name, items] of Object.entries(lists).filter(([, added]) => added.length > 0)) {
+      const list = this.listIn(metadata, name);
+      this.refuseComments(list ?? metadata);
+      const separator = `,${newline}${outer}${unit}`;
+      const lines = items.map(item => inStyle(item, this.style, outer + unit));
+      const isBroken = list?.elements.length ? list.getText().includes('\n') : lines.length > 1;
+      const text = lines.join(isBroken ? separator : ', ');
+      const block = `${separator.slice(1)}${text},${newline}${outer}`;
+      const added = isBroken && !list?.elements.length ? block : text;
+      code = new this.tools.MetadataManager(code).insert(name, added) ?? code;
     }
-    const texts = elements.map(element => this.takeText(element));
-    const close = this.typescript.isArrayLiteralExpression(list) ? ']' : '}';
-    const code: CodeList = { open: text[0]!, items: [...texts, ...items], close };
-    this.change(start, list.getEnd(), this.printed(code, start, list.getEnd()));
+    const text = code.slice(before.length, -after.length);
+    this.changes.push({ start: metadata.getStart(), end: metadata.getEnd(), text });
   }
 
   /** @returns the file with everything that was added */
   toString(): string {
-    for (const [module, names] of [...this.imports].sort()) this.addImport(module, names);
+    for (const [module, names] of [...this.imports].sort()) this.addImport(module, [...names]);
     this.imports.clear();
     return apply(this.changes, this.text);
   }
 
-  private get layout(): Layout {
-    const indented = this.text.split(/\r?\n/).find(line => /^[ \t]+\S/.test(line) && !/^\s+\*/.test(line));
-    return { unit: /^[ \t]+/.exec(indented ?? '')?.[0] ?? '  ', newline: this.newline };
+  private get importDeclarations(): TS.ImportDeclaration[] {
+    return this.file.statements.filter(statement => this.typescript.isImportDeclaration(statement));
   }
 
-  private change(start: number, end: number, text: string): void {
-    this.changes.push({ start, end, text });
+  private insert(position: number, text: string): void {
+    this.changes.push({ start: position, end: position, text });
   }
 
-  /** Whether there is more between the elements of a list than commas and space. */
-  private hasComment(list: List, elements: TS.NodeArray<TS.Node>): boolean {
-    const starts = [...elements.map(element => element.getStart(this.file)), list.getEnd() - 1];
-    const ends = [list.getStart(this.file) + 1, ...elements.map(element => element.getEnd())];
-    return starts.some((start, index) => /[^\s,]/.test(this.text.slice(ends[index], start)));
+  private indentAt(position: number): string {
+    return /^[ \t]*/.exec(this.text.slice(this.text.lastIndexOf('\n', position - 1) + 1))![0];
+  }
+
+  private listIn(literal: TS.ObjectLiteralExpression, name: string): TS.ArrayLiteralExpression | undefined {
+    const { typescript } = this;
+    const property = literal.properties.find(one => one.name && 'text' in one.name && one.name.text === name);
+    const value = property && typescript.isPropertyAssignment(property) ? property.initializer : undefined;
+    return value && typescript.isArrayLiteralExpression(value) ? value : undefined;
+  }
+
+  /** @throws Refusal where a comment would end up behind something else than what it is about */
+  private refuseComments(list: List): void {
+    const elements = elementsOf(list);
+    const isOneLine = !list.getText().includes('\n');
+    const starts = [...elements.map(element => element.getStart()), list.getEnd() - 1];
+    const ends = [list.getStart() + 1, ...elements.map(element => element.getEnd())];
+    const gaps = starts.map((start, index) => this.text.slice(ends[index], start));
+    // In a list of several lines only the comment beside the last element is in the way.
+    const inTheWay = isOneLine ? gaps : gaps.slice(-1).map(gap => gap.split('\n')[0]!);
+    if (!inTheWay.some(gap => /[^\s,]/.test(gap))) return;
+    const { line } = this.file.getLineAndCharacterOfPosition(list.getStart());
+    throw new Refusal(`${this.path}, line ${line + 1}: a list with a comment in it, where something must be added.`);
   }
 
   /** @returns the text of a node with what was added within it, which is thereby done */
   private takeText(node: TS.Node): string {
-    const start = node.getStart(this.file);
+    const start = node.getStart();
     const isWithin = (change: Change) => change.start >= start && change.end <= node.getEnd();
     const within = this.changes.filter(isWithin);
     this.changes = this.changes.filter(change => !isWithin(change));
     const moved = within.map(change => ({ ...change, start: change.start - start, end: change.end - start }));
-    return apply(moved, node.getText(this.file));
-  }
-
-  private printed(code: CodeList, start: number, end: number): string {
-    const before = this.text.slice(this.text.lastIndexOf('\n', start - 1) + 1, start);
-    const after = /^[^\r\n]*/.exec(this.text.slice(end))![0];
-    const flat = inline(code);
-    if (before.length + flat.length + after.length <= WIDTH) return flat;
-    return printLines(code, /^[ \t]*/.exec(before)![0], this.layout);
-  }
-
-  private appendLines(last: TS.Node, comma: boolean, list: List, items: readonly Code[]): void {
-    const lineStart = this.text.lastIndexOf('\n', last.getStart(this.file)) + 1;
-    const indent = /^[ \t]*/.exec(this.text.slice(lineStart))![0];
-    const lines = items.map(item => `${indent}${print(item, indent, this.layout)}`).join(`,${this.newline}`);
-    if (!comma) this.change(last.getEnd(), last.getEnd(), ',');
-    // Before the line of the closing bracket, behind whatever comment follows the last element.
-    const closing = list.getEnd() - 1;
-    const closingLine = this.text.lastIndexOf('\n', closing) + 1;
-    const ownLine = this.text.slice(closingLine, closing).trim() === '' && closingLine > last.getEnd();
-    const added = `${lines}${comma || !ownLine ? ',' : ''}`;
-    if (ownLine) this.change(closingLine, closingLine, added + this.newline);
-    else this.change(closing, closing, `${this.newline}${added}${this.newline}`);
+    return apply(moved, node.getText());
   }
 
   private addImport(module: string, names: readonly string[]): void {
@@ -194,21 +188,16 @@ export class SourceEditor {
       return isNamed && !importClause.isTypeOnly && (moduleSpecifier as TS.StringLiteral).text === module;
     });
     if (merged) return this.append(merged.importClause!.namedBindings as TS.NamedImports, names);
-    const line = this.importLine(module, names);
+    const { newline } = this.style;
+    const line = `import { ${names.join(', ')} } from ${this.from(module)}`;
     const imports = this.importDeclarations;
     const packages = imports.filter(one => !isRelative((one.moduleSpecifier as TS.StringLiteral).text));
     const after = (isRelative(module) ? undefined : packages.at(-1)) ?? imports.at(-1);
-    const position = after?.getEnd() ?? 0;
-    this.change(position, position, after ? this.newline + line : line + this.newline);
+    this.insert(after?.getEnd() ?? 0, after ? newline + line : line + newline);
   }
 
-  private importLine(module: string, names?: readonly string[]): string {
-    const from = `${this.quoted(module)}${this.semicolon}`;
-    if (names === undefined) return `import ${from}`;
-    const flat = `import { ${names.join(', ')} } from ${from}`;
-    if (flat.length <= WIDTH) return flat;
-    const lines = names.map(name => `${this.layout.unit}${name},`);
-    return ['import {', ...lines, `} from ${from}`].join(this.newline);
+  private from(module: string): string {
+    return inStyle(`'${module}';`, this.style);
   }
 
   private specifiers(): ImportedName[] {
@@ -234,11 +223,15 @@ export class SourceEditor {
   }
 }
 
+function elementsOf(list: List): TS.NodeArray<TS.Node> {
+  return 'properties' in list ? list.properties : list.elements;
+}
+
 function isRelative(path: string): boolean {
   return path.startsWith('.');
 }
 
-/** From the end, so that positions stay; what was added first at one position stands first. */
+/** From the end, so that positions stay valid; of two changes at one position the earlier comes first in the text. */
 function apply(changes: readonly Change[], text: string): string {
   const ordered = changes.map((change, order) => ({ ...change, order }));
   ordered.sort((a, b) => b.start - a.start || b.order - a.order);

@@ -1,9 +1,9 @@
 import type { Tree } from '@angular-devkit/schematics';
 
-/** The files of the application, as the schematics' tree has them. Paths are relative to its folder. */
+/** The application's files in the schematic's tree. Paths are relative to the application's folder. */
 export type SourceTree = Pick<Tree, 'exists' | 'readText' | 'create' | 'overwrite' | 'delete' | 'getDir'>;
 
-/** @returns the paths of all TypeScript sources in a folder, tests and declarations apart */
+/** @returns the paths of all TypeScript sources in a folder, without tests and declarations */
 export function sourcesIn(tree: SourceTree, folder: string): string[] {
   const { subdirs, subfiles } = tree.getDir(folder);
   const files = subfiles.filter(name => name.endsWith('.ts') && !/[.-](d|spec|test)\.ts$/.test(name));
@@ -11,7 +11,7 @@ export function sourcesIn(tree: SourceTree, folder: string): string[] {
   return [...files.map(name => `${folder}/${name}`), ...folders.flatMap(name => sourcesIn(tree, `${folder}/${name}`))];
 }
 
-/** Creates the file or overwrites it; leaves it alone where it says the same. */
+/** Creates or overwrites a file. A file with the same text is left alone. */
 export function write(tree: SourceTree, path: string, text: string): void {
   if (!tree.exists(path)) tree.create(path, text);
   else if (tree.readText(path) !== text) tree.overwrite(path, text);
