@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { CODE_BLOCKS, headingsOf, LINKS, nameOf, PAGES, textOf } from './pages.js';
+import { CODE_BLOCKS, headingsOf, LINKS, nameOf, PAGES, tableOf, textOf } from './pages.js';
 
 /** What a checked-out repository holds beside the pages. */
 const isFile = (path: string) => existsSync(path) && !path.startsWith('..');
@@ -24,6 +24,28 @@ describe('the documentation', () => {
   it('every page can be reached from README', () => {
     const linked = LINKS.filter(link => link.page === 'README.md').map(({ target }) => target.split('#')[0]);
     expect(PAGES.filter(page => page !== 'README.md' && !linked.includes(page))).toEqual([]);
+  });
+
+  it('CONTRIBUTING names every folder of lib and of test', () => {
+    const foldersOf = (path: string) => readdirSync(path, { withFileTypes: true }).filter(entry => entry.isDirectory());
+    const rows = tableOf('CONTRIBUTING.md', 'lib', 'holds');
+    expect(
+      rows
+        .map(([folder]) => folder)
+        .slice(1)
+        .sort(),
+    ).toEqual(
+      foldersOf('lib')
+        .map(({ name }) => name)
+        .sort(),
+    );
+    const tested = rows.flatMap(([, , folders]) => folders!.split(', '));
+    const beside = [...textOf('CONTRIBUTING.md').matchAll(/`test\/([a-z-]+)`/g)].map(([, folder]) => folder!);
+    expect([...new Set([...tested, ...beside])].sort()).toEqual(
+      foldersOf('test')
+        .map(({ name }) => name)
+        .sort(),
+    );
   });
 
   it('README is for the first ten minutes', () => {
