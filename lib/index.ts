@@ -8,7 +8,7 @@ export { SessionController } from './session.controller.js';
 export { CurrentSession } from './http/current-session.decorator.js';
 export { Exchange } from './http/exchange.decorator.js';
 export { OptionalSession, Public } from './http/access.decorators.js';
-export { RequireRecentLogin } from './session.guard.js';
+export { RecentLoginGuard, RequireRecentLogin } from './session.guard.js';
 export { sessionOf } from './http/session-of.js';
 
 export { SessionExchange, type ExchangeRequest } from './http/exchange.js';

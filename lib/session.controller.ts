@@ -7,7 +7,6 @@ import {
   Param,
   Post,
   SetMetadata,
-  type Type,
   UseGuards,
   UseInterceptors,
   VERSION_NEUTRAL,
@@ -107,13 +106,4 @@ export class SessionController {
     });
     if (!ended) throw new NotFoundException('You have no session of that id');
   }
-}
-
-/** The controller at a path of the application's choice. */
-export function mountedAt(path: string): Type<SessionController> {
-  if (path === DEFAULT_EXTRAS.controller.path) return SessionController;
-
-  @Controller({ path, version: VERSION_NEUTRAL })
-  class MountedSessionController extends SessionController {}
-  return MountedSessionController;
 }

@@ -1,4 +1,5 @@
-import { HttpException, HttpStatus } from '@nestjs/common';
+import { HttpStatus } from '@nestjs/common';
+import { CodedError } from './common/coded-error.js';
 import type { TheftClass } from './rules/rotation.js';
 
 /** Every code that a refusal can carry; they are part of the API. */
@@ -16,23 +17,9 @@ export type SessionErrorCode =
   | 'invalid_request'
   | 'session_store_unavailable';
 
-const STATUS_TEXT: Partial<Record<HttpStatus, string>> = {
-  [HttpStatus.BAD_REQUEST]: 'Bad Request',
-  [HttpStatus.UNAUTHORIZED]: 'Unauthorized',
-  [HttpStatus.FORBIDDEN]: 'Forbidden',
-  [HttpStatus.SERVICE_UNAVAILABLE]: 'Service Unavailable',
-};
-
-/** A refusal. The body is Nest 12's own shape, also on Nest 11: `{ statusCode, error, errorCode, message }`. */
-export abstract class SessionError extends HttpException {
-  /** Nest 12 sets it from the options, Nest 11 does not know it. */
-  declare readonly errorCode: SessionErrorCode;
+/** A refusal of the session module. */
+export abstract class SessionError extends CodedError<SessionErrorCode> {
   declare private readonly subject?: string;
-
-  protected constructor(status: HttpStatus, errorCode: SessionErrorCode, message: string, details: object = {}) {
-    super({ statusCode: status, error: STATUS_TEXT[status], errorCode, message, ...details }, status);
-    Object.defineProperty(this, 'errorCode', { value: errorCode, enumerable: true });
-  }
 
   /** The session that was refused, for events and logs; no part of the body. */
   get sessionId(): string | undefined {

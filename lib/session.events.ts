@@ -1,7 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { type Observable, Subject } from 'rxjs';
+import { Injectable } from '@nestjs/common';
 import type { SessionError, SessionErrorCode } from './session.errors.js';
-import { GuardedObservable } from './common/observable.js';
+import { EventStream } from './common/event-stream.js';
 import type { RotationCase, TheftClass } from './rules/rotation.js';
 
 /** What happened to a session. No event carries a token, a secret or a key. */
@@ -45,28 +44,14 @@ export type SessionEvent =
   | { readonly type: 'revocation.recovered' }
   | { readonly type: 'keys.rotated'; readonly kid: string; readonly signFrom: Date };
 
-const logger = new Logger('SessionEvents');
-
-/** Where the library's parts announce what happened. */
+/** The events of the session module. */
 @Injectable()
-export class SessionEvents {
-  private readonly subject = new Subject<SessionEvent>();
-
-  readonly observable: Observable<SessionEvent> = new GuardedObservable<SessionEvent>(
-    'SessionService.events',
-    subscriber => this.subject.subscribe(subscriber),
-  );
-
-  emit(event: SessionEvent): void {
-    if (Logger.isLevelEnabled('debug')) logger.debug(JSON.stringify(event));
-    this.subject.next(event);
+export class SessionEvents extends EventStream<SessionEvent> {
+  constructor() {
+    super('SessionEvents', 'SessionService.events');
   }
 
   refused({ errorCode, sessionId }: SessionError): void {
     this.emit({ type: 'session.refused', code: errorCode, ...(sessionId === undefined ? {} : { sessionId }) });
-  }
-
-  complete(): void {
-    this.subject.complete();
   }
 }

@@ -97,9 +97,13 @@ export class RecentLoginGuard extends SessionGuard {
     context: ExecutionContext,
   ): void {
     if (!session) throw new SessionMissingError();
-    const maxAge = this.reflector.getAllAndOverride<number>(RECENT_LOGIN, [context.getHandler(), context.getClass()]);
-    this.authenticator.requireRecentLogin(session, maxAge);
+    this.authenticator.requireRecentLogin(session, this.maxAgeOf(context));
     super.attach(exchange, session, context);
+  }
+
+  /** Milliseconds that may have passed since the login; a subclass may take them from elsewhere. */
+  protected maxAgeOf(context: ExecutionContext): number {
+    return this.reflector.getAllAndOverride<number>(RECENT_LOGIN, [context.getHandler(), context.getClass()]);
   }
 }
 

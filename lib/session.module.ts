@@ -13,7 +13,8 @@ import {
   SESSION_MODULE_EXTRAS,
   SESSION_MODULE_OPTIONS,
 } from './session.constants.js';
-import { mountedAt } from './session.controller.js';
+import { mountedAt } from './common/mounted-at.js';
+import { SessionController } from './session.controller.js';
 import { SessionGuard } from './session.guard.js';
 import { introspectionAt } from './http/introspection.controller.js';
 import { SessionLifecycle } from './session.lifecycle.js';
@@ -74,7 +75,10 @@ function declare(
     module: SessionModule,
     global: extras.isGlobal,
     imports: [TypeOrmModule.forFeature(SESSION_ENTITIES, extras.dataSource), ...imports],
-    controllers: [...(extras.controller ? [mountedAt(extras.controller.path)] : []), ...introspectionAt(extras)],
+    controllers: [
+      ...(extras.controller ? [mountedAt(SessionController, extras.controller.path)] : []),
+      ...introspectionAt(extras),
+    ],
     providers: [
       ...options,
       { provide: SESSION_MODULE_EXTRAS, useValue: extras },

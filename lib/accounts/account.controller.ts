@@ -5,7 +5,6 @@ import {
   Get,
   HttpCode,
   Post,
-  type Type,
   UseGuards,
   UseInterceptors,
   VERSION_NEUTRAL,
@@ -160,13 +159,4 @@ export class AccountController {
     await this.accounts.own(session);
     return this.accounts.export(session.userId);
   }
-}
-
-/** The controller at a path of the application's choice. */
-export function accountsMountedAt(path: string): Type<AccountController> {
-  if (path === ACCOUNT_DEFAULT_EXTRAS.controller.path) return AccountController;
-
-  @Controller({ path, version: VERSION_NEUTRAL })
-  class MountedAccountController extends AccountController {}
-  return MountedAccountController;
 }

@@ -1,5 +1,5 @@
-import { HttpException, HttpStatus } from '@nestjs/common';
-import { STATUS_CODES } from 'node:http';
+import { HttpStatus } from '@nestjs/common';
+import { CodedError } from '../common/coded-error.js';
 
 /** Every code that a refusal of the accounts can carry; they are part of the API. */
 export type AccountErrorCode =
@@ -11,16 +11,8 @@ export type AccountErrorCode =
   | 'email_taken'
   | 'too_many_attempts';
 
-/** A refusal, in the shape of the session module's: `{ statusCode, error, errorCode, message }`. */
-export abstract class AccountError extends HttpException {
-  /** Nest 12 sets it from the options, Nest 11 does not know it. */
-  declare readonly errorCode: AccountErrorCode;
-
-  protected constructor(status: HttpStatus, errorCode: AccountErrorCode, message: string, details: object = {}) {
-    super({ statusCode: status, error: STATUS_CODES[status], errorCode, message, ...details }, status);
-    Object.defineProperty(this, 'errorCode', { value: errorCode, enumerable: true });
-  }
-}
+/** A refusal of the accounts. */
+export abstract class AccountError extends CodedError<AccountErrorCode> {}
 
 /** What is wrong with one field of a request. */
 export interface InputMistake {

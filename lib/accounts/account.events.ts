@@ -1,6 +1,5 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { type Observable, Subject } from 'rxjs';
-import { GuardedObservable } from '../common/observable.js';
+import { Injectable } from '@nestjs/common';
+import { EventStream } from '../common/event-stream.js';
 import type { AccountErrorCode } from './account.errors.js';
 import type { MailKind } from './account.types.js';
 
@@ -46,23 +45,10 @@ export type AccountEvent =
       readonly error: string;
     };
 
-/** Where the parts of the module announce what happened. */
+/** The events of the accounts. */
 @Injectable()
-export class AccountEvents {
-  private readonly logger = new Logger('AccountEvents');
-  private readonly subject = new Subject<AccountEvent>();
-
-  readonly observable: Observable<AccountEvent> = new GuardedObservable<AccountEvent>(
-    'AccountService.events',
-    subscriber => this.subject.subscribe(subscriber),
-  );
-
-  emit(event: AccountEvent): void {
-    this.logger.debug(JSON.stringify(event));
-    this.subject.next(event);
-  }
-
-  complete(): void {
-    this.subject.complete();
+export class AccountEvents extends EventStream<AccountEvent> {
+  constructor() {
+    super('AccountEvents', 'AccountService.events');
   }
 }

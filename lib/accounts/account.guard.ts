@@ -1,17 +1,11 @@
-import { type ExecutionContext, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import {
-  SessionAuthenticator,
-  type SessionExchange,
-  SessionGuard,
-  SessionMissingError,
-  type UserSession,
-} from '../index.js';
+import { RecentLoginGuard, SessionAuthenticator } from '../index.js';
 import { ResolvedAccountOptions } from './options/resolve-account-options.js';
 
-/** Lets in only those who have logged in lately, as the option `recentLogin` says. */
+/** Lets in only those whose last login is as recent as the option `recentLogin` says. */
 @Injectable()
-export class AccountRecentLoginGuard extends SessionGuard {
+export class AccountRecentLoginGuard extends RecentLoginGuard {
   /** @internal Nest makes it. */
   constructor(
     reflector: Reflector,
@@ -21,13 +15,7 @@ export class AccountRecentLoginGuard extends SessionGuard {
     super(reflector, authenticator);
   }
 
-  protected override attach(
-    exchange: SessionExchange,
-    session: UserSession | undefined,
-    context: ExecutionContext,
-  ): void {
-    if (!session) throw new SessionMissingError();
-    this.authenticator.requireRecentLogin(session, this.options.recentLogin);
-    super.attach(exchange, session, context);
+  protected override maxAgeOf(): number {
+    return this.options.recentLogin;
   }
 }

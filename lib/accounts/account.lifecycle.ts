@@ -13,7 +13,6 @@ import { Outbox } from './mail/outbox.js';
 import type { AccountModuleExtras } from './options/account-options.js';
 import { AccountDatabase } from './store/account.database.js';
 import { AttemptStore } from './store/attempt.store.js';
-import { ACCOUNT_SERVICE_ENTITIES } from './store/entities.js';
 import { MailStore } from './store/mail.store.js';
 import { TokenStore } from './store/token.store.js';
 
@@ -41,18 +40,7 @@ export class AccountLifecycle implements OnModuleInit, OnApplicationBootstrap, B
 
   /** @throws Error that says what to add to the data source */
   async onModuleInit(): Promise<void> {
-    const { dataSource } = this.database;
-    if (ACCOUNT_SERVICE_ENTITIES.some(entity => !dataSource.hasMetadata(entity))) {
-      throw new Error(
-        'AccountModule: the data source does not know the module\'s entities: add ...ACCOUNT_ENTITIES to its "entities", or set autoLoadEntities: true',
-      );
-    }
-    const gaps = await this.database.gaps();
-    if (gaps.length > 0) {
-      throw new Error(
-        `AccountModule: the database lacks ${gaps.join(', ')}: add ...ACCOUNT_MIGRATIONS to the data source's "migrations" and run them, for example with migrationsRun: true`,
-      );
-    }
+    await this.database.requireSchema();
     const { controller } = this.extras;
     this.logger.log(`accounts at ${controller ? `/${controller.path.replace(/^\//, '')}` : 'not mounted'}`);
   }

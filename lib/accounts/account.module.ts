@@ -9,6 +9,7 @@ import {
 import { ModulesContainer } from '@nestjs/core';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { type AsyncOptions, asyncOptionsProviders } from '../common/async-options.js';
+import { mountedAt } from '../common/mounted-at.js';
 import { requireOneModule } from '../common/one-module.js';
 import { AccountClaims } from './account.claims.js';
 import {
@@ -17,7 +18,7 @@ import {
   ACCOUNT_MODULE_EXTRAS,
   ACCOUNT_MODULE_OPTIONS,
 } from './account.constants.js';
-import { accountsMountedAt } from './account.controller.js';
+import { AccountController } from './account.controller.js';
 import { ACCOUNT_PROVIDERS } from './account.providers.js';
 import { AccountService } from './account.service.js';
 import type { AccountModuleExtras, AccountModuleOptions, AccountOptionsFactory } from './options/account-options.js';
@@ -85,7 +86,7 @@ function declare(
     // Guards and claims of the application need the service everywhere.
     global: true,
     imports: [TypeOrmModule.forFeature(entities, dataSource), ...imports],
-    controllers: controller ? [accountsMountedAt(controller.path)] : [],
+    controllers: controller ? [mountedAt(AccountController, controller.path)] : [],
     providers: [
       ...options,
       { provide: ACCOUNT_MODULE_EXTRAS, useValue: { dataSource, entity, store, controller } },

@@ -1,4 +1,4 @@
-import type { EntityMetadata } from 'typeorm';
+import type { DataSource, EntityMetadata, EntityTarget } from 'typeorm';
 
 /** A table as the module's statements expect it. */
 export interface ExpectedTable {
@@ -47,4 +47,30 @@ function columnsOf({ metadata, declaredBy }: ExpectedTable): string[] {
   return metadata.columns
     .filter(({ target }) => target === declaredBy)
     .map(({ givenDatabaseName, propertyName }) => givenDatabaseName ?? propertyName);
+}
+
+/** What a module needs of the database, and the names that its messages tell the developer to add. */
+export interface RequiredSchema {
+  readonly module: 'SessionModule' | 'AccountModule';
+  readonly entitiesName: string;
+  readonly migrationsName: string;
+  readonly entities: readonly EntityTarget<object>[];
+  /** What the tables lack, as `schemaGaps` finds it. */
+  gaps(): Promise<string[]>;
+}
+
+/** @throws Error that says what to add to the data source, for entities, tables and columns that are missing */
+export async function requireSchema(dataSource: DataSource, required: RequiredSchema): Promise<void> {
+  const { module, entitiesName, migrationsName, entities } = required;
+  if (entities.some(entity => !dataSource.hasMetadata(entity))) {
+    throw new Error(
+      `${module}: the data source does not know the module's entities: add ...${entitiesName} to its "entities", or set autoLoadEntities: true`,
+    );
+  }
+  const gaps = await required.gaps();
+  if (gaps.length > 0) {
+    throw new Error(
+      `${module}: the database lacks ${gaps.join(', ')}: add ...${migrationsName} to the data source's "migrations" and run them, for example with migrationsRun: true`,
+    );
+  }
 }

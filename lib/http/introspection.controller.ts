@@ -1,6 +1,5 @@
 import {
   type CanActivate,
-  Controller,
   type ExecutionContext,
   Header,
   HttpCode,
@@ -12,7 +11,6 @@ import {
   type Type,
   UseGuards,
   UseInterceptors,
-  VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
@@ -26,6 +24,7 @@ import type { SessionModuleExtras } from '../options/session-options.js';
 import { SESSION_MODULE_EXTRAS } from '../session.constants.js';
 import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
 import { SessionExchange } from './exchange.js';
+import { mountedAt } from '../common/mounted-at.js';
 
 /** Runs the guard of option `verify`: the application's own instance where it provides one, else one made here. */
 @Injectable()
@@ -109,8 +108,5 @@ export class IntrospectionController {
 export function introspectionAt({ verify, controller }: SessionModuleExtras): Type<IntrospectionController>[] {
   if (!verify) return [];
   const path = verify.path ?? `${(controller || DEFAULT_EXTRAS.controller).path}/verify`;
-
-  @Controller({ path, version: VERSION_NEUTRAL })
-  class MountedIntrospectionController extends IntrospectionController {}
-  return [MountedIntrospectionController];
+  return [mountedAt(IntrospectionController, path)];
 }

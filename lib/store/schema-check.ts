@@ -5,7 +5,7 @@ import { SessionEntity } from './entities/session.entity.js';
 import { SigningKeyEntity } from './entities/signing-key.entity.js';
 import { UserAuthEntity } from './entities/user-auth.entity.js';
 import { Database } from './database.js';
-import { schemaGaps } from '../common/missing-schema.js';
+import { requireSchema, schemaGaps } from '../common/missing-schema.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 
 /** Milliseconds after which a health check gives up. */
@@ -32,28 +32,23 @@ export class SchemaCheck {
         `SessionModule needs PostgreSQL, but its data source is of type "${type}": name another one with the option "dataSource"`,
       );
     }
-    const missing = SESSION_ENTITIES.filter(entity => !dataSource.hasMetadata(entity));
-    if (missing.length > 0) {
-      throw new Error(
-        'SessionModule: the data source does not know the module\'s entities: add ...SESSION_ENTITIES to its "entities", or set autoLoadEntities: true',
-      );
-    }
-    await this.requireTables();
+    await requireSchema(dataSource, {
+      module: 'SessionModule',
+      entitiesName: 'SESSION_ENTITIES',
+      migrationsName: 'SESSION_MIGRATIONS',
+      entities: SESSION_ENTITIES,
+      gaps: () => this.gaps(),
+    });
   }
 
-  private async requireTables(): Promise<void> {
+  private gaps(): Promise<string[]> {
     const { dataSource, tables } = this.database;
     const expected = [
       { path: tables.session, entity: SessionEntity },
       { path: tables.userAuth, entity: UserAuthEntity },
       { path: tables.signingKey, entity: SigningKeyEntity },
     ].map(({ path, entity }) => ({ path, metadata: dataSource.getMetadata(entity), declaredBy: entity }));
-    const gaps = await schemaGaps(expected, (statement, values) => this.database.query(statement, values));
-    if (gaps.length > 0) {
-      throw new Error(
-        `SessionModule: the database lacks ${gaps.join(', ')}: add ...SESSION_MIGRATIONS to the data source's "migrations" and run them, for example with migrationsRun: true`,
-      );
-    }
+    return schemaGaps(expected, (statement, values) => this.database.query(statement, values));
   }
 
   /** Whether the database answers. */

@@ -1,6 +1,5 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
-
-const TIMESTAMP = { type: 'timestamp with time zone', precision: 3 } as const;
+import { TIMESTAMP } from '../../common/columns.js';
 
 /** How often somebody has tried something; the counter of all processes. */
 @Entity({ name: 'jwt_account_attempt' })

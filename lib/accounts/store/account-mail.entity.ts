@@ -1,7 +1,6 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import type { MailKind } from '../account.types.js';
-
-const TIMESTAMP = { type: 'timestamp with time zone', precision: 3 } as const;
+import { TIMESTAMP } from '../../common/columns.js';
 
 /** A mail that waits to be sent. Its text is made when it is sent, so that no token ever lies here. */
 @Entity({ name: 'jwt_account_mail' })

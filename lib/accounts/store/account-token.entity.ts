@@ -1,7 +1,6 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import type { TokenPurpose } from '../account.types.js';
-
-const TIMESTAMP = { type: 'timestamp with time zone', precision: 3 } as const;
+import { TIMESTAMP } from '../../common/columns.js';
 
 /** A token that was sent by mail: its hash only. The row goes when it is used. */
 @Entity({ name: 'jwt_account_token' })

@@ -2,7 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { ACCOUNT_DATA_SOURCE } from '../account.constants.js';
 import type { AccountTransaction } from '../account.types.js';
-import { schemaGaps } from '../../common/missing-schema.js';
+import { requireSchema, schemaGaps } from '../../common/missing-schema.js';
+import { ACCOUNT_SERVICE_ENTITIES } from './entities.js';
 import { accountTables, type AccountTables, expectedTables } from './tables.js';
 
 /** Runs the statements of this folder, in the caller's transaction where there is one. */
@@ -27,6 +28,17 @@ export class AccountDatabase {
   /** What the database lacks of the tables, in words. */
   gaps(): Promise<string[]> {
     return schemaGaps(expectedTables(this.dataSource), ({ text }, values) => this.query(text, values));
+  }
+
+  /** @throws Error that says what to add to the data source */
+  requireSchema(): Promise<void> {
+    return requireSchema(this.dataSource, {
+      module: 'AccountModule',
+      entitiesName: 'ACCOUNT_ENTITIES',
+      migrationsName: 'ACCOUNT_MIGRATIONS',
+      entities: ACCOUNT_SERVICE_ENTITIES,
+      gaps: () => this.gaps(),
+    });
   }
 
   transaction<T>(run: (transaction: AccountTransaction) => Promise<T>): Promise<T> {

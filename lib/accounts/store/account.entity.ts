@@ -1,7 +1,6 @@
 import { Column, Entity, PrimaryColumn, Unique } from 'typeorm';
 import type { Account } from '../account.types.js';
-
-const TIMESTAMP = { type: 'timestamp with time zone', precision: 3 } as const;
+import { TIMESTAMP } from '../../common/columns.js';
 
 /**
  * Somebody who logs in by e-mail and password. An application that needs more columns extends the class, gives it an

@@ -1,7 +1,6 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import type { SessionClaims, SessionData } from '../../session.types.js';
-
-const TIMESTAMP = { type: 'timestamp with time zone', precision: 3 } as const;
+import { TIMESTAMP } from '../../common/columns.js';
 
 /**
  * One session of one user on one device, and with it the whitelist of refresh tokens: only hashes, and no row per

@@ -1,7 +1,6 @@
 import type { JsonWebKey } from 'node:crypto';
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
-
-const TIMESTAMP = { type: 'timestamp with time zone', precision: 3 } as const;
+import { TIMESTAMP } from '../../common/columns.js';
 
 /** A signing key, or the generated server secret. Private parts are sealed under the server secret. */
 @Entity({ name: 'jwt_session_key' })

@@ -1,0 +1,16 @@
+import { HttpException, type HttpStatus } from '@nestjs/common';
+import { STATUS_CODES } from 'node:http';
+
+/**
+ * A refusal with a code that programs can rely on. The body has Nest 12's own shape, also on Nest 11:
+ * `{ statusCode, error, errorCode, message }`, and `details` beside them.
+ */
+export abstract class CodedError<Code extends string> extends HttpException {
+  /** Nest 12 sets it from the options, Nest 11 does not know it. */
+  declare readonly errorCode: Code;
+
+  protected constructor(status: HttpStatus, errorCode: Code, message: string, details: object = {}) {
+    super({ statusCode: status, error: STATUS_CODES[status], errorCode, message, ...details }, status);
+    Object.defineProperty(this, 'errorCode', { value: errorCode, enumerable: true });
+  }
+}
