@@ -14,7 +14,7 @@ import {
 import { Public } from './http/access.decorators.js';
 import { CurrentSession } from './http/current-session.decorator.js';
 import { Exchange } from './http/exchange.decorator.js';
-import { RefusalInterceptor } from './http/refusal.interceptor.js';
+import { SessionErrorInterceptor } from './http/session-error.interceptor.js';
 import { DEFAULT_EXTRAS } from './options/session-options.defaults.js';
 import { SESSION_CONTROLLER } from './session.constants.js';
 import { SessionGuard } from './session.guard.js';
@@ -55,7 +55,7 @@ export class SessionController {
   @Post('logout-others')
   @HttpCode(200)
   @UseGuards(SessionGuard)
-  @UseInterceptors(RefusalInterceptor)
+  @UseInterceptors(SessionErrorInterceptor)
   async logOutOthers(@CurrentSession() session: UserSession) {
     return { ended: await this.sessions.logOutOthers(session) };
   }
@@ -63,7 +63,7 @@ export class SessionController {
   @Post('logout-all')
   @HttpCode(200)
   @UseGuards(SessionGuard)
-  @UseInterceptors(RefusalInterceptor)
+  @UseInterceptors(SessionErrorInterceptor)
   async logOutAll(@CurrentSession() session: UserSession, @Exchange() exchange: SessionExchange) {
     return { ended: await this.sessions.logOutAll(session.userId, { exchange }) };
   }
@@ -77,7 +77,7 @@ export class SessionController {
 
   @Get('devices')
   @UseGuards(SessionGuard)
-  @UseInterceptors(RefusalInterceptor)
+  @UseInterceptors(SessionErrorInterceptor)
   async devices(@CurrentSession() session: UserSession) {
     const devices = await this.sessions.list(session.userId);
     return devices.map(({ id, label, ip, createdAt, lastSeenAt }) => ({
@@ -93,7 +93,7 @@ export class SessionController {
   @Delete('devices/:id')
   @HttpCode(204)
   @UseGuards(SessionGuard)
-  @UseInterceptors(RefusalInterceptor)
+  @UseInterceptors(SessionErrorInterceptor)
   async endDevice(
     @CurrentSession() session: UserSession,
     @Exchange() exchange: SessionExchange,

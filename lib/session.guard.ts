@@ -16,8 +16,14 @@ import type { UserSession } from './session.types.js';
 import { SessionExchange } from './http/exchange.js';
 
 /**
- * Lets in whoever has a session, without a query. On methods, controllers, resolvers and gateways by
- * `@UseGuards(SessionGuard)`, everywhere by `{ provide: APP_GUARD, useExisting: SessionGuard }`.
+ * Admits requests that have a session. On methods, controllers, resolvers and gateways by `@UseGuards(SessionGuard)`,
+ * everywhere by `{ provide: APP_GUARD, useExisting: SessionGuard }`.
+ *
+ * | the request has | route | `@OptionalSession()` | `@Public()` |
+ * |---|---|---|---|
+ * | a valid access token | session | session | no session |
+ * | no credentials | `session_missing` | no session | no session |
+ * | credentials that are refused | the refusal | the refusal | no session |
  *
  * It keeps no state. Subclasses may override the protected methods.
  */
@@ -28,16 +34,15 @@ export class SessionGuard implements CanActivate {
     protected readonly authenticator: SessionAuthenticator,
   ) {}
 
-  /** Answers at once where the token is known and nobody must be asked. */
-  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
     const exchange = this.getExchange(context);
     try {
-      if (this.is(PUBLIC_ROUTE, context)) return this.letIn(exchange, undefined, context);
-      const session = this.authenticator.authenticate(exchange);
-      if (session instanceof Promise) return this.decideLater(exchange, session, context);
-      return this.decide(exchange, session, context);
+      const session = this.is(PUBLIC_ROUTE, context) ? undefined : await this.findSession(exchange, context);
+      this.attach(exchange, session, context);
+      return true;
     } catch (error) {
-      return this.turnAway(exchange, error, context);
+      this.authenticator.refuse(exchange, error);
+      return this.refuse(error, context);
     }
   }
 
@@ -56,31 +61,10 @@ export class SessionGuard implements CanActivate {
     throw error;
   }
 
-  private async decideLater(
-    exchange: SessionExchange,
-    session: Promise<UserSession | undefined>,
-    context: ExecutionContext,
-  ): Promise<boolean> {
-    try {
-      return this.decide(exchange, await session, context);
-    } catch (error) {
-      return this.turnAway(exchange, error, context);
-    }
-  }
-
-  private decide(exchange: SessionExchange, session: UserSession | undefined, context: ExecutionContext): boolean {
+  private async findSession(exchange: SessionExchange, context: ExecutionContext): Promise<UserSession | undefined> {
+    const session = await this.authenticator.authenticate(exchange);
     if (!session && !this.is(OPTIONAL_SESSION, context)) throw new SessionMissingError();
-    return this.letIn(exchange, session, context);
-  }
-
-  private letIn(exchange: SessionExchange, session: UserSession | undefined, context: ExecutionContext): boolean {
-    this.attach(exchange, session, context);
-    return true;
-  }
-
-  private turnAway(exchange: SessionExchange, error: unknown, context: ExecutionContext): never {
-    this.authenticator.refuse(exchange, error);
-    return this.refuse(error, context);
+    return session;
   }
 
   private is(metadata: string, context: ExecutionContext): boolean {
@@ -88,7 +72,7 @@ export class SessionGuard implements CanActivate {
   }
 }
 
-/** Authenticates by itself, so that it works in whatever order guards run; after another guard this costs nothing. */
+/** Authenticates by itself, so that it works whatever the order of guards; a token that another guard verified is cached. */
 @Injectable()
 export class RecentLoginGuard extends SessionGuard {
   protected override attach(
@@ -108,10 +92,11 @@ export class RecentLoginGuard extends SessionGuard {
 }
 
 /**
- * Lets in only those who have logged in lately (RFC 9470): for changing a password, an address, a payment.
- * `SessionService.reauthenticate` renews the login.
+ * Admits only requests of users who have logged in recently (RFC 9470): for changing a password, an address, a payment.
+ * `SessionService.reauthenticate` renews the login. Other requests answer `insufficient_user_authentication`.
  *
  * @param age such as `'5m'`
+ * @throws Error for an age that is no duration
  */
 export function RequireRecentLogin(age: string): ClassDecorator & MethodDecorator {
   const maxAge = parseDuration(age);

@@ -19,7 +19,7 @@ import { CleanUp } from './sessions/clean-up.js';
 import { RotationConfirmations } from './sessions/rotation-confirmations.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';
 import { SchemaCheck } from './store/schema-check.js';
-import { SessionCookies } from './http/session-cookies.js';
+import { SessionHttp } from './http/session-http.js';
 
 /** What happens at start and at the end, in order. */
 @Injectable()
@@ -38,7 +38,7 @@ export class SessionLifecycle implements OnModuleInit, OnModuleDestroy, BeforeAp
     private readonly feed: RevocationFeed,
     private readonly cleanUp: CleanUp,
     private readonly confirmations: RotationConfirmations,
-    private readonly cookies: SessionCookies,
+    private readonly http: SessionHttp,
     private readonly jwks: JwksRoute,
     private readonly events: SessionEvents,
   ) {}
@@ -73,7 +73,7 @@ export class SessionLifecycle implements OnModuleInit, OnModuleDestroy, BeforeAp
   private announce(): void {
     const { transport, accessToken, cookies, csrf, revocation } = this.options;
     const { controller } = this.extras;
-    const mounted = controller && this.host?.httpAdapter ? this.cookies.refreshPath : 'not mounted';
+    const mounted = controller && this.host?.httpAdapter ? this.http.cookies.refreshPath : 'not mounted';
     this.logger.log(
       `sessions at ${mounted}, transport ${transport}, ${accessToken.algorithm}, revocation ${revocation.mode}${revocation.mode === 'live' ? ` (${revocation.feed})` : ''}, public keys at ${this.jwks.path ?? 'not mounted'}`,
     );

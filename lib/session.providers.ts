@@ -4,8 +4,6 @@ import { AccessTokenEncryption } from './tokens/access-token-encryption.js';
 import { AccessTokenSigner } from './tokens/access-token-signer.js';
 import { AccessTokenVerifier } from './tokens/access-token-verifier.js';
 import { AccessTokenAuthenticator, TokenUse } from './tokens/access-token-authenticator.js';
-import { CsrfTokens } from './http/csrf-tokens.js';
-import { LocalSessionAuthenticator } from './http/local-session-authenticator.js';
 import { SessionAuthenticator } from './http/session-authenticator.js';
 import { TokenBinding } from './tokens/token-binding.js';
 import { JwksRoute } from './http/jwks-route.js';
@@ -26,7 +24,6 @@ import { SessionRevoker } from './sessions/log-out.js';
 import { SessionIssuer } from './sessions/log-in.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
 import { SessionRefresher } from './sessions/refresh.js';
-import { TokenDelivery } from './http/token-delivery.js';
 import { CleanUpStore } from './store/clean-up.store.js';
 import { Database } from './store/database.js';
 import { KeyStore } from './store/key.store.js';
@@ -35,12 +32,11 @@ import { RevocationStore } from './store/revocation.store.js';
 import { RotationStore } from './store/rotation.store.js';
 import { SchemaCheck } from './store/schema-check.js';
 import { SessionStore } from './store/session.store.js';
-import { Credentials } from './http/credentials.js';
-import { CsrfProtection } from './http/csrf.js';
-import { MountedPath } from './http/mounted-path.js';
-import { RefusalHeaders } from './http/refusal-headers.js';
-import { ResponseHeaders } from './http/response-headers.js';
-import { SessionCookies } from './http/session-cookies.js';
+import { ServerSecrets } from './keys/server-secrets.js';
+import { HttpSecrets } from './http/http-secrets.js';
+import { HttpSessionAuthenticator } from './http/http-session-authenticator.js';
+import { SessionHttp } from './http/session-http.js';
+import { TokenAuthenticator } from './tokens/token-authenticator.js';
 
 // The module's parts by layer; each layer uses those above it.
 
@@ -61,24 +57,26 @@ const keys = [...KEY_PROVIDERS, JwksRoute];
 
 const revocation = [Revocations, RevocationFeed, RevocationCheck];
 
-const transport = [ResponseHeaders, MountedPath, SessionCookies, Credentials, CsrfProtection, RefusalHeaders];
+const http = [
+  { provide: HttpSecrets, useExisting: ServerSecrets },
+  SessionHttp,
+  RequestSession,
+  { provide: SessionAuthenticator, useClass: HttpSessionAuthenticator },
+];
 
 const accessToken = [
   TokenBinding,
-  CsrfTokens,
   AccessTokenEncryption,
   { provide: AccessTokenDecryption, useExisting: AccessTokenEncryption },
   AccessTokenSigner,
   AccessTokenVerifier,
   AccessTokenAuthenticator,
-  { provide: SessionAuthenticator, useClass: LocalSessionAuthenticator },
+  { provide: TokenAuthenticator, useExisting: AccessTokenAuthenticator },
 ];
 
 const sessions = [
-  RequestSession,
   Announcements,
   ClaimsHook,
-  TokenDelivery,
   SessionIssuer,
   SessionRefresher,
   SessionRevoker,
@@ -94,7 +92,7 @@ export const SESSION_PROVIDERS: Provider[] = [
   ...store,
   ...keys,
   ...revocation,
-  ...transport,
   ...accessToken,
+  ...http,
   ...sessions,
 ];

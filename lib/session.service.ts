@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { AccessTokenAuthenticator } from './tokens/access-token-authenticator.js';
-import { andThen } from './tokens/and-then.js';
 import { KeyRing } from './keys/key-ring.js';
 import { KeyRotation } from './keys/key-rotation.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';
@@ -27,8 +26,9 @@ import { SessionIssuer } from './sessions/log-in.js';
 import { SessionRefresher } from './sessions/refresh.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
 import { SchemaCheck } from './store/schema-check.js';
-import { SessionStore } from './store/session.store.js';
+import { type SessionSelection, SessionStore } from './store/session.store.js';
 import { SessionExchange } from './http/exchange.js';
+import { SessionHttp } from './http/session-http.js';
 
 /** Logs users in and out. The façade that applications inject. */
 @Injectable()
@@ -45,6 +45,7 @@ export class SessionService {
     private readonly refresher: SessionRefresher,
     private readonly presented: RequestSession,
     private readonly exchanges: ExchangeSessions,
+    private readonly http: SessionHttp,
     private readonly revoker: SessionRevoker,
     private readonly accessTokens: AccessTokenAuthenticator,
     private readonly store: SessionStore,
@@ -69,7 +70,7 @@ export class SessionService {
    * @throws SessionStoreUnavailableError
    */
   logIn(userId: string, options: LogInOptions = {}): Promise<IssuedTokens> {
-    return this.exchanges.refusing(options.exchange, undefined, () => this.issuer.logIn(userId, options));
+    return this.issuer.logIn(userId, options).catch(error => this.refuse(error, options.exchange));
   }
 
   /**
@@ -82,11 +83,13 @@ export class SessionService {
    */
   async refresh(source: SessionExchange | RefreshRequest): Promise<IssuedTokens> {
     if (source instanceof SessionExchange) return this.exchanges.refresh(source);
-    return this.exchanges.refusing(undefined, undefined, async () => {
+    try {
       const token = typeof source.refreshToken === 'string' ? this.presented.open(source.refreshToken) : undefined;
       if (!token) throw new RefreshTokenInvalidError();
-      return this.refresher.refresh(token, { transport: 'bearer', ip: source.ip, userAgent: source.userAgent });
-    });
+      return await this.refresher.refresh(token, { transport: 'bearer', ip: source.ip, userAgent: source.userAgent });
+    } catch (error) {
+      return this.refuse(error);
+    }
   }
 
   /**
@@ -96,7 +99,7 @@ export class SessionService {
    * @throws SessionRevokedError when there is no such live session of that user
    */
   reauthenticate(session: Pick<UserSession, 'id' | 'userId'>, options: LogInOptions = {}): Promise<IssuedTokens> {
-    return this.exchanges.refusing(options.exchange, undefined, () => this.issuer.reauthenticate(session, options));
+    return this.issuer.reauthenticate(session, options).catch(error => this.refuse(error, options.exchange));
   }
 
   /**
@@ -106,30 +109,28 @@ export class SessionService {
    * @returns false when there was no live session to end
    */
   async logOut(session: string | SessionExchange, options: LogOutOptions = {}): Promise<boolean> {
-    const { exchange, userId, reason = 'logout', manager } = options;
+    const { exchange, userId, reason = 'logout' } = options;
     checkReason(reason);
     if (session instanceof SessionExchange) return this.exchanges.logOut(session, reason);
-    const ended = isUuid(session)
-      ? await this.revoker.revoke({ sessionId: session, ownedBy: userId }, reason, manager)
-      : 0;
-    if (exchange) this.exchanges.clearCookies(exchange);
+    const ended = isUuid(session) ? await this.end({ sessionId: session, ownedBy: userId }, reason, options) : 0;
+    if (exchange) this.http.clearCookies(exchange);
     return ended > 0;
   }
 
   /** Ends the user's sessions but this one. Returns how many there were. One statement. */
   async logOutOthers(session: Pick<UserSession, 'id' | 'userId'>, options: LogOutOptions = {}): Promise<number> {
-    const { reason = 'logout-others', manager } = options;
+    const { reason = 'logout-others' } = options;
     checkReason(reason);
-    return this.revoker.revoke({ userId: session.userId, except: session.id }, reason, manager);
+    return this.end({ userId: session.userId, except: session.id }, reason, options);
   }
 
   /** Ends all sessions of the user. Returns how many there were. One statement. */
   async logOutAll(userId: string, options: LogOutOptions = {}): Promise<number> {
-    const { exchange, reason = 'logout-all', manager } = options;
+    const { exchange, reason = 'logout-all' } = options;
     checkUserId(userId);
     checkReason(reason);
-    const ended = await this.revoker.revoke({ userId }, reason, manager);
-    if (exchange) this.exchanges.clearCookies(exchange);
+    const ended = await this.end({ userId }, reason, options);
+    if (exchange) this.http.clearCookies(exchange);
     return ended;
   }
 
@@ -158,7 +159,8 @@ export class SessionService {
    * @throws AccessTokenInvalidError, AccessTokenExpiredError, SessionRevokedError, TokenTheftDetectedError
    */
   async verify(accessToken: string): Promise<UserSession> {
-    return andThen(this.accessTokens.accept(accessToken), ({ session }) => session);
+    const { session } = await this.accessTokens.authenticate(accessToken);
+    return session;
   }
 
   /**
@@ -252,5 +254,15 @@ export class SessionService {
       keys: { status: keys, ...(signing === undefined ? {} : { signing }), verifying: this.keys.verifying.length },
       revocation,
     };
+  }
+
+  private end(selection: SessionSelection, reason: string, { exchange, manager }: LogOutOptions): Promise<number> {
+    return this.revoker.revoke(selection, reason, manager).catch(error => this.refuse(error, exchange));
+  }
+
+  /** Answers a refusal of a login, a refresh or a log-out. No cookie is cleared: none of them was refused. */
+  private refuse(error: unknown, exchange?: SessionExchange): never {
+    this.http.refuse(error, exchange);
+    throw error;
   }
 }

@@ -3,6 +3,12 @@ import type { SessionExchange } from '../http/exchange.js';
 
 const MAX_USER_AGENT_LENGTH = 512;
 
+/** What is known of a client. */
+export interface ClientInfo {
+  readonly ip?: string;
+  readonly userAgent?: string;
+}
+
 /**
  * The client's address. Forwarded headers count only as far as the platform's trusted-proxy setting believes them
  * (`app.set('trust proxy', …)`, `new FastifyAdapter({ trustProxy })`): they are never read here.
@@ -19,4 +25,9 @@ export function clientAddress({ request }: SessionExchange): string | undefined 
 
 export function clientUserAgent(exchange: SessionExchange): string | undefined {
   return exchange.header('user-agent')?.replaceAll('\0', '').slice(0, MAX_USER_AGENT_LENGTH);
+}
+
+/** Address and `User-Agent` of the client that has sent a request. */
+export function clientOf(exchange: SessionExchange): ClientInfo {
+  return { ip: clientAddress(exchange), userAgent: clientUserAgent(exchange) };
 }

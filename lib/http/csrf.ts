@@ -1,73 +1,67 @@
-import { Injectable } from '@nestjs/common';
-import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { timingSafeEqual } from 'node:crypto';
+import type { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
+import { CSRF_HEADER } from '../session.constants.js';
 import { CsrfRejectedError } from '../session.errors.js';
 import type { SessionExchange } from './exchange.js';
-import { ResponseHeaders } from './response-headers.js';
+import type { HttpSecrets } from './http-secrets.js';
+import { isSameSite } from './same-site.js';
+import type { ResponseHeaders } from './response-headers.js';
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
-const DEFAULT_PORTS: Record<string, string> = { 'http:': '80', 'https:': '443' };
 
-/** What tells where a request comes from. */
-export interface RequestOrigin {
-  readonly fetchSite?: string;
-  readonly origin?: string;
-  readonly host?: string;
-}
-
-/**
- * Whether a request comes from a page of this site, or from no page at all. The decision table of Nest 12's
- * `app.enableCsrfProtection()`, written here because Nest 11 has none:
- *
- * | `Sec-Fetch-Site` | `Origin` | allowed |
- * |---|---|---|
- * | `same-origin`, `none` | any | yes |
- * | any other | trusted | yes |
- * | any other | any other | no |
- * | none | none | yes: not a browser |
- * | none | of `Host`, or trusted | yes |
- * | none | any other, `null` | no |
- */
-export function isSameSite({ fetchSite, origin, host }: RequestOrigin, trusted: readonly string[]): boolean {
-  if (fetchSite === 'same-origin' || fetchSite === 'none') return true;
-  if (origin !== undefined && trusted.includes(origin)) return true;
-  if (fetchSite) return false;
-  if (!origin) return true;
-  return host !== undefined && isOriginOf(origin, host.toLowerCase());
-}
-
-function isOriginOf(origin: string, host: string): boolean {
-  if (!URL.canParse(origin)) return false;
-  const url = new URL(origin);
-  return (
-    url.host !== '' && (url.host === host || (!url.port && `${url.hostname}:${DEFAULT_PORTS[url.protocol]}` === host))
-  );
-}
-
-/** Whether the request opens a WebSocket. What stands for one of socket.io has no method. */
+/** Whether the request opens a WebSocket. The handshake of socket.io has no method. */
 export function isHandshake({ request }: SessionExchange): boolean {
   return request.method === undefined || request.headers.upgrade !== undefined;
 }
 
-/** Refuses requests of other sites' pages where cookies authenticate, or would be set or cleared. */
-@Injectable()
+/** Whether a request can change something. */
+export function isUnsafe(exchange: SessionExchange): boolean {
+  // A WebSocket handshake is a GET, but the messages after it are not safe, and other sites may open one with cookies.
+  return isHandshake(exchange) || !SAFE_METHODS.has(exchange.request.method!);
+}
+
+/**
+ * Refuses requests of other sites' pages where cookies authenticate, or would be set or cleared.
+ *
+ * By origin (option `csrf`: `origin`, `both`): `Sec-Fetch-Site` and `Origin` say which page sent the request.
+ *
+ * By token (`token`, `both`): a page reads the CSRF token from a cookie that other sites' pages cannot read, and sends it
+ * as a header. The token is bound to the session, so that an attacker's own token is useless in a victim's browser.
+ */
 export class CsrfProtection {
+  /** Whether CSRF tokens are used. */
+  readonly usesTokens: boolean;
+
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly headers: ResponseHeaders,
-  ) {}
+    private readonly secrets: HttpSecrets | undefined,
+  ) {
+    this.usesTokens = (options.csrf === 'token' || options.csrf === 'both') && options.transport !== 'bearer';
+  }
+
+  /** The CSRF token of a session. */
+  tokenOf(sessionId: string): string {
+    return digest(sessionId, this.secrets!.newest).toString('base64url');
+  }
 
   /**
-   * Checks a request that changes something, whatever its method.
+   * Checks the origin of a request that cookies authenticate and that changes something.
    *
    * @throws CsrfRejectedError
    */
-  check(exchange: SessionExchange): void {
-    // No page can add a header to a handshake, so that its origin counts in every mode.
-    if (this.options.csrf !== 'token' || isHandshake(exchange)) this.checkLogIn(exchange);
+  checkOrigin(exchange: SessionExchange): void {
+    // No page can add a header to a WebSocket handshake, so its origin counts in every mode.
+    if (this.options.csrf !== 'token' || isHandshake(exchange)) this.checkLogInOrigin(exchange);
   }
 
-  /** The same for a login, which has no session yet that a token could be bound to: its origin counts in every mode. */
-  checkLogIn(exchange: SessionExchange): void {
+  /**
+   * Checks the origin of a login, which has no session yet that a token could be bound to: it counts in every mode.
+   *
+   * @throws CsrfRejectedError
+   */
+  checkLogInOrigin(exchange: SessionExchange): void {
     if (this.options.csrf === 'off' || this.options.transport === 'bearer') return;
     this.headers.vary(exchange, 'Origin', 'Sec-Fetch-Site');
     const origin = exchange.header('origin');
@@ -88,9 +82,26 @@ export class CsrfProtection {
     );
   }
 
-  /** Whether a request can change something. */
-  isUnsafe(exchange: SessionExchange): boolean {
-    // A WebSocket handshake is a GET, but what follows is not safe, and other sites may open one with cookies.
-    return isHandshake(exchange) || !SAFE_METHODS.has(exchange.request.method!);
+  /**
+   * Checks the CSRF token of a request that cookies of this session authenticate and that changes something. A WebSocket
+   * handshake, to which no page can add a header, is checked by its origin alone.
+   *
+   * @throws CsrfRejectedError
+   */
+  checkToken(exchange: SessionExchange, sessionId: string): void {
+    if (!this.usesTokens || isHandshake(exchange)) return;
+    const given = Buffer.from(exchange.header(CSRF_HEADER) ?? '', 'base64url');
+    const matches = this.secrets!.accepted.some(keys => {
+      const expected = digest(sessionId, keys);
+      return given.length === expected.length && timingSafeEqual(given, expected);
+    });
+    if (matches) return;
+    throw new CsrfRejectedError(
+      `Refused: send the value of the csrf_token cookie (__Host-csrf_token where cookies are Secure) as the header ${CSRF_HEADER}: the one that came is missing or of another session`,
+    );
   }
+}
+
+function digest(sessionId: string, { csrf }: ServerKeys): Buffer {
+  return hmacSha256(csrf, Buffer.from(sessionId));
 }

@@ -1,36 +1,37 @@
-import { InsufficientUserAuthenticationError, SessionError } from '../session.errors.js';
-import { SessionEvents } from '../session.events.js';
+import { Injectable } from '@nestjs/common';
+import { clientOf } from '../common/client-address.js';
 import { SessionClock } from '../common/clock.js';
+import { InsufficientUserAuthenticationError } from '../session.errors.js';
 import type { UserSession } from '../session.types.js';
-import { Credentials } from './credentials.js';
-import { CsrfProtection } from './csrf.js';
+import { TokenAuthenticator } from '../tokens/token-authenticator.js';
+import { isUnsafe } from './csrf.js';
 import type { SessionExchange } from './exchange.js';
-import { RefusalHeaders } from './refusal-headers.js';
-import { ResponseHeaders } from './response-headers.js';
 import { SessionAuthenticator } from './session-authenticator.js';
+import { SessionHttp } from './session-http.js';
 
-/** What is the same wherever tokens are verified: where they lie, what caches are told, requests of other sites, refusals. */
-export abstract class HttpSessionAuthenticator extends SessionAuthenticator {
+/** Authenticates HTTP requests by their access tokens. Makes no query, but where option `revocation` asks for one. */
+@Injectable()
+export class HttpSessionAuthenticator extends SessionAuthenticator {
   constructor(
-    private readonly credentials: Credentials,
-    private readonly csrf: CsrfProtection,
-    private readonly headers: ResponseHeaders,
-    private readonly refusals: RefusalHeaders,
-    private readonly events: SessionEvents,
-    protected readonly clock: SessionClock,
+    private readonly http: SessionHttp,
+    private readonly tokens: TokenAuthenticator,
+    private readonly clock: SessionClock,
   ) {
     super();
   }
 
-  authenticate(exchange: SessionExchange): UserSession | undefined | Promise<UserSession | undefined> {
-    this.headers.vary(exchange, 'Authorization', 'Cookie');
-    const credential = this.credentials.access(exchange);
-    if (!credential) return undefined;
-    // What a session sees is private; a handler that knows better sets its own header after this.
-    this.headers.set(exchange, 'Cache-Control', 'no-store');
-    const actsByCookie = credential.transport === 'cookie' && this.csrf.isUnsafe(exchange);
-    if (actsByCookie) this.csrf.check(exchange);
-    return this.accept(credential.token, exchange, actsByCookie);
+  async authenticate(exchange: SessionExchange): Promise<UserSession | undefined> {
+    const { headers, csrf } = this.http;
+    headers.vary(exchange, 'Authorization', 'Cookie');
+    const incoming = this.http.readAccessToken(exchange);
+    if (!incoming) return undefined;
+    // The answer is the session's own; a handler that knows better sets its own header after this.
+    headers.set(exchange, 'Cache-Control', 'no-store');
+    const needsCsrfCheck = incoming.transport === 'cookie' && isUnsafe(exchange);
+    if (needsCsrfCheck) csrf.checkOrigin(exchange);
+    const { session } = await this.tokens.authenticate(incoming.token, () => clientOf(exchange));
+    if (needsCsrfCheck) csrf.checkToken(exchange, session.id);
+    return session;
   }
 
   requireRecentLogin({ authenticatedAt }: UserSession, maxAge: number): void {
@@ -38,20 +39,7 @@ export abstract class HttpSessionAuthenticator extends SessionAuthenticator {
     if (age > maxAge) throw new InsufficientUserAuthenticationError(Math.floor(maxAge / 1000));
   }
 
-  override refuse(exchange: SessionExchange, error: unknown): void {
-    this.refusals.write(exchange, error, this.credentials.usesAuthorization(exchange) ? 'bearer' : 'cookie');
-    if (error instanceof SessionError) this.events.refused(error);
+  refuse(exchange: SessionExchange, error: unknown): void {
+    this.http.refuse(error, exchange, this.http.usesAuthorization(exchange) ? 'bearer' : 'cookie');
   }
-
-  /**
-   * The session of an access token that counts at this moment.
-   *
-   * @param actsByCookie whether cookies authenticate a request that changes something
-   * @throws SessionError for a token that does not count
-   */
-  protected abstract accept(
-    token: string,
-    exchange: SessionExchange,
-    actsByCookie: boolean,
-  ): UserSession | Promise<UserSession>;
 }

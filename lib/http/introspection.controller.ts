@@ -17,7 +17,7 @@ import { isObservable, lastValueFrom } from 'rxjs';
 import { AccessTokenAuthenticator } from '../tokens/access-token-authenticator.js';
 import { Public } from './access.decorators.js';
 import { Exchange } from './exchange.decorator.js';
-import { RefusalInterceptor } from './refusal.interceptor.js';
+import { SessionErrorInterceptor } from './session-error.interceptor.js';
 import { SessionOptionsError } from '../options/resolve-options.js';
 import { DEFAULT_EXTRAS } from '../options/session-options.defaults.js';
 import type { SessionModuleExtras } from '../options/session-options.js';
@@ -77,7 +77,7 @@ export class CallerGuard implements CanActivate, OnModuleInit {
  * of log-outs at once. Mounted only where option `verify` names the guard that says who may ask.
  */
 @UseGuards(CallerGuard)
-@UseInterceptors(RefusalInterceptor)
+@UseInterceptors(SessionErrorInterceptor)
 export class IntrospectionController {
   constructor(@Inject(AccessTokenAuthenticator) private readonly accessTokens: AccessTokenAuthenticator) {}
 
@@ -92,7 +92,7 @@ export class IntrospectionController {
       throw new InvalidRequestError('Send the access token as "token", in a form or as JSON');
     }
     try {
-      const { session, registered } = await this.accessTokens.accept(token);
+      const { session, registered } = await this.accessTokens.authenticate(token);
       const { iss, aud, sub, sid, jti, iat, exp, auth_time } = registered;
       const told = { active: true, token_type: 'Bearer', iss, aud, sub, sid, jti, iat, exp, auth_time };
       return { ...session.claims, ...told };

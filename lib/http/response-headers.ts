@@ -1,9 +1,10 @@
-import { Injectable } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
+import type { HttpAdapterHost } from '@nestjs/core';
 import type { SessionExchange } from './exchange.js';
 
-/** Writes response headers through Nest's HTTP adapter, hence alike on every platform. */
-@Injectable()
+/**
+ * Writes response headers through Nest's HTTP adapter, hence alike on every platform. Does nothing where there is no
+ * response, or where its headers are sent.
+ */
 export class ResponseHeaders {
   constructor(private readonly host: HttpAdapterHost) {}
 
@@ -15,7 +16,7 @@ export class ResponseHeaders {
     if (this.canWrite(exchange)) this.host.httpAdapter.appendHeader!(exchange.response, name, value);
   }
 
-  /** Takes back `Set-Cookie` headers of that cookie, so that a response says one thing only. */
+  /** Removes the `Set-Cookie` headers of that cookie, so that a response sets each cookie once. */
   removeCookie(exchange: SessionExchange, name: string): void {
     if (!this.canWrite(exchange)) return;
     const current = [this.get(exchange, 'Set-Cookie')].flat().filter(value => typeof value === 'string');
@@ -23,7 +24,7 @@ export class ResponseHeaders {
     if (kept.length < current.length) this.replaceCookies(exchange, kept);
   }
 
-  /** Adds names to `Vary`: what the answer depends on, for caches. */
+  /** Adds names to `Vary`. */
   vary(exchange: SessionExchange, ...names: string[]): void {
     if (!this.canWrite(exchange)) return;
     const present = String(this.get(exchange, 'Vary') ?? '');
@@ -39,7 +40,7 @@ export class ResponseHeaders {
 
   private replaceCookies(exchange: SessionExchange, cookies: string[]): void {
     const { response } = exchange;
-    // Fastify appends to Set-Cookie whatever is set, so that the former ones must go first.
+    // Fastify's `header('Set-Cookie', …)` appends, so the present values are removed first.
     (response as { removeHeader(name: string): void }).removeHeader('Set-Cookie');
     for (const cookie of cookies) this.append(exchange, 'Set-Cookie', cookie);
   }

@@ -1,13 +1,13 @@
-import type { SessionExchange } from './exchange.js';
 import type { UserSession } from '../session.types.js';
+import type { SessionExchange } from './exchange.js';
 
 /**
- * Finds out whose request it is. All that the guard depends on, so that it works in every module and, with another
+ * Finds out whose request it is. The guard depends on nothing else, so that it works in every module and, with another
  * authenticator behind it, without a database.
  */
 export abstract class SessionAuthenticator {
   /**
-   * @returns undefined when no credentials came with the request; a promise only where something must be waited for
+   * @returns undefined when no credentials came with the request
    * @throws SessionError for credentials that do not count
    */
   abstract authenticate(exchange: SessionExchange): UserSession | undefined | Promise<UserSession | undefined>;
@@ -18,6 +18,9 @@ export abstract class SessionAuthenticator {
    */
   abstract requireRecentLogin(session: UserSession, maxAge: number): void;
 
-  /** Sets the headers and cleared cookies that go with a refusal; called before it is thrown. */
+  /**
+   * Sets the headers and clears the cookies that go with a refusal, and emits its event; called before the error is thrown.
+   * A second call for the same request and error does nothing.
+   */
   abstract refuse(exchange: SessionExchange, error: unknown): void;
 }

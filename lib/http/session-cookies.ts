@@ -1,19 +1,22 @@
-import { Injectable } from '@nestjs/common';
-import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import type { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { CSRF_COOKIE } from '../session.constants.js';
 import { InvalidRequestError } from '../session.errors.js';
 import { type CookieAttributes, MAX_COOKIE_LENGTH, serializeCookie } from './cookies.js';
 import type { SessionExchange } from './exchange.js';
-import { MountedPath } from './mounted-path.js';
-import { ResponseHeaders } from './response-headers.js';
+import type { ResponseHeaders } from './response-headers.js';
 
-/** The two session cookies: `__Host-access_token` for every path, `__Secure-refresh_token` for the refresh route only. */
-@Injectable()
+/**
+ * The session cookies: `__Host-access_token` for every path, `__Secure-refresh_token` for the refresh route only, and
+ * `__Host-csrf_token` where CSRF tokens are used.
+ */
 export class SessionCookies {
+  private controllerPath?: string;
+
+  /** @param findControllerPath called when a path is first needed: the routes are not known before */
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly headers: ResponseHeaders,
-    private readonly mountedPath: MountedPath,
+    private readonly findControllerPath: () => string,
   ) {}
 
   /** `__Host-` keeps sibling domains from planting the cookie; it allows neither a domain nor a path. */
@@ -27,11 +30,11 @@ export class SessionCookies {
   }
 
   get refreshPath(): string {
-    return this.options.cookies.refreshPath ?? this.mountedPath.ofController();
+    return this.options.cookies.refreshPath ?? (this.controllerPath ??= this.findControllerPath());
   }
 
   /**
-   * Both cookies live as long as the refresh token; the access token's own `exp` decides when it is refused.
+   * All cookies live as long as the refresh token; the access token's own `exp` decides when it is refused.
    *
    * @param maxAge seconds
    */
@@ -44,12 +47,16 @@ export class SessionCookies {
     this.write(exchange, this.refreshName, token, maxAge, this.refreshAttributes);
   }
 
-  /** The one cookie that pages can read; it is no credential. @param maxAge seconds */
+  /**
+   * The one cookie that pages can read; it is no credential.
+   *
+   * @param maxAge seconds
+   */
   setCsrf(exchange: SessionExchange, token: string, maxAge: number): void {
     this.write(exchange, this.csrfName, token, maxAge, this.csrfAttributes);
   }
 
-  /** Clears both with the attributes they were set with; browsers ignore anything else. */
+  /** Expires the cookies, with the attributes that they were set with: browsers ignore anything else. */
   clear(exchange: SessionExchange): void {
     if (this.options.transport === 'bearer') return;
     this.write(exchange, this.accessName, '', 0, this.accessAttributes);
@@ -60,7 +67,7 @@ export class SessionCookies {
   }
 
   /**
-   * Browsers drop longer cookies without a word, so that nobody would be logged in and nobody would know why.
+   * Browsers silently drop longer cookies, which would look like a failed login.
    *
    * @throws InvalidRequestError for a token that does not fit into its cookie
    */

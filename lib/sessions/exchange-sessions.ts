@@ -1,82 +1,55 @@
 import { Injectable } from '@nestjs/common';
-import { CsrfTokens } from '../http/csrf-tokens.js';
-import { RefreshTokenInvalidError, SessionError, SessionMissingError } from '../session.errors.js';
-import { SessionEvents } from '../session.events.js';
-import type { IssuedTokens, TokenTransport } from '../session.types.js';
-import { clientAddress, clientUserAgent } from '../common/client-address.js';
-import { Credentials } from '../http/credentials.js';
-import { CsrfProtection } from '../http/csrf.js';
+import { clientOf } from '../common/client-address.js';
 import type { SessionExchange } from '../http/exchange.js';
-import { RefusalHeaders } from '../http/refusal-headers.js';
-import { SessionCookies } from '../http/session-cookies.js';
 import { RequestSession } from '../http/request-session.js';
+import { SessionHttp } from '../http/session-http.js';
+import { RefreshTokenInvalidError, SessionMissingError } from '../session.errors.js';
+import type { IssuedTokens } from '../session.types.js';
 import { SessionRevoker } from './log-out.js';
 import { SessionRefresher } from './refresh.js';
 
-/** Refreshing and logging out the session that a request brings with it. */
+/** Refreshing and logging out the session that a request brings. */
 @Injectable()
 export class ExchangeSessions {
   constructor(
-    private readonly credentials: Credentials,
-    private readonly csrf: CsrfProtection,
-    private readonly csrfTokens: CsrfTokens,
-    private readonly presented: RequestSession,
+    private readonly http: SessionHttp,
+    private readonly requestSession: RequestSession,
     private readonly refresher: SessionRefresher,
     private readonly revoker: SessionRevoker,
-    private readonly cookies: SessionCookies,
-    private readonly refusals: RefusalHeaders,
-    private readonly events: SessionEvents,
   ) {}
 
-  refresh(exchange: SessionExchange): Promise<IssuedTokens> {
-    const credential = this.credentials.refresh(exchange);
-    return this.refusing(exchange, credential?.transport, async () => {
-      this.csrf.check(exchange);
-      if (!credential) throw new SessionMissingError('No refresh token came with the request: log in');
-      const token = await this.presented.refreshToken(exchange, credential);
-      if (!token) throw new RefreshTokenInvalidError();
-      if (credential.transport === 'cookie') this.csrfTokens.require(exchange, token.sessionId);
-      return this.refresher.refresh(token, {
-        exchange,
-        transport: credential.transport,
-        ip: clientAddress(exchange),
-        userAgent: clientUserAgent(exchange),
-      });
-    });
-  }
-
-  /** Ends the session if there is one, and clears the cookies in any case: whether there was one is told nobody. */
-  logOut(exchange: SessionExchange, reason: string): Promise<boolean> {
-    return this.refusing(exchange, undefined, async () => {
-      // With Authorization no cookie counts and none is cleared, so another site's page could achieve nothing.
-      const byCookie = !this.credentials.usesAuthorization(exchange);
-      if (byCookie) this.csrf.check(exchange);
-      const sessionId = await this.presented.sessionId(exchange, this.credentials.refresh(exchange));
-      // Without a session there is no token either: as at a login, the origin counts.
-      if (byCookie && sessionId === undefined) this.csrf.checkLogIn(exchange);
-      if (byCookie && sessionId !== undefined) this.csrfTokens.require(exchange, sessionId);
-      const ended = sessionId === undefined ? 0 : await this.revoker.revoke({ sessionId }, reason);
-      this.clearCookies(exchange);
-      return ended > 0;
-    });
-  }
-
-  /** Clears the cookies, unless the client uses none. */
-  clearCookies(exchange: SessionExchange): void {
-    if (!this.credentials.usesAuthorization(exchange)) this.cookies.clear(exchange);
-  }
-
-  /** Runs something that may be refused; the headers of the refusal are set before it is thrown. */
-  async refusing<T>(
-    exchange: SessionExchange | undefined,
-    refused: TokenTransport | undefined,
-    run: () => Promise<T>,
-  ): Promise<T> {
+  async refresh(exchange: SessionExchange): Promise<IssuedTokens> {
+    const { csrf } = this.http;
+    const incoming = this.http.readRefreshTokens(exchange);
     try {
-      return await run();
+      csrf.checkOrigin(exchange);
+      if (!incoming) throw new SessionMissingError('No refresh token came with the request: log in');
+      const token = await this.requestSession.refreshToken(exchange, incoming);
+      if (!token) throw new RefreshTokenInvalidError();
+      if (incoming.transport === 'cookie') csrf.checkToken(exchange, token.sessionId);
+      return await this.refresher.refresh(token, { exchange, transport: incoming.transport, ...clientOf(exchange) });
     } catch (error) {
-      if (exchange) this.refusals.write(exchange, error, refused);
-      if (error instanceof SessionError) this.events.refused(error);
+      this.http.refuse(error, exchange, incoming?.transport);
+      throw error;
+    }
+  }
+
+  /** Ends the session if there is one, and clears the cookies in any case: the answer does not tell which. */
+  async logOut(exchange: SessionExchange, reason: string): Promise<boolean> {
+    const { csrf } = this.http;
+    try {
+      // With Authorization no cookie counts and none is cleared, so another site's page could achieve nothing.
+      const byCookie = !this.http.usesAuthorization(exchange);
+      if (byCookie) csrf.checkOrigin(exchange);
+      const sessionId = await this.requestSession.sessionId(exchange, this.http.readRefreshTokens(exchange));
+      // Without a session there is no token either: as at a login, the origin counts.
+      if (byCookie && sessionId === undefined) csrf.checkLogInOrigin(exchange);
+      if (byCookie && sessionId !== undefined) csrf.checkToken(exchange, sessionId);
+      const ended = sessionId === undefined ? 0 : await this.revoker.revoke({ sessionId }, reason);
+      this.http.clearCookies(exchange);
+      return ended > 0;
+    } catch (error) {
+      this.http.refuse(error, exchange);
       throw error;
     }
   }

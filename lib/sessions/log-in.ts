@@ -13,14 +13,12 @@ import { randomBytes } from '../common/random.js';
 import type { LogInOptions } from '../session.interfaces.js';
 import type { IssuedTokens, SessionClaims, TokenTransport, UserSession } from '../session.types.js';
 import { type CreatedSession, type NewSession, SessionStore } from '../store/session.store.js';
-import { clientAddress, clientUserAgent } from '../common/client-address.js';
-import { Credentials } from '../http/credentials.js';
-import { CsrfProtection } from '../http/csrf.js';
+import { type ClientInfo, clientOf } from '../common/client-address.js';
 import { Announcements } from './announcements.js';
 import { ClaimsHook } from './claims-hook.js';
 import { RequestSession } from '../http/request-session.js';
 import { checkClaims, checkLogIn } from './input-checks.js';
-import { TokenDelivery } from '../http/token-delivery.js';
+import { SessionHttp } from '../http/session-http.js';
 
 /** Begins sessions. */
 @Injectable()
@@ -31,11 +29,9 @@ export class SessionIssuer {
     private readonly secrets: ServerSecrets,
     private readonly keys: KeyRing,
     private readonly signer: AccessTokenSigner,
-    private readonly credentials: Credentials,
-    private readonly csrf: CsrfProtection,
+    private readonly http: SessionHttp,
     private readonly presented: RequestSession,
     private readonly binding: TokenBinding,
-    private readonly delivery: TokenDelivery,
     private readonly claimsHook: ClaimsHook,
     private readonly announcements: Announcements,
     private readonly clock: SessionClock,
@@ -44,10 +40,10 @@ export class SessionIssuer {
   async logIn(userId: string, options: LogInOptions): Promise<IssuedTokens> {
     checkLogIn(userId, options);
     const { exchange, crossSite } = options;
-    const transport = options.transport ?? (exchange ? this.credentials.wanted(exchange) : 'bearer');
-    if (exchange && transport === 'cookie' && !crossSite) this.csrf.checkLogIn(exchange);
+    const transport = options.transport ?? (exchange ? this.http.transportForLogIn(exchange) : 'bearer');
+    if (exchange && transport === 'cookie' && !crossSite) this.http.csrf.checkLogInOrigin(exchange);
     // A new id at each login, and the session that came with the request ends: nobody can fix a session in advance.
-    const replaces = exchange && (await this.presented.sessionId(exchange, this.credentials.refreshCookies(exchange)));
+    const replaces = exchange && (await this.presented.sessionId(exchange, this.http.readRefreshCookies(exchange)));
     return this.issue(userId, options, transport, replaces);
   }
 
@@ -61,7 +57,8 @@ export class SessionIssuer {
     const { claims, data, label } = former;
     const kept = { claims, data: data ?? undefined, label: label ?? undefined, ...options };
     checkLogIn(userId, kept);
-    const transport = options.transport ?? (options.exchange ? this.credentials.present(options.exchange) : 'bearer');
+    const transport =
+      options.transport ?? (options.exchange ? this.http.transportForSession(options.exchange) : 'bearer');
     return this.issue(userId, kept, transport, id);
   }
 
@@ -70,7 +67,8 @@ export class SessionIssuer {
     checkClaims(claims);
     const former = await this.store.get(sessionId, manager);
     if (!former) throw new SessionRevokedError();
-    this.delivery.requireFit(former.user_id, claims, this.options.transport === 'bearer' ? 'bearer' : 'cookie');
+    const transport = this.options.transport === 'bearer' ? 'bearer' : 'cookie';
+    this.http.requireFit(this.signer.lengthWith(former.user_id, claims), transport);
     const version = await this.store.setClaims(sessionId, claims, manager);
     if (version === undefined) throw new SessionRevokedError();
     this.announcements.committed(manager, { claims: [{ id: sessionId, version }] });
@@ -86,7 +84,7 @@ export class SessionIssuer {
     const client = this.clientOf(options);
     const id = uuidV7(this.clock.now());
     const claims = await this.claimsHook.claimsFor({ userId, sessionId: id, claims: given }, manager);
-    this.delivery.requireFit(userId, claims, exchange ? transport : 'bearer');
+    this.http.requireFit(this.signer.lengthWith(userId, claims), exchange ? transport : 'bearer');
     // Asked for before anything is written: a session whose tokens cannot be signed would be nobody's.
     this.keys.requireSigningKey();
 
@@ -114,12 +112,12 @@ export class SessionIssuer {
       event: { type: 'session.created', sessionId: id, userId },
     });
     const refreshToken = encodeRefreshToken({ sessionId: id, generation: 0, secret }, this.secrets.newest);
-    return this.delivery.deliver({ access, refreshToken, isNew: true, exchange, transport });
+    return this.http.deliver({ access, refreshToken, isNew: true, exchange, transport });
   }
 
-  private clientOf({ exchange, ip, userAgent }: LogInOptions): { ip?: string; userAgent?: string } {
-    const client = exchange ? { ip: clientAddress(exchange), userAgent: clientUserAgent(exchange) } : { ip, userAgent };
-    this.binding.requireKnown({ ...client, exchange });
+  private clientOf({ exchange, ip, userAgent }: LogInOptions): ClientInfo {
+    const client = exchange ? clientOf(exchange) : { ip, userAgent };
+    this.binding.requireKnown(client, exchange !== undefined);
     return client;
   }
 

@@ -31,7 +31,7 @@ import { SessionStore } from '../store/session.store.js';
 import type { SessionExchange } from '../http/exchange.js';
 import { Announcements } from './announcements.js';
 import { ClaimsHook } from './claims-hook.js';
-import { TokenDelivery } from '../http/token-delivery.js';
+import { SessionHttp } from '../http/session-http.js';
 
 /** How often a refresh starts again when the row changes between reading and acting on it. */
 const ATTEMPTS = 3;
@@ -65,7 +65,7 @@ export class SessionRefresher {
     private readonly secrets: ServerSecrets,
     private readonly signer: AccessTokenSigner,
     private readonly binding: TokenBinding,
-    private readonly delivery: TokenDelivery,
+    private readonly http: SessionHttp,
     private readonly claimsHook: ClaimsHook,
     private readonly sessions: SessionStore,
     private readonly announcements: Announcements,
@@ -82,7 +82,7 @@ export class SessionRefresher {
 
   private async exchange(presented: RefreshToken, context: RefreshContext): Promise<IssuedTokens> {
     if (presented.generation >= LAST_GENERATION) throw new SessionExpiredError();
-    this.binding.requireKnown(context);
+    this.binding.requireKnown(context, context.exchange !== undefined);
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const candidate = this.mint(presented);
       const request = this.requestOf(presented, candidate, context);
@@ -96,7 +96,7 @@ export class SessionRefresher {
   private async withClaims(row: RotatedRow, { exchange, transport }: RefreshContext): Promise<RotatedRow> {
     const claims = await this.claimsHook.claimsFor({ userId: row.user_id, sessionId: row.id, claims: row.claims });
     if (isDeepStrictEqual(claims, row.claims)) return row;
-    this.delivery.requireFit(row.user_id, claims, exchange ? transport : 'bearer');
+    this.http.requireFit(this.signer.lengthWith(row.user_id, claims), exchange ? transport : 'bearer');
     await this.sessions.storeHookClaims(row.id, claims);
     return { ...row, claims };
   }
@@ -171,7 +171,7 @@ export class SessionRefresher {
       },
     });
     const refreshToken = encodeRefreshToken(token, this.secrets.newest);
-    return this.delivery.deliver({ access, refreshToken, isNew: token !== presented, exchange, transport });
+    return this.http.deliver({ access, refreshToken, isNew: token !== presented, exchange, transport });
   }
 
   private tokenFor(row: RotatedRow, presented: RefreshToken, candidate: RefreshToken): RefreshToken {

@@ -50,7 +50,7 @@ export class SessionExpiryWatcher {
     let expiresAt = session.expiresAt.getTime();
     let running = false;
     const look = async () => {
-      await this.accessTokens.requireStill(session);
+      await this.accessTokens.checkStillValid(session);
       if (this.clock.now() < expiresAt) return;
       const row = await this.store.get(session.id);
       if (!row) throw new SessionExpiredError();

@@ -1,10 +1,9 @@
 import type { INestApplicationContext } from '@nestjs/common';
-import { CsrfTokens } from '../http/csrf-tokens.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { CSRF_HEADER } from '../session.constants.js';
 import { SessionService } from '../session.service.js';
 import type { SessionClaims } from '../session.types.js';
-import { SessionCookies } from '../http/session-cookies.js';
+import { SessionHttp } from '../http/session-http.js';
 
 export interface SignInOptions {
   claims?: SessionClaims;
@@ -26,9 +25,9 @@ export async function signInAs(
   const login = { ...options, transport: 'bearer' } as const;
   const { accessToken, session } = await app.get(SessionService, find).logIn(userId, login);
   if (app.get(ResolvedSessionOptions, find).transport !== 'cookie') return { Authorization: `Bearer ${accessToken}` };
-  const csrf = app.get(CsrfTokens, find);
+  const { cookies, csrf } = app.get(SessionHttp, find);
   return {
-    Cookie: `${app.get(SessionCookies, find).accessName}=${accessToken}`,
-    ...(csrf.areUsed ? { [CSRF_HEADER]: csrf.of(session.id) } : {}),
+    Cookie: `${cookies.accessName}=${accessToken}`,
+    ...(csrf.usesTokens ? { [CSRF_HEADER]: csrf.tokenOf(session.id) } : {}),
   };
 }

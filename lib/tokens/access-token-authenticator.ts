@@ -1,13 +1,15 @@
 import { Injectable } from '@nestjs/common';
+import type { ClientInfo } from '../common/client-address.js';
+import { SessionClock } from '../common/clock.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { RevocationCheck } from '../revocation/revocation-check.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError, SessionError } from '../session.errors.js';
-import { SessionClock } from '../common/clock.js';
 import type { UserSession } from '../session.types.js';
-import { originOf, type VerifiedToken } from './access-token.claims.js';
+import { tokenIssueOf, type VerifiedToken } from './access-token.claims.js';
 import { AccessTokenVerifier } from './access-token-verifier.js';
-import { andThen } from './and-then.js';
+import { TokenAuthenticator } from './token-authenticator.js';
+import { TokenBinding } from './token-binding.js';
 import { VerifiedTokenCache } from './verified-token-cache.js';
 
 /** Takes note of the use of an access token, which may be the first sign that a refresh token has reached its client. */
@@ -16,9 +18,22 @@ export abstract class TokenUse {
   abstract noteUse(token: VerifiedToken): void;
 }
 
-/** Says whether an access token counts at this moment. */
+/**
+ * Authenticates access tokens by this application's own keys and revocation state. The first rule that applies decides:
+ *
+ * | the access token | answer |
+ * |---|---|
+ * | has a wrong form, signature, issuer or audience | `access_token_invalid` |
+ * | is of a session that has ended | `session_revoked`, `token_theft_detected` |
+ * | was invalidated with all of its user's | `access_token_invalid` |
+ * | has claims that were replaced | `access_token_expired` |
+ * | has expired | `access_token_expired` |
+ * | is signed by a key that was distrusted or has retired | `access_token_invalid` |
+ * | cannot be checked, because the database does not answer | `session_store_unavailable` |
+ * | is bound to another client | `access_token_invalid` |
+ */
 @Injectable()
-export class AccessTokenAuthenticator {
+export class AccessTokenAuthenticator extends TokenAuthenticator {
   private readonly cache = new VerifiedTokenCache<VerifiedToken>();
   /** Seconds. */
   private readonly lifetime: number;
@@ -27,94 +42,52 @@ export class AccessTokenAuthenticator {
     options: ResolvedSessionOptions,
     private readonly verifier: AccessTokenVerifier,
     private readonly keys: KeyRing,
-    private readonly standing: RevocationCheck,
+    private readonly revocation: RevocationCheck,
+    private readonly binding: TokenBinding,
     private readonly clock: SessionClock,
     private readonly use: TokenUse,
   ) {
+    super();
     this.lifetime = Math.ceil(options.accessToken.lifetime / 1000);
   }
 
-  /**
-   * A signature is checked once per process; expiry, revocation and key on every call.
-   *
-   * @param requireMore refuses by throwing, before the use of the token counts
-   * @throws AccessTokenInvalidError, AccessTokenExpiredError, SessionRevokedError, TokenTheftDetectedError
-   */
-  accept(token: string, requireMore?: (verified: VerifiedToken) => void): VerifiedToken | Promise<VerifiedToken> {
-    // Whoever is not held to types may give anything.
-    const known = typeof token === 'string' ? this.cache.get(token) : undefined;
-    return andThen(known ?? this.verify(token), verified => this.admit(verified, requireMore));
+  /** The signature is checked once per process; expiry, revocation, key and binding on every call. */
+  async authenticate(token: string, client?: () => ClientInfo): Promise<VerifiedToken> {
+    const verified = await this.verify(token);
+    try {
+      await this.checkRevocation(verified);
+      if (client) this.binding.check(verified.registered, client);
+    } catch (error) {
+      throw error instanceof SessionError ? error.about(verified.registered.sid) : error;
+    }
+    this.use.noteUse(verified);
+    return verified;
   }
 
   /**
-   * Whether what was accepted before still counts, for a socket or a stream that outlives its access token: all that
-   * `accept` asks but the token's own expiry.
+   * Checks whether an authenticated session still counts, for a socket or a stream that outlives its access token: all that
+   * `authenticate` checks but the token's own expiry and its binding.
    *
-   * @throws what `accept` throws
+   * @throws what `authenticate` throws
    */
-  async requireStill(session: UserSession): Promise<void> {
-    const origin = originOf(session);
-    // A session that came from no token, as that of a login: nothing but its own end can be known of it.
+  async checkStillValid(session: UserSession): Promise<void> {
+    const issue = tokenIssueOf(session);
     const { id: sessionId, userId } = session;
-    const standing = origin?.standing ?? { sessionId, userId, accessVersion: Infinity, tokenVersion: Infinity };
-    const require = () => {
-      this.standing.requireByMemory(standing);
-      if (origin && this.keys.isDistrusted(origin.kid)) throw new AccessTokenInvalidError();
+    // A session that came from no token, such as that of a login, has no versions to compare: only its end is looked for.
+    const keys = issue?.revocationKeys ?? { sessionId, userId, accessVersion: Infinity, tokenVersion: Infinity };
+    const check = () => {
+      this.revocation.requireByMemory(keys);
+      if (issue && this.keys.isDistrusted(issue.kid)) throw new AccessTokenInvalidError();
     };
-    require();
-    await this.standing.requireByDatabase(standing, this.clock.now());
-    require();
+    check();
+    await this.revocation.requireByDatabase(keys, this.clock.now());
+    check();
   }
 
-  private admit(
-    verified: VerifiedToken,
-    requireMore: ((verified: VerifiedToken) => void) | undefined,
-  ): VerifiedToken | Promise<VerifiedToken> {
-    try {
-      const asked = this.requireStanding(verified);
-      if (asked) return this.admitWhenAsked(asked, verified, requireMore);
-      requireMore?.(verified);
-    } catch (error) {
-      throw about(verified, error);
-    }
-    this.use.noteUse(verified);
-    return verified;
-  }
-
-  private async admitWhenAsked(
-    asked: Promise<void>,
-    verified: VerifiedToken,
-    requireMore: ((verified: VerifiedToken) => void) | undefined,
-  ): Promise<VerifiedToken> {
-    try {
-      await asked;
-      // The database may have told that the key is distrusted.
-      if (!this.keys.accepts(verified.kid, this.clock.now())) throw new AccessTokenInvalidError();
-      requireMore?.(verified);
-    } catch (error) {
-      throw about(verified, error);
-    }
-    this.use.noteUse(verified);
-    return verified;
-  }
-
-  /** @returns what must be awaited, where memory does not suffice */
-  private requireStanding(verified: VerifiedToken): Promise<void> | undefined {
-    // A session that has ended is told so even by an expired token: refreshing would not help.
-    this.standing.requireByMemory(verified.standing);
-    // Read once for all that is asked of every request: the clock takes a good part of what a known token costs.
-    const now = this.clock.now();
-    // Not beyond our own lifetime either: so long is remembered what has ended, and a longer one may have been shortened.
-    const { iat, exp } = verified.registered;
-    if (now >= Math.min(exp, iat + this.lifetime) * 1000) throw new AccessTokenExpiredError();
-    if (!this.keys.accepts(verified.kid, now)) throw new AccessTokenInvalidError();
-    return this.standing.requireByDatabase(verified.standing, now);
-  }
-
-  /** The session of a token that we signed, expired or not; undefined for any other. */
+  /** The session of a token that this application has signed, expired or not; undefined for any other. */
   async sessionIdOf(token: string): Promise<string | undefined> {
     try {
-      return (this.cache.get(token) ?? (await this.verifier.verify(token))).registered.sid;
+      return (await this.verify(token)).registered.sid;
     } catch (error) {
       if (error instanceof AccessTokenInvalidError) return undefined;
       throw error;
@@ -122,13 +95,26 @@ export class AccessTokenAuthenticator {
   }
 
   private async verify(token: string): Promise<VerifiedToken> {
+    // Untyped callers may pass anything.
+    const known = typeof token === 'string' ? this.cache.get(token) : undefined;
+    if (known) return known;
     const verified = await this.verifier.verify(token);
     this.cache.set(token, verified);
     return verified;
   }
-}
 
-/** A refusal that tells which session it concerns. */
-function about(verified: VerifiedToken, error: unknown): unknown {
-  return error instanceof SessionError ? error.about(verified.registered.sid) : error;
+  private async checkRevocation({ revocationKeys, registered: { iat, exp }, kid }: VerifiedToken): Promise<void> {
+    // Before expiry: refreshing an ended session would not help, so even an expired token says that it has ended.
+    this.revocation.requireByMemory(revocationKeys);
+    // Read once for all checks: the clock takes a good part of what a known token costs.
+    const now = this.clock.now();
+    // Not beyond the configured lifetime either: revocations are remembered that long, and it may have been shortened.
+    if (now >= Math.min(exp, iat + this.lifetime) * 1000) throw new AccessTokenExpiredError();
+    if (!this.keys.accepts(kid, now)) throw new AccessTokenInvalidError();
+    const asked = this.revocation.requireByDatabase(revocationKeys, now);
+    if (!asked) return;
+    await asked;
+    // The database may have told that the key is distrusted.
+    if (!this.keys.accepts(kid, this.clock.now())) throw new AccessTokenInvalidError();
+  }
 }

@@ -3,23 +3,19 @@ import { signatureBytes } from '../keys/key-pair.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { branchOf } from '../rules/refresh-token.js';
-import type { SessionClaims, UserSession } from '../session.types.js';
+import type { SessionClaims } from '../session.types.js';
 import { uuidV7 } from '../common/uuid.js';
 import type { SessionRow } from '../store/sql-fragments.js';
 import { TokenBinding } from './token-binding.js';
-import { ACCESS_TOKEN_TYPE, type RegisteredClaims, sessionOfClaims } from './access-token.claims.js';
+import {
+  ACCESS_TOKEN_TYPE,
+  type RegisteredClaims,
+  sessionOfClaims,
+  type SignedAccessToken,
+} from './access-token.claims.js';
 import { AccessTokenEncryption } from './access-token-encryption.js';
 import { base64urlLength, segmentOf } from './base64url.js';
 import { signatureOf } from './jws.js';
-
-export interface SignedAccessToken {
-  readonly token: string;
-  readonly session: UserSession;
-  /** Seconds from the database's present until the token expires. */
-  readonly expiresIn: number;
-  /** The database's present, in milliseconds since the epoch. */
-  readonly issuedAt: number;
-}
 
 /** Mints access tokens from what a statement returned. */
 @Injectable()
@@ -55,7 +51,7 @@ export class AccessTokenSigner {
       access_version: Number(row.access_version),
       access_uuid: row.access_auth_uuid,
       token_version: row.token_version,
-      binding: this.binding.claimOf(row.id, { ip: row.ip, userAgent: row.user_agent }),
+      binding: this.binding.claimOf(row.id, { ip: row.ip ?? undefined, userAgent: row.user_agent ?? undefined }),
     };
     // One by one: to spread both into a new object takes V8 as long as half a signature. None replaces a registered one.
     for (const name of Object.keys(row.claims)) {

@@ -67,14 +67,14 @@ export class AccessTokenVerifier {
     if (this.headers.size < MAX_CACHED_HEADERS) this.headers.set(headerSegment!, header);
     const payload = parseSegment(payloadSegment!) ?? {};
     const registered = this.checkClaims(payload);
-    const standing = {
+    const revocationKeys = {
       sessionId: registered.sid,
       userId: registered.sub,
       accessVersion: registered.access_version,
       tokenVersion: registered.token_version,
     };
-    const session = sessionOfClaims(registered, customClaims(payload), { standing, kid });
-    return Object.freeze({ session, registered, standing, kid, algorithm: key.algorithm });
+    const session = sessionOfClaims(registered, customClaims(payload), { revocationKeys, kid });
+    return Object.freeze({ session, registered, revocationKeys, kid, algorithm: key.algorithm });
   }
 
   private checkClaims(payload: Record<string, unknown>): RegisteredClaims {

@@ -55,21 +55,28 @@ export const REGISTERED_CLAIMS: ReadonlySet<string> = new Set([
   'toJSON',
 ]);
 
-/** What is asked of a token's session as long as anybody holds it. */
-export interface TokenOrigin {
-  readonly standing: RevocationKeys;
+/** A new access token. */
+export interface SignedAccessToken {
+  readonly token: string;
+  readonly session: UserSession;
+  /** Seconds from `issuedAt` until the token expires. */
+  readonly expiresIn: number;
+  /** The database's time of issue, in milliseconds since the epoch. */
+  readonly issuedAt: number;
+}
+
+/** What is re-checked for as long as a session object is in use. */
+export interface TokenIssue {
+  readonly revocationKeys: RevocationKeys;
   readonly kid: string;
 }
 
 /** A verified access token; frozen, because one object serves every request that brings the token. */
-export interface VerifiedToken extends TokenOrigin {
+export interface VerifiedToken extends TokenIssue {
   readonly session: UserSession;
   readonly registered: RegisteredClaims;
   readonly algorithm: AccessTokenAlgorithm;
 }
-
-/** Where a session keeps its token's origin, out of sight; a map beside it would weigh on every garbage collection. */
-const ORIGIN = Symbol('origin');
 
 /** Splits a verified payload into what the library put there and what the application did. */
 export function customClaims(payload: Record<string, unknown>): SessionClaims {
@@ -80,15 +87,18 @@ export function customClaims(payload: Record<string, unknown>): SessionClaims {
   return claims;
 }
 
+/** Where a session keeps the issue of its token; a map beside it would weigh on every garbage collection. */
+const TOKEN_ISSUE = Symbol('tokenIssue');
+
 /**
- * The session that an access token's claims tell of; deeply frozen.
+ * The session that an access token's claims describe; deeply frozen.
  *
- * @param origin of a token that came with a request
+ * @param tokenIssue of a token that came with a request
  */
 export function sessionOfClaims(
   registered: RegisteredClaims,
   claims: SessionClaims,
-  origin?: TokenOrigin,
+  tokenIssue?: TokenIssue,
 ): UserSession {
   const session = new UserSession({
     id: registered.sid,
@@ -97,12 +107,12 @@ export function sessionOfClaims(
     authenticatedAt: new Date(registered.auth_time * 1000),
     expiresAt: new Date(registered.session_exp * 1000),
   });
-  return Object.freeze(Object.defineProperty(session, ORIGIN, { value: origin }));
+  return Object.freeze(Object.defineProperty(session, TOKEN_ISSUE, { value: tokenIssue }));
 }
 
-/** The origin of a session that came with a request; undefined for that of a login. */
-export function originOf(session: UserSession): TokenOrigin | undefined {
-  return (session as { [ORIGIN]?: TokenOrigin })[ORIGIN];
+/** The token issue of a session that came with a request; undefined for that of a login. */
+export function tokenIssueOf(session: UserSession): TokenIssue | undefined {
+  return (session as { [TOKEN_ISSUE]?: TokenIssue })[TOKEN_ISSUE];
 }
 
 function deepFreeze<T>(value: T): T {

@@ -4,19 +4,12 @@ import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
 import { AccessTokenInvalidError, InvalidRequestError } from '../session.errors.js';
-import { clientAddress, clientUserAgent } from '../common/client-address.js';
-import type { SessionExchange } from '../http/exchange.js';
+import type { ClientInfo } from '../common/client-address.js';
 import type { RegisteredClaims } from './access-token.claims.js';
-
-/** A client as far as tokens are bound to it. */
-export interface BoundClient {
-  readonly ip: string | null;
-  readonly userAgent: string | null;
-}
 
 const BYTES = 16;
 
-/** Ties access tokens to the client they were issued to, where `binding` says `always` (F30). */
+/** Binds access tokens to the client that they are issued to, where `binding` says `always` (F30). */
 @Injectable()
 export class TokenBinding {
   private readonly byIp: boolean;
@@ -32,40 +25,44 @@ export class TokenBinding {
   }
 
   /**
-   * Tokens that are bound to a client nobody knows would be of no use to anybody; and a refresh whose client is not known,
-   * as when its connection is gone already, shows no theft.
+   * A token bound to an unknown client would be useless, and a refresh from an unknown client (its connection may be closed
+   * already) is no sign of theft.
    *
+   * @param hasRequest whether the client was read from a request, which need not have a `User-Agent`
    * @throws InvalidRequestError
    */
-  requireKnown({ exchange, ip, userAgent }: { exchange?: SessionExchange; ip?: string; userAgent?: string }): void {
+  requireKnown({ ip, userAgent }: ClientInfo, hasRequest: boolean): void {
     const { binding } = this.options;
     if (binding.ip !== 'off' && ip === undefined) {
       throw new InvalidRequestError('With binding.ip the client\'s address must be known: give "exchange" or "ip"');
     }
-    if (binding.userAgent !== 'off' && !exchange && userAgent === undefined) {
+    if (binding.userAgent !== 'off' && !hasRequest && userAgent === undefined) {
       throw new InvalidRequestError('With binding.userAgent give "exchange" or "userAgent"');
     }
   }
 
-  /** The claim, keyed so that a token does not tell the address it is bound to; none where nothing is bound. */
-  claimOf(sessionId: string, client: BoundClient): string | undefined {
+  /** The claim: keyed, so that a token does not reveal the address it is bound to. Undefined where nothing is bound. */
+  claimOf(sessionId: string, client: ClientInfo): string | undefined {
     if (!this.byIp && !this.byUserAgent) return undefined;
     return this.digest(sessionId, client, this.secrets.newest).toString('base64url');
   }
 
-  /** @throws AccessTokenInvalidError for a token of another client, which refreshing will settle */
-  require({ sid, binding }: RegisteredClaims, exchange: SessionExchange): void {
+  /**
+   * @param client asked for only where tokens are bound
+   * @throws AccessTokenInvalidError for a token of another client: refreshing gives a token for this one
+   */
+  check({ sid, binding }: RegisteredClaims, client: () => ClientInfo): void {
     if (!this.byIp && !this.byUserAgent) return;
-    const client = { ip: clientAddress(exchange) ?? null, userAgent: clientUserAgent(exchange) ?? null };
-    const presented = Buffer.from(binding ?? '', 'base64url');
+    const given = Buffer.from(binding ?? '', 'base64url');
+    const now = client();
     const matches = this.secrets.accepted.some(
-      keys => presented.length === BYTES && timingSafeEqual(presented, this.digest(sid, client, keys)),
+      keys => given.length === BYTES && timingSafeEqual(given, this.digest(sid, now, keys)),
     );
     if (!matches) throw new AccessTokenInvalidError('The access token belongs to another client: refresh');
   }
 
-  private digest(sessionId: string, { ip, userAgent }: BoundClient, keys: ServerKeys): Buffer {
-    const bound = [sessionId, this.byIp ? ip : null, this.byUserAgent ? userAgent : null];
+  private digest(sessionId: string, { ip, userAgent }: ClientInfo, keys: ServerKeys): Buffer {
+    const bound = [sessionId, this.byIp ? (ip ?? null) : null, this.byUserAgent ? (userAgent ?? null) : null];
     return hmacSha256(keys.binding, Buffer.from(JSON.stringify(bound))).subarray(0, BYTES);
   }
 }

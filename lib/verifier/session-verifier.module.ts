@@ -7,14 +7,11 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionEvents } from '../session.events.js';
 import { SessionGuard } from '../session.guard.js';
 import { SessionClock } from '../common/clock.js';
-import { Credentials } from '../http/credentials.js';
-import { CsrfProtection } from '../http/csrf.js';
-import { MountedPath } from '../http/mounted-path.js';
-import { RefusalHeaders } from '../http/refusal-headers.js';
-import { ResponseHeaders } from '../http/response-headers.js';
-import { SessionCookies } from '../http/session-cookies.js';
+import { HttpSessionAuthenticator } from '../http/http-session-authenticator.js';
+import { SessionHttp } from '../http/session-http.js';
+import { TokenAuthenticator } from '../tokens/token-authenticator.js';
 import { RemoteKeys } from './remote-keys.js';
-import { RemoteSessionAuthenticator } from './remote-session-authenticator.js';
+import { RemoteTokenAuthenticator } from './remote-token-authenticator.js';
 import {
   checkVerifierOptions,
   sessionOptionsOf,
@@ -75,14 +72,10 @@ function declare(options: Provider[], isGlobal = true, imports: DynamicModule['i
       },
       SessionClock,
       SessionEvents,
-      ResponseHeaders,
-      MountedPath,
-      SessionCookies,
-      Credentials,
-      CsrfProtection,
-      RefusalHeaders,
+      SessionHttp,
       AccessTokenVerifier,
-      { provide: SessionAuthenticator, useClass: RemoteSessionAuthenticator },
+      { provide: TokenAuthenticator, useClass: RemoteTokenAuthenticator },
+      { provide: SessionAuthenticator, useClass: HttpSessionAuthenticator },
       SessionGuard,
     ],
     exports: [SessionGuard, SessionAuthenticator],

@@ -1,7 +1,7 @@
 import { Controller, HttpCode, type INestApplication, Module, Post } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { isSameSite } from '../../lib/http/csrf.js';
+import { isSameSite } from '../../lib/http/same-site.js';
 import { send } from '../support/client.js';
 
 const TRUSTED = 'https://trusted.example';

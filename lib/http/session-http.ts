@@ -1,0 +1,172 @@
+import { Injectable, Optional } from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { TRANSPORT_HEADER } from '../session.constants.js';
+import { AccessTokenInvalidError, InvalidRequestError, SessionError } from '../session.errors.js';
+import { SessionEvents } from '../session.events.js';
+import type { IssuedTokens, TokenTransport } from '../session.types.js';
+import { MAX_ACCESS_TOKEN_LENGTH, type SignedAccessToken } from '../tokens/access-token.claims.js';
+import { findControllerPath } from './controller-path.js';
+import { cookieValues } from './cookies.js';
+import { CsrfProtection } from './csrf.js';
+import type { SessionExchange } from './exchange.js';
+import { HttpSecrets } from './http-secrets.js';
+import { refusalHeaders } from './refusal-headers.js';
+import { ResponseHeaders } from './response-headers.js';
+import { SessionCookies } from './session-cookies.js';
+
+/** The access token of a request, and how it came. */
+export interface IncomingAccessToken {
+  readonly token: string;
+  readonly transport: TokenTransport;
+}
+
+/** The refresh tokens of a request, and how they came. */
+export interface IncomingRefreshTokens {
+  /** More than one where a sibling domain has planted a cookie. */
+  readonly tokens: readonly string[];
+  readonly transport: TokenTransport;
+}
+
+/** Tokens on their way to the client. */
+export interface OutgoingTokens {
+  readonly access: SignedAccessToken;
+  readonly refreshToken: string;
+  /** Whether the client does not have this refresh token yet. */
+  readonly isNew: boolean;
+  readonly exchange?: SessionExchange;
+  readonly transport: TokenTransport;
+}
+
+const BEARER = /^bearer(?: |$)/i;
+
+/**
+ * Session tokens in HTTP messages: reads them from requests, delivers them in responses, and answers refusals.
+ *
+ * | a request with | access token | refresh token | cookies are cleared |
+ * |---|---|---|---|
+ * | `Authorization` | from that header alone | from the body | no |
+ * | cookies | from its cookie | from its cookie | yes |
+ * | neither | none | from the body | yes |
+ */
+@Injectable()
+export class SessionHttp {
+  readonly headers: ResponseHeaders;
+  readonly cookies: SessionCookies;
+  readonly csrf: CsrfProtection;
+  /** The error that a request was last refused with. */
+  private readonly refusals = new WeakMap<object, SessionError>();
+  /** Errors whose event was emitted where no request was known. */
+  private readonly announced = new WeakSet<SessionError>();
+
+  constructor(
+    private readonly options: ResolvedSessionOptions,
+    private readonly events: SessionEvents,
+    host: HttpAdapterHost,
+    modules: ModulesContainer,
+    config: ApplicationConfig,
+    @Optional() secrets?: HttpSecrets,
+  ) {
+    this.headers = new ResponseHeaders(host);
+    this.cookies = new SessionCookies(options, this.headers, () => findControllerPath(modules, config));
+    this.csrf = new CsrfProtection(options, this.headers, secrets);
+  }
+
+  /** Where `Authorization` is present it alone counts: a cookie must not authenticate what the header failed to. */
+  usesAuthorization(exchange: SessionExchange): boolean {
+    return this.options.transport !== 'cookie' && exchange.header('authorization') !== undefined;
+  }
+
+  /** @throws AccessTokenInvalidError for several access cookies that differ */
+  readAccessToken(exchange: SessionExchange): IncomingAccessToken | undefined {
+    if (this.usesAuthorization(exchange)) {
+      const header = exchange.header('authorization')!;
+      return BEARER.test(header) ? { token: header.slice('bearer'.length).trim(), transport: 'bearer' } : undefined;
+    }
+    if (this.options.transport === 'bearer') return undefined;
+    const [token, another] = cookieValues(exchange.header('cookie'), this.cookies.accessName);
+    if (another !== undefined) throw new AccessTokenInvalidError('Several access-token cookies came with the request');
+    return token === undefined ? undefined : { token, transport: 'cookie' };
+  }
+
+  /** The refresh tokens of a request: those of cookies, else that of the body. */
+  readRefreshTokens(exchange: SessionExchange): IncomingRefreshTokens | undefined {
+    const cookies = this.readRefreshCookies(exchange);
+    if (cookies) return cookies;
+    if (this.options.transport === 'cookie') return undefined;
+    const token = exchange.bodyMember('refreshToken');
+    if (token === undefined || token === null) return undefined;
+    return { tokens: [typeof token === 'string' ? token : ''], transport: 'bearer' };
+  }
+
+  readRefreshCookies(exchange: SessionExchange): IncomingRefreshTokens | undefined {
+    if (this.options.transport === 'bearer' || this.usesAuthorization(exchange)) return undefined;
+    const tokens = cookieValues(exchange.header('cookie'), this.cookies.refreshName);
+    return tokens.length > 0 ? { tokens, transport: 'cookie' } : undefined;
+  }
+
+  /**
+   * How a client that logs in gets its tokens. Under `both` a browser gets cookies even if it asks for bearer: a script
+   * must not obtain a token just by asking for it.
+   */
+  transportForLogIn(exchange: SessionExchange): TokenTransport {
+    if (this.options.transport !== 'both') return this.options.transport;
+    const isBrowser = ['sec-fetch-site', 'origin', 'cookie'].some(name => exchange.header(name) !== undefined);
+    return exchange.header(TRANSPORT_HEADER) === 'bearer' && !isBrowser ? 'bearer' : 'cookie';
+  }
+
+  /** How an authenticated client gets new tokens: in the form in which its own came. */
+  transportForSession(exchange: SessionExchange): TokenTransport {
+    return this.usesAuthorization(exchange) ? 'bearer' : this.transportForLogIn(exchange);
+  }
+
+  /** @throws InvalidRequestError for an access token that is too long for its way to the client */
+  requireFit(tokenLength: number, transport: TokenTransport): void {
+    if (transport === 'cookie') return this.cookies.requireFit(tokenLength);
+    if (tokenLength <= MAX_ACCESS_TOKEN_LENGTH) return;
+    throw new InvalidRequestError(
+      `The claims make the access token ${tokenLength - MAX_ACCESS_TOKEN_LENGTH} bytes too long: put fewer or shorter ones into "claims", and the rest into "data"`,
+    );
+  }
+
+  /** Sets the tokens as cookies, or returns them for the body of the answer. */
+  deliver({ access, refreshToken, isNew, exchange, transport }: OutgoingTokens): IssuedTokens {
+    const { session, expiresIn, token } = access;
+    if (transport === 'cookie' && exchange) {
+      const maxAge = Math.ceil((session.expiresAt.getTime() - access.issuedAt) / 1000);
+      this.cookies.setAccess(exchange, token, maxAge);
+      if (this.csrf.usesTokens) this.cookies.setCsrf(exchange, this.csrf.tokenOf(session.id), maxAge);
+      // A refresh token that the client has is not set again: a late answer would put the old one back into its jar.
+      if (isNew) this.cookies.setRefresh(exchange, refreshToken, maxAge);
+      return { session, expiresIn };
+    }
+    if (exchange) this.headers.set(exchange, 'Cache-Control', 'no-store');
+    return { session, expiresIn, accessToken: token, refreshToken, tokenType: 'Bearer' };
+  }
+
+  /** Clears the cookies, unless the client authenticates by `Authorization` and so uses none. */
+  clearCookies(exchange: SessionExchange): void {
+    if (!this.usesAuthorization(exchange)) this.cookies.clear(exchange);
+  }
+
+  /**
+   * Answers a refusal: its headers, cleared cookies where the session has ended, and one event `session.refused`. Called
+   * before the error is thrown on, so that any exception filter of the application keeps the headers. A second call for the
+   * same request and error does nothing: services, guards and interceptors may all call it.
+   *
+   * @param transport how the refused token came; cookies are cleared only for `cookie`
+   */
+  refuse(error: unknown, exchange?: SessionExchange, transport?: TokenTransport): void {
+    if (!(error instanceof SessionError)) return;
+    if (!exchange) {
+      this.announced.add(error);
+      return this.events.refused(error);
+    }
+    // By request and not by error alone: requests that wait for one reload or one batch fail with one error.
+    if (this.refusals.get(exchange.request) === error) return;
+    this.refusals.set(exchange.request, error);
+    for (const [name, value] of refusalHeaders(error)) this.headers.set(exchange, name, value);
+    if (error.endsSession && transport === 'cookie') this.cookies.clear(exchange);
+    if (!this.announced.has(error)) this.events.refused(error);
+  }
+}

@@ -1,0 +1,35 @@
+import { Injectable } from '@nestjs/common';
+import { SessionClock } from '../common/clock.js';
+import { VerificationKeys } from '../keys/key-ring.js';
+import { AccessTokenExpiredError, AccessTokenInvalidError } from '../session.errors.js';
+import { AccessTokenVerifier } from '../tokens/access-token-verifier.js';
+import type { VerifiedToken } from '../tokens/access-token.claims.js';
+import { TokenAuthenticator } from '../tokens/token-authenticator.js';
+import { VerifiedTokenCache } from '../tokens/verified-token-cache.js';
+
+/**
+ * Authenticates access tokens by another application's keys. A session that has ended is accepted here until its last
+ * access token expires, a distrusted key until the issuing application's JWK Set no longer has it.
+ */
+@Injectable()
+export class RemoteTokenAuthenticator extends TokenAuthenticator {
+  private readonly cache = new VerifiedTokenCache<VerifiedToken>();
+
+  constructor(
+    private readonly verifier: AccessTokenVerifier,
+    private readonly keys: VerificationKeys,
+    private readonly clock: SessionClock,
+  ) {
+    super();
+  }
+
+  async authenticate(token: string): Promise<VerifiedToken> {
+    const known = this.cache.get(token);
+    const verified = known ?? (await this.verifier.verify(token));
+    if (!known) this.cache.set(token, verified);
+    if (this.clock.now() >= verified.registered.exp * 1000) throw new AccessTokenExpiredError();
+    const key = await this.keys.find(verified.kid, verified.algorithm);
+    if (!key) throw new AccessTokenInvalidError();
+    return verified;
+  }
+}
