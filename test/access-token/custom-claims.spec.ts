@@ -97,7 +97,8 @@ async function signerWith(given: SessionModuleOptions): Promise<AccessTokenSigne
   const options = resolveOptions({ secret: SECRET, ...given }, {});
   const { algorithm } = options.accessToken;
   const signingKey = options.keys.signingKey ?? (await generatePrivateKey(algorithm as GeneratedAlgorithm));
-  const keys = { signing: importSigningKey(signingKey, algorithm) } as unknown as KeyRing;
+  const key = await importSigningKey(signingKey, algorithm);
+  const keys = { requireSigningKey: () => key } as unknown as KeyRing;
   const secrets = { newest: deriveServerKeys(SECRET) } as ServerSecrets;
   const encryption = new AccessTokenEncryption(options, secrets);
   return new AccessTokenSigner(options, keys, new TokenBinding(options, secrets), encryption);
