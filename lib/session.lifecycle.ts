@@ -9,14 +9,11 @@ import {
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { JwksRoute } from './http/jwks-route.js';
 import { KeyRotation } from './keys/key-rotation.js';
-import { ServerSecrets } from './keys/server-secrets.js';
 import { requireOneModule } from './common/one-module.js';
 import { ResolvedSessionOptions } from './options/resolve-options.js';
 import type { SessionModuleExtras } from './options/session-options.js';
 import { SESSION_MODULE_CLASS, SESSION_MODULE_EXTRAS } from './session.constants.js';
 import { SessionEvents } from './session.events.js';
-import { CleanUp } from './sessions/clean-up.js';
-import { RotationConfirmations } from './sessions/rotation-confirmations.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';
 import { SchemaCheck } from './store/schema-check.js';
 import { SessionHttp } from './http/session-http.js';
@@ -33,11 +30,8 @@ export class SessionLifecycle implements OnModuleInit, OnModuleDestroy, BeforeAp
     private readonly modules: ModulesContainer,
     private readonly host: HttpAdapterHost,
     private readonly schema: SchemaCheck,
-    private readonly secrets: ServerSecrets,
     private readonly rotation: KeyRotation,
     private readonly feed: RevocationFeed,
-    private readonly cleanUp: CleanUp,
-    private readonly confirmations: RotationConfirmations,
     private readonly http: SessionHttp,
     private readonly jwks: JwksRoute,
     private readonly events: SessionEvents,
@@ -51,22 +45,18 @@ export class SessionLifecycle implements OnModuleInit, OnModuleDestroy, BeforeAp
   async onModuleInit(): Promise<void> {
     this.requireOneModule();
     await this.schema.run();
-    await this.secrets.load();
     await this.rotation.start();
     await this.feed.start();
-    this.cleanUp.start();
     this.announce();
   }
 
   async onModuleDestroy(): Promise<void> {
     this.rotation.stop();
-    this.cleanUp.stop();
     await this.feed.stop();
   }
 
-  /** The last confirmations are written while TypeORM's connections are still open. */
-  async beforeApplicationShutdown(): Promise<void> {
-    await this.confirmations.flush();
+  /** Nest calls it after those of all providers, whose last events are delivered. */
+  beforeApplicationShutdown(): void {
     this.events.complete();
   }
 

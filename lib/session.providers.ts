@@ -16,7 +16,8 @@ import { SessionClock, SessionTimers } from './common/clock.js';
 import { Schedule } from './common/schedule.js';
 import { Announcements } from './sessions/announcements.js';
 import { ClaimsHook } from './sessions/claims-hook.js';
-import { CleanUp } from './sessions/clean-up.js';
+import { SessionMaintenance } from './sessions/maintenance.js';
+import { SessionRecords } from './sessions/session-records.js';
 import { RotationConfirmations } from './sessions/rotation-confirmations.js';
 import { ExchangeSessions } from './sessions/exchange-sessions.js';
 import { RequestSession } from './http/request-session.js';
@@ -82,7 +83,8 @@ const sessions = [
   SessionRevoker,
   SessionExpiryWatcher,
   ExchangeSessions,
-  CleanUp,
+  SessionRecords,
+  SessionMaintenance,
   RotationConfirmations,
   { provide: TokenUse, useExisting: RotationConfirmations },
 ];

@@ -1,11 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { AccessTokenAuthenticator } from './tokens/access-token-authenticator.js';
-import { KeyRing } from './keys/key-ring.js';
-import { KeyRotation } from './keys/key-rotation.js';
-import { RevocationFeed } from './revocation/revocation-feed.js';
 import { isUuid } from './common/uuid.js';
-import { RefreshTokenInvalidError, type SessionError, SessionRevokedError } from './session.errors.js';
+import { RefreshTokenInvalidError, type SessionError } from './session.errors.js';
 import { type SessionEvent, SessionEvents } from './session.events.js';
 import type { LogInOptions, LogOutOptions, RefreshRequest, TransactionOption } from './session.interfaces.js';
 import {
@@ -15,18 +12,18 @@ import {
   type SessionClaims,
   type SessionData,
   type SessionStatus,
-  UserSession,
+  type UserSession,
 } from './session.types.js';
-import { CleanUp } from './sessions/clean-up.js';
 import { ExchangeSessions } from './sessions/exchange-sessions.js';
 import { RequestSession } from './http/request-session.js';
 import { SessionRevoker } from './sessions/log-out.js';
-import { checkJson, checkReason, checkUserId } from './sessions/input-checks.js';
+import { checkReason, checkUserId } from './sessions/input-checks.js';
 import { SessionIssuer } from './sessions/log-in.js';
 import { SessionRefresher } from './sessions/refresh.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
-import { SchemaCheck } from './store/schema-check.js';
-import { type SessionSelection, SessionStore } from './store/session.store.js';
+import { SessionMaintenance } from './sessions/maintenance.js';
+import { SessionRecords } from './sessions/session-records.js';
+import type { SessionSelection } from './store/session.store.js';
 import { SessionExchange } from './http/exchange.js';
 import { SessionHttp } from './http/session-http.js';
 
@@ -48,13 +45,9 @@ export class SessionService {
     private readonly http: SessionHttp,
     private readonly revoker: SessionRevoker,
     private readonly accessTokens: AccessTokenAuthenticator,
-    private readonly store: SessionStore,
-    private readonly cleaner: CleanUp,
-    private readonly keys: KeyRing,
-    private readonly rotation: KeyRotation,
-    private readonly feed: RevocationFeed,
-    private readonly watch: SessionExpiryWatcher,
-    private readonly schema: SchemaCheck,
+    private readonly records: SessionRecords,
+    private readonly watcher: SessionExpiryWatcher,
+    private readonly maintenance: SessionMaintenance,
     events: SessionEvents,
   ) {
     this.events = events.observable;
@@ -135,22 +128,13 @@ export class SessionService {
   }
 
   /** The user's live sessions, the latest seen first. One statement. */
-  async list(userId: string): Promise<Device[]> {
-    checkUserId(userId);
-    return this.store.list(userId);
+  list(userId: string): Promise<Device[]> {
+    return this.records.list(userId);
   }
 
   /** A live session as the database knows it, or null. */
-  async get(sessionId: string): Promise<UserSession | null> {
-    const row = isUuid(sessionId) ? await this.store.get(sessionId) : undefined;
-    if (!row) return null;
-    return new UserSession({
-      id: row.id,
-      userId: row.user_id,
-      claims: row.claims,
-      authenticatedAt: new Date(row.authenticated_ms),
-      expiresAt: new Date(row.expires_ms),
-    });
+  get(sessionId: string): Promise<UserSession | null> {
+    return this.records.get(sessionId);
   }
 
   /**
@@ -174,7 +158,7 @@ export class SessionService {
    * @param session as `@CurrentSession()` or `verify` gives it
    */
   endOf(session: UserSession): Observable<SessionError> {
-    return this.watch.endOf(session);
+    return this.watcher.endOf(session);
   }
 
   /**
@@ -182,10 +166,8 @@ export class SessionService {
    *
    * @throws SessionRevokedError when there is no such live session
    */
-  async getData(sessionId: string, { manager }: TransactionOption = {}): Promise<SessionData | null> {
-    const found = isUuid(sessionId) ? await this.store.getData(sessionId, manager) : undefined;
-    if (!found) throw new SessionRevokedError();
-    return found.data;
+  getData(sessionId: string, { manager }: TransactionOption = {}): Promise<SessionData | null> {
+    return this.records.getData(sessionId, manager);
   }
 
   /**
@@ -195,10 +177,8 @@ export class SessionService {
    * @throws InvalidRequestError for what is not JSON
    * @throws SessionRevokedError when there is no such live session
    */
-  async setData(sessionId: string, data: SessionData, { manager }: TransactionOption = {}): Promise<void> {
-    checkJson(data, 'data');
-    const written = isUuid(sessionId) && (await this.store.setData(sessionId, data, manager));
-    if (!written) throw new SessionRevokedError();
+  setData(sessionId: string, data: SessionData, { manager }: TransactionOption = {}): Promise<void> {
+    return this.records.setData(sessionId, data, manager);
   }
 
   /**
@@ -208,9 +188,8 @@ export class SessionService {
    * @throws InvalidRequestError for claims that cannot be kept
    * @throws SessionRevokedError when there is no such live session
    */
-  async setClaims(sessionId: string, claims: SessionClaims, { manager }: TransactionOption = {}): Promise<void> {
-    if (!isUuid(sessionId)) throw new SessionRevokedError();
-    await this.issuer.setClaims(sessionId, claims, manager);
+  setClaims(sessionId: string, claims: SessionClaims, { manager }: TransactionOption = {}): Promise<void> {
+    return this.records.setClaims(sessionId, claims, manager);
   }
 
   /**
@@ -229,7 +208,7 @@ export class SessionService {
 
   /** Removes what ended more than a day ago; also runs by itself every hour. `dryRun` only counts. */
   cleanUp({ dryRun = false }: { dryRun?: boolean } = {}): Promise<CleanUpResult> {
-    return this.cleaner.run(dryRun);
+    return this.maintenance.cleanUp(dryRun);
   }
 
   /**
@@ -239,21 +218,12 @@ export class SessionService {
    * clients refresh. Nobody has to log in again.
    */
   rotateKeys({ distrust = false }: { distrust?: boolean } = {}): Promise<void> {
-    return this.rotation.rotateNow(distrust);
+    return this.maintenance.rotateKeys(distrust);
   }
 
   /** Whether sessions work; fits a Terminus health check. */
-  async status(): Promise<SessionStatus> {
-    const database = (await this.schema.ping()) ? 'up' : 'down';
-    const signing = this.keys.current?.kid;
-    const revocation = this.feed.status;
-    const keys = signing === undefined ? 'down' : 'up';
-    return {
-      status: [database, keys, revocation.status].every(part => part === 'up') ? 'up' : 'down',
-      database: { status: database },
-      keys: { status: keys, ...(signing === undefined ? {} : { signing }), verifying: this.keys.verifying.length },
-      revocation,
-    };
+  status(): Promise<SessionStatus> {
+    return this.maintenance.status();
   }
 
   private end(selection: SessionSelection, reason: string, { exchange, manager }: LogOutOptions): Promise<number> {

@@ -13,6 +13,7 @@ import { SessionEvents } from '../session.events.js';
 import { KeyStore } from '../store/key.store.js';
 import { GeneratedKeys } from './generated-keys.js';
 import { KeyRing } from './key-ring.js';
+import { ServerSecrets } from './server-secrets.js';
 
 const MAX_TICK_MS = 60_000;
 const MIN_TICK_MS = 250;
@@ -31,6 +32,7 @@ export class KeyRotation {
 
   constructor(
     private readonly options: ResolvedSessionOptions,
+    private readonly secrets: ServerSecrets,
     private readonly ring: KeyRing,
     private readonly generated: GeneratedKeys,
     private readonly store: KeyStore,
@@ -40,11 +42,12 @@ export class KeyRotation {
   ) {}
 
   /**
-   * Makes the first key, and schedules those that follow.
+   * Loads the server secrets, makes the first key, and schedules those that follow.
    *
    * @throws Error if the secrets decrypt none of the keys in the database, or the configured key cannot be loaded
    */
   async start(): Promise<void> {
+    await this.secrets.load();
     await this.tick();
     if (this.generated.cannotDecryptAny) {
       throw new Error(
@@ -52,7 +55,7 @@ export class KeyRotation {
       );
     }
     const interval = Math.max(MIN_TICK_MS, Math.min(MAX_TICK_MS, this.options.keys.publishAhead / 4));
-    this.stopTimer = await this.schedule.every('jwt-session-key-rotation', interval, () => this.tick());
+    this.stopTimer = this.schedule.every('jwt-session-key-rotation', interval, () => this.tick());
   }
 
   stop(): void {

@@ -11,13 +11,13 @@ import { REPLACED, SessionLimitReachedError, SessionRevokedError } from '../sess
 import { SessionClock } from '../common/clock.js';
 import { randomBytes } from '../common/random.js';
 import type { LogInOptions } from '../session.interfaces.js';
-import type { IssuedTokens, SessionClaims, TokenTransport, UserSession } from '../session.types.js';
+import type { IssuedTokens, TokenTransport, UserSession } from '../session.types.js';
 import { type CreatedSession, type NewSession, SessionStore } from '../store/session.store.js';
 import { type ClientInfo, clientOf } from '../common/client-address.js';
 import { Announcements } from './announcements.js';
 import { ClaimsHook } from './claims-hook.js';
 import { RequestSession } from '../http/request-session.js';
-import { checkClaims, checkLogIn } from './input-checks.js';
+import { checkLogIn } from './input-checks.js';
 import { SessionHttp } from '../http/session-http.js';
 
 /** Begins sessions. */
@@ -60,18 +60,6 @@ export class SessionIssuer {
     const transport =
       options.transport ?? (options.exchange ? this.http.transportForSession(options.exchange) : 'bearer');
     return this.issue(userId, kept, transport, id);
-  }
-
-  /** Takes back the access tokens that have the former claims. */
-  async setClaims(sessionId: string, claims: SessionClaims, manager?: EntityManager): Promise<void> {
-    checkClaims(claims);
-    const former = await this.store.get(sessionId, manager);
-    if (!former) throw new SessionRevokedError();
-    const transport = this.options.transport === 'bearer' ? 'bearer' : 'cookie';
-    this.http.requireFit(this.signer.lengthWith(former.user_id, claims), transport);
-    const version = await this.store.setClaims(sessionId, claims, manager);
-    if (version === undefined) throw new SessionRevokedError();
-    this.announcements.committed(manager, { claims: [{ id: sessionId, version }] });
   }
 
   private async issue(

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import type { VerifiedToken } from '../tokens/access-token.claims.js';
 import { TokenUse } from '../tokens/access-token-authenticator.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
@@ -17,7 +17,7 @@ const TIMEOUT_MS = 5_000;
  * is queued across an outage.
  */
 @Injectable()
-export class RotationConfirmations extends TokenUse {
+export class RotationConfirmations extends TokenUse implements BeforeApplicationShutdown {
   // Verified tokens are cached, so one object stands for a token as long as it is in use.
   private noted = new WeakSet<VerifiedToken>();
   private batch = new Map<string, VerifiedToken>();
@@ -40,6 +40,11 @@ export class RotationConfirmations extends TokenUse {
     this.batch.set(`${sid} ${generation} ${branch}`, token);
     if (this.batch.size >= MAX_BATCH) this.send();
     else this.timer ??= this.timers.after(INTERVAL, () => this.send());
+  }
+
+  /** TypeORM's connections are still open. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.flush();
   }
 
   /** Sends what is collected and waits until it is written, or for as long as the database may take. */

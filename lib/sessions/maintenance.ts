@@ -1,0 +1,71 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Schedule } from '../common/schedule.js';
+import { KeyRing } from '../keys/key-ring.js';
+import { KeyRotation } from '../keys/key-rotation.js';
+import { RevocationFeed } from '../revocation/revocation-feed.js';
+import { Revocations } from '../revocation/revocations.js';
+import type { CleanUpResult, SessionStatus } from '../session.types.js';
+import { CleanUpStore } from '../store/clean-up.store.js';
+import { KeyStore } from '../store/key.store.js';
+import { SchemaCheck } from '../store/schema-check.js';
+
+const CLEAN_UP_INTERVAL_MS = 3_600_000;
+
+/** How long ended sessions and retired keys are kept, in milliseconds: a day. */
+const MIN_AGE_MS = 86_400_000;
+
+/** The operators' part: removes old rows (every hour by itself), rotates keys and reports the status. */
+@Injectable()
+export class SessionMaintenance implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('SessionCleanUp');
+  private stopCleanUp?: () => void;
+
+  constructor(
+    private readonly sessionRows: CleanUpStore,
+    private readonly keyRows: KeyStore,
+    private readonly schema: SchemaCheck,
+    private readonly keys: KeyRing,
+    private readonly rotation: KeyRotation,
+    private readonly revocations: Revocations,
+    private readonly feed: RevocationFeed,
+    private readonly schedule: Schedule,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.stopCleanUp = this.schedule.every('jwt-session-clean-up', CLEAN_UP_INTERVAL_MS, () => this.cleanUp(false));
+  }
+
+  onModuleDestroy(): void {
+    this.stopCleanUp?.();
+  }
+
+  /**
+   * Removes sessions a day after they have ended, and keys a day after their last token has expired. The row of a session
+   * is kept as long as one of its access tokens is valid, because a process that starts learns from it that the session
+   * has ended.
+   */
+  async cleanUp(dryRun: boolean): Promise<CleanUpResult> {
+    const sessions = await this.sessionRows.removeEnded(Math.max(MIN_AGE_MS, this.revocations.span), dryRun);
+    const keys = await this.keyRows.removeRetired(MIN_AGE_MS, dryRun);
+    if (!dryRun && sessions + keys > 0) this.logger.log(`removed ${sessions} ended sessions and ${keys} retired keys`);
+    return { sessions, keys };
+  }
+
+  /** @param distrust refuses tokens that were signed by any present key */
+  rotateKeys(distrust: boolean): Promise<void> {
+    return this.rotation.rotateNow(distrust);
+  }
+
+  async status(): Promise<SessionStatus> {
+    const database = (await this.schema.ping()) ? 'up' : 'down';
+    const signing = this.keys.current?.kid;
+    const revocation = this.feed.status;
+    const keys = signing === undefined ? 'down' : 'up';
+    return {
+      status: [database, keys, revocation.status].every(part => part === 'up') ? 'up' : 'down',
+      database: { status: database },
+      keys: { status: keys, ...(signing === undefined ? {} : { signing }), verifying: this.keys.verifying.length },
+      revocation,
+    };
+  }
+}

@@ -1,0 +1,71 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { isUuid } from '../common/uuid.js';
+import { SessionHttp } from '../http/session-http.js';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { SessionRevokedError } from '../session.errors.js';
+import { type Device, type SessionClaims, type SessionData, UserSession } from '../session.types.js';
+import { SessionStore } from '../store/session.store.js';
+import { AccessTokenSigner } from '../tokens/access-token-signer.js';
+import { Announcements } from './announcements.js';
+import { checkClaims, checkJson, checkUserId } from './input-checks.js';
+
+/** Reads and changes what the database keeps of live sessions. */
+@Injectable()
+export class SessionRecords {
+  constructor(
+    private readonly options: ResolvedSessionOptions,
+    private readonly store: SessionStore,
+    private readonly http: SessionHttp,
+    private readonly signer: AccessTokenSigner,
+    private readonly announcements: Announcements,
+  ) {}
+
+  async list(userId: string): Promise<Device[]> {
+    checkUserId(userId);
+    return this.store.list(userId);
+  }
+
+  async get(sessionId: string): Promise<UserSession | null> {
+    const row = isUuid(sessionId) ? await this.store.get(sessionId) : undefined;
+    if (!row) return null;
+    return new UserSession({
+      id: row.id,
+      userId: row.user_id,
+      claims: row.claims,
+      authenticatedAt: new Date(row.authenticated_ms),
+      expiresAt: new Date(row.expires_ms),
+    });
+  }
+
+  /** @throws SessionRevokedError when there is no such live session */
+  async getData(sessionId: string, manager?: EntityManager): Promise<SessionData | null> {
+    const found = isUuid(sessionId) ? await this.store.getData(sessionId, manager) : undefined;
+    if (!found) throw new SessionRevokedError();
+    return found.data;
+  }
+
+  /** @throws InvalidRequestError, SessionRevokedError */
+  async setData(sessionId: string, data: SessionData, manager?: EntityManager): Promise<void> {
+    checkJson(data, 'data');
+    const written = isUuid(sessionId) && (await this.store.setData(sessionId, data, manager));
+    if (!written) throw new SessionRevokedError();
+  }
+
+  /**
+   * Replaces the claims, and invalidates the access tokens that have the former ones.
+   *
+   * @throws InvalidRequestError, SessionRevokedError
+   */
+  async setClaims(sessionId: string, claims: SessionClaims, manager?: EntityManager): Promise<void> {
+    if (!isUuid(sessionId)) throw new SessionRevokedError();
+    checkClaims(claims);
+    const former = await this.store.get(sessionId, manager);
+    if (!former) throw new SessionRevokedError();
+    const transport = this.options.transport === 'bearer' ? 'bearer' : 'cookie';
+    this.http.requireFit(this.signer.lengthWith(former.user_id, claims), transport);
+    const version = await this.store.setClaims(sessionId, claims, manager);
+    if (version === undefined) throw new SessionRevokedError();
+    this.announcements.committed(manager, { claims: [{ id: sessionId, version }] });
+  }
+}
