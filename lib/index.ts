@@ -40,22 +40,24 @@ export type { RotationCase, TheftClass } from './rules/rotation.js';
 export type {
   AccessTokenAlgorithm,
   AccessTokenOptions,
+  KeyOptions,
+  SigningKey,
+  SigningKeyFunction,
+  SigningPeriod,
+} from './options/token-options.js';
+export type { CookieOptions } from './options/transport-options.js';
+export type {
   BindingOptions,
   ClaimsFunction,
   ClaimsProvider,
   ClaimsRequest,
-  CookieOptions,
-  KeyOptions,
   RevocationOptions,
   SessionLifetimeOptions,
-  SessionModuleExtras,
   SessionModuleOptions,
   SessionOptionsFactory,
-  SigningKey,
-  SigningKeyFunction,
-  SigningPeriod,
 } from './options/session-options.js';
-export { SessionOptionsError } from './options/resolve-options.js';
+export type { SessionModuleExtras } from './options/static-options.js';
+export { SessionOptionsError } from './common/option-mistakes.js';
 
 export { SESSION_ENTITIES } from './store/entities/index.js';
 export { SessionEntity } from './store/entities/session.entity.js';

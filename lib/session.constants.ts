@@ -4,10 +4,7 @@ export const SESSION_ON_REQUEST = Symbol.for('nestjs-jwt-session');
 /** The data source that the module was given (`dataSource` option). */
 export const SESSION_DATA_SOURCE = Symbol('SESSION_DATA_SOURCE');
 
-/** The options as the application wrote them. */
-export const SESSION_MODULE_OPTIONS = Symbol('SESSION_MODULE_OPTIONS');
-
-/** The static options: what must be known when the module is declared. */
+/** The static options: those that must be known when the module is declared. */
 export const SESSION_MODULE_EXTRAS = Symbol('SESSION_MODULE_EXTRAS');
 
 /** Metadata keys of `@Public()` and `@OptionalSession()`. */

@@ -15,7 +15,7 @@ import { Public } from './http/access.decorators.js';
 import { CurrentSession } from './http/current-session.decorator.js';
 import { Exchange } from './http/exchange.decorator.js';
 import { SessionErrorInterceptor } from './http/session-error.interceptor.js';
-import { DEFAULT_EXTRAS } from './options/session-options.defaults.js';
+import { SESSION_PATH } from './options/static-options.js';
 import { SESSION_CONTROLLER } from './session.constants.js';
 import { SessionGuard } from './session.guard.js';
 import { SessionService } from './session.service.js';
@@ -28,7 +28,7 @@ import { SessionExchange } from './http/exchange.js';
  *
  * Bodies are read without a DTO, so that an application's strict `ValidationPipe` does not refuse them.
  */
-@Controller({ path: DEFAULT_EXTRAS.controller.path, version: VERSION_NEUTRAL })
+@Controller({ path: SESSION_PATH, version: VERSION_NEUTRAL })
 @SetMetadata(SESSION_CONTROLLER, true)
 export class SessionController {
   constructor(protected readonly sessions: SessionService) {}

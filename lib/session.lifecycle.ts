@@ -11,7 +11,7 @@ import { JwksRoute } from './http/jwks-route.js';
 import { KeyRotation } from './keys/key-rotation.js';
 import { requireOneModule } from './common/one-module.js';
 import { ResolvedSessionOptions } from './options/resolve-options.js';
-import type { SessionModuleExtras } from './options/session-options.js';
+import type { SessionModuleExtras } from './options/static-options.js';
 import { SESSION_MODULE_CLASS, SESSION_MODULE_EXTRAS } from './session.constants.js';
 import { SessionEvents } from './session.events.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';

@@ -1,18 +1,18 @@
-import { type DynamicModule, Module, type ModuleMetadata, type NestModule, type Provider } from '@nestjs/common';
+import {
+  type ConfigurableModuleAsyncOptions,
+  ConfigurableModuleBuilder,
+  type DynamicModule,
+  Module,
+  type NestModule,
+} from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { SessionAuthenticator } from './http/session-authenticator.js';
 import { JwksRoute } from './http/jwks-route.js';
-import { type AsyncOptions, asyncOptionsProviders } from './common/async-options.js';
-import { checkExtras } from './options/check-extras.js';
+import { checkAsyncOptions, checkStaticOptions } from './common/static-options.js';
 import { resolveOptions, ResolvedSessionOptions } from './options/resolve-options.js';
-import { DEFAULT_EXTRAS } from './options/session-options.defaults.js';
-import type { SessionModuleExtras, SessionModuleOptions, SessionOptionsFactory } from './options/session-options.js';
-import {
-  SESSION_DATA_SOURCE,
-  SESSION_MODULE_CLASS,
-  SESSION_MODULE_EXTRAS,
-  SESSION_MODULE_OPTIONS,
-} from './session.constants.js';
+import type { SessionModuleOptions } from './options/session-options.js';
+import { type SessionModuleExtras, StaticSessionSettings } from './options/static-options.js';
+import { SESSION_DATA_SOURCE, SESSION_MODULE_CLASS, SESSION_MODULE_EXTRAS } from './session.constants.js';
 import { mountedAt } from './common/mounted-at.js';
 import { SessionController } from './session.controller.js';
 import { SessionGuard } from './session.guard.js';
@@ -22,33 +22,40 @@ import { SESSION_PROVIDERS } from './session.providers.js';
 import { SessionService } from './session.service.js';
 import { SESSION_ENTITIES } from './store/entities/index.js';
 
-/** The options of `forRootAsync`: one of the three ways to get them, and the static ones beside it. */
+const MODULE = 'SessionModule';
+
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<SessionModuleOptions>({
+  moduleName: 'Session',
+})
+  .setClassMethodName('forRoot')
+  .setFactoryMethodName('createSessionOptions')
+  .setExtras<SessionModuleExtras>(new StaticSessionSettings(), declare)
+  .build();
+
+/** The options of `forRootAsync`: one way to get the options, and the static ones beside it. */
 export interface SessionModuleAsyncOptions
-  extends SessionModuleExtras, AsyncOptions<SessionModuleOptions, SessionOptionsFactory> {}
+  extends ConfigurableModuleAsyncOptions<SessionModuleOptions, 'createSessionOptions'>, SessionModuleExtras {}
 
 /** Logs users in and out. Import it once, with `forRoot` or `forRootAsync`. */
 @Module({})
-export class SessionModule implements NestModule {
+export class SessionModule extends ConfigurableModuleClass implements NestModule {
   /** @internal Nest makes it. */
   constructor(
     private readonly lifecycle: SessionLifecycle,
     private readonly jwks: JwksRoute,
-  ) {}
+  ) {
+    super();
+  }
 
   /** All options have defaults; outside production `forRoot()` is enough. */
-  static forRoot(options: SessionModuleOptions & SessionModuleExtras = {}): DynamicModule {
-    const { dataSource, controller, jwks, verify, isGlobal, ...rest } = options;
-    return declare({ dataSource, controller, jwks, verify, isGlobal }, [
-      { provide: SESSION_MODULE_OPTIONS, useValue: rest },
-    ]);
+  static override forRoot(options: SessionModuleOptions & SessionModuleExtras = {}): DynamicModule {
+    return super.forRoot(options);
   }
 
   /** `useFactory`, `useClass` or `useExisting`; static options (`dataSource`, `controller`, `jwks`, `verify`, `isGlobal`) beside it. */
-  static forRootAsync(options: SessionModuleAsyncOptions): DynamicModule {
-    const providers = asyncOptionsProviders('SessionModule', SESSION_MODULE_OPTIONS, options, factory =>
-      factory.createSessionOptions(),
-    );
-    return declare(options, providers, options.imports);
+  static override forRootAsync(options: SessionModuleAsyncOptions): DynamicModule {
+    checkAsyncOptions(MODULE, StaticSessionSettings, options);
+    return super.forRootAsync(options);
   }
 
   // Before any route of the application is registered, so that a wildcard route does not take the keys' place.
@@ -59,20 +66,12 @@ export class SessionModule implements NestModule {
 }
 
 function declare(
+  { imports = [], providers = [], ...definition }: DynamicModule,
   given: SessionModuleExtras,
-  options: Provider[],
-  imports: ModuleMetadata['imports'] = [],
 ): DynamicModule {
-  checkExtras(given);
-  const extras = {
-    dataSource: given.dataSource,
-    controller: given.controller ?? DEFAULT_EXTRAS.controller,
-    jwks: given.jwks ?? DEFAULT_EXTRAS.jwks,
-    verify: given.verify,
-    isGlobal: given.isGlobal ?? DEFAULT_EXTRAS.isGlobal,
-  };
+  const extras = checkStaticOptions(MODULE, StaticSessionSettings, given);
   return {
-    module: SessionModule,
+    ...definition,
     global: extras.isGlobal,
     imports: [TypeOrmModule.forFeature(SESSION_ENTITIES, extras.dataSource), ...imports],
     controllers: [
@@ -80,14 +79,14 @@ function declare(
       ...introspectionAt(extras),
     ],
     providers: [
-      ...options,
+      ...providers,
       { provide: SESSION_MODULE_EXTRAS, useValue: extras },
       { provide: SESSION_MODULE_CLASS, useValue: SessionModule },
       { provide: SESSION_DATA_SOURCE, useExisting: getDataSourceToken(extras.dataSource) },
       {
         provide: ResolvedSessionOptions,
-        inject: [SESSION_MODULE_OPTIONS],
-        useFactory: (raw: SessionModuleOptions | undefined) => resolveOptions(raw, process.env),
+        inject: [MODULE_OPTIONS_TOKEN],
+        useFactory: (options: SessionModuleOptions) => resolveOptions(options, process.env),
       },
       ...SESSION_PROVIDERS,
       SessionLifecycle,

@@ -1,10 +1,7 @@
 /** The data source that the module was given (`dataSource` option). */
 export const ACCOUNT_DATA_SOURCE = Symbol('ACCOUNT_DATA_SOURCE');
 
-/** The options as the application wrote them. */
-export const ACCOUNT_MODULE_OPTIONS = Symbol('ACCOUNT_MODULE_OPTIONS');
-
-/** The static options: what must be known when the module is declared. */
+/** The static options: those that must be known when the module is declared. */
 export const ACCOUNT_MODULE_EXTRAS = Symbol('ACCOUNT_MODULE_EXTRAS');
 
 /** The class of the accounts' rows: `AccountEntity`, or the application's own that extends it. */

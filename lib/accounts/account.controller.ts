@@ -29,7 +29,7 @@ import type {
 } from './account.input.js';
 import { AccountHeadersInterceptor } from './account.interceptor.js';
 import { AccountService } from './account.service.js';
-import { ACCOUNT_DEFAULT_EXTRAS } from './options/account-options.defaults.js';
+import { ACCOUNT_PATH } from './options/static-account-options.js';
 
 /**
  * Registration, login, passwords and addresses. Mounted by the module under `account`; for another path, Swagger, extra
@@ -37,7 +37,7 @@ import { ACCOUNT_DEFAULT_EXTRAS } from './options/account-options.defaults.js';
  *
  * Bodies are types here and no classes, so that no ValidationPipe of the application looks at them: the service does.
  */
-@Controller({ path: ACCOUNT_DEFAULT_EXTRAS.controller.path, version: VERSION_NEUTRAL })
+@Controller({ path: ACCOUNT_PATH, version: VERSION_NEUTRAL })
 @UseInterceptors(AccountHeadersInterceptor)
 export class AccountController {
   constructor(

@@ -10,7 +10,7 @@ import { Schedule } from '../common/schedule.js';
 import { ACCOUNT_MODULE_EXTRAS } from './account.constants.js';
 import { AccountEvents } from './account.events.js';
 import { Outbox } from './mail/outbox.js';
-import type { AccountModuleExtras } from './options/account-options.js';
+import type { AccountModuleExtras } from './options/static-account-options.js';
 import { AccountDatabase } from './store/account.database.js';
 import { AttemptStore } from './store/attempt.store.js';
 import { MailStore } from './store/mail.store.js';

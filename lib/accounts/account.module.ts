@@ -1,65 +1,62 @@
 import {
+  type ConfigurableModuleAsyncOptions,
+  ConfigurableModuleBuilder,
   type DynamicModule,
   Module,
-  type ModuleMetadata,
   type NestModule,
   type OnModuleInit,
-  type Provider,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
-import { type AsyncOptions, asyncOptionsProviders } from '../common/async-options.js';
 import { mountedAt } from '../common/mounted-at.js';
 import { requireOneModule } from '../common/one-module.js';
+import { refuseMistakes } from '../common/option-mistakes.js';
+import { checkAsyncOptions, checkStaticOptions } from '../common/static-options.js';
 import { AccountClaims } from './account.claims.js';
-import {
-  ACCOUNT_DATA_SOURCE,
-  ACCOUNT_ENTITY,
-  ACCOUNT_MODULE_EXTRAS,
-  ACCOUNT_MODULE_OPTIONS,
-} from './account.constants.js';
+import { ACCOUNT_DATA_SOURCE, ACCOUNT_ENTITY, ACCOUNT_MODULE_EXTRAS } from './account.constants.js';
 import { AccountController } from './account.controller.js';
 import { ACCOUNT_PROVIDERS } from './account.providers.js';
 import { AccountService } from './account.service.js';
-import type { AccountModuleExtras, AccountModuleOptions, AccountOptionsFactory } from './options/account-options.js';
-import { ACCOUNT_DEFAULT_EXTRAS } from './options/account-options.defaults.js';
-import { checkAccountExtras } from './options/check-account-extras.js';
+import type { AccountModuleOptions } from './options/account-options.js';
 import { resolveAccountOptions, ResolvedAccountOptions } from './options/resolve-account-options.js';
+import { type AccountModuleImports, StaticAccountSettings } from './options/static-account-options.js';
 import { AccountEntity } from './store/account.entity.js';
 import { AccountStore } from './store/account.store.js';
 import { AttemptStore } from './store/attempt.store.js';
 import { ACCOUNT_SERVICE_ENTITIES } from './store/entities.js';
 import { TypeOrmAccountStore } from './store/typeorm-account.store.js';
 
-/** What may stand beside the options of either kind. */
-export interface AccountModuleImports extends AccountModuleExtras {
-  /** Modules whose providers are used: by the factory, by `store` and by `mail.mailer`; SessionModule with `isGlobal: false`. */
-  imports?: ModuleMetadata['imports'];
-}
+const MODULE = 'AccountModule';
 
-/** The options of `forRootAsync`: one of the three ways to get them, and the static ones beside it. */
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<AccountModuleOptions>({
+  moduleName: 'Account',
+})
+  .setClassMethodName('forRoot')
+  .setFactoryMethodName('createAccountOptions')
+  .setExtras<AccountModuleImports>({ ...new StaticAccountSettings(), imports: [] }, declare)
+  .build();
+
+/** The options of `forRootAsync`: one way to get the options, and the static ones beside it. */
 export interface AccountModuleAsyncOptions
-  extends AccountModuleImports, AsyncOptions<AccountModuleOptions, AccountOptionsFactory> {}
+  extends ConfigurableModuleAsyncOptions<AccountModuleOptions, 'createAccountOptions'>, AccountModuleImports {}
 
 /** Accounts with e-mail and password, beside `SessionModule`. Import it once, with `forRoot` or `forRootAsync`. */
 @Module({})
-export class AccountModule implements NestModule, OnModuleInit {
+export class AccountModule extends ConfigurableModuleClass implements NestModule, OnModuleInit {
   /** @internal Nest makes it. */
-  constructor(private readonly modules: ModulesContainer) {}
+  constructor(private readonly modules: ModulesContainer) {
+    super();
+  }
 
   /** `baseUrl` and `mail.from` are required; all other options have defaults. */
-  static forRoot(options: AccountModuleOptions & AccountModuleImports): DynamicModule {
-    const { dataSource, controller, entity, store, imports, ...rest } = options;
-    const provider = { provide: ACCOUNT_MODULE_OPTIONS, useValue: rest };
-    return declare({ dataSource, controller, entity, store }, [provider], imports);
+  static override forRoot(options: AccountModuleOptions & AccountModuleImports): DynamicModule {
+    return super.forRoot(options);
   }
 
   /** `useFactory`, `useClass` or `useExisting`; static options (`dataSource`, `controller`, `entity`, `store`) beside it. */
-  static forRootAsync(options: AccountModuleAsyncOptions): DynamicModule {
-    const providers = asyncOptionsProviders('AccountModule', ACCOUNT_MODULE_OPTIONS, options, factory =>
-      factory.createAccountOptions(),
-    );
-    return declare(options, providers, options.imports);
+  static override forRootAsync(options: AccountModuleAsyncOptions): DynamicModule {
+    checkAsyncOptions(MODULE, StaticAccountSettings, options);
+    return super.forRootAsync(options);
   }
 
   // Before any route is registered.
@@ -73,29 +70,31 @@ export class AccountModule implements NestModule, OnModuleInit {
   }
 }
 
-function declare(
-  given: AccountModuleExtras,
-  options: Provider[],
-  imports: ModuleMetadata['imports'] = [],
-): DynamicModule {
-  checkAccountExtras(given);
-  const { dataSource, entity = AccountEntity, store, controller = ACCOUNT_DEFAULT_EXTRAS.controller } = given;
+function declare(definition: DynamicModule, given: AccountModuleImports): DynamicModule {
+  const extras = checkStaticOptions(MODULE, StaticAccountSettings, given);
+  const { dataSource, entity = AccountEntity, store, controller } = extras;
+  refuseMistakes(MODULE, [
+    [
+      extras.store !== undefined && extras.entity !== undefined,
+      'options "store" and "entity": write one of them; a store of your own decides what its accounts are',
+    ],
+  ]);
   const entities = store ? ACCOUNT_SERVICE_ENTITIES : [entity, ...ACCOUNT_SERVICE_ENTITIES];
   return {
-    module: AccountModule,
+    ...definition,
     // Guards and claims of the application need the service everywhere.
     global: true,
-    imports: [TypeOrmModule.forFeature(entities, dataSource), ...imports],
+    imports: [TypeOrmModule.forFeature(entities, dataSource), ...(definition.imports ?? given.imports ?? [])],
     controllers: controller ? [mountedAt(AccountController, controller.path)] : [],
     providers: [
-      ...options,
-      { provide: ACCOUNT_MODULE_EXTRAS, useValue: { dataSource, entity, store, controller } },
+      ...(definition.providers ?? []),
+      { provide: ACCOUNT_MODULE_EXTRAS, useValue: extras },
       { provide: ACCOUNT_ENTITY, useValue: entity },
       { provide: ACCOUNT_DATA_SOURCE, useExisting: getDataSourceToken(dataSource) },
       {
         provide: ResolvedAccountOptions,
-        inject: [ACCOUNT_MODULE_OPTIONS],
-        useFactory: (raw: AccountModuleOptions | undefined) => resolveAccountOptions(raw, process.env),
+        inject: [MODULE_OPTIONS_TOKEN],
+        useFactory: (options: AccountModuleOptions) => resolveAccountOptions(options, process.env),
       },
       { provide: AccountStore, useClass: store ?? TypeOrmAccountStore },
       ...ACCOUNT_PROVIDERS,

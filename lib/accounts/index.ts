@@ -1,4 +1,4 @@
-export { AccountModule, type AccountModuleAsyncOptions, type AccountModuleImports } from './account.module.js';
+export { AccountModule, type AccountModuleAsyncOptions } from './account.module.js';
 export { AccountService } from './account.service.js';
 export { AccountController } from './account.controller.js';
 export { AccountClaims } from './account.claims.js';
@@ -32,7 +32,6 @@ export type { AccountExport } from './operations/administration.js';
 export type {
   AccountAttemptOptions,
   AccountMailOptions,
-  AccountModuleExtras,
   AccountModuleOptions,
   AccountOptionsFactory,
   AccountPageOptions,
@@ -41,7 +40,7 @@ export type {
   AttemptLimit,
   SmtpOptions,
 } from './options/account-options.js';
-export { AccountOptionsError } from './options/resolve-account-options.js';
+export type { AccountModuleExtras, AccountModuleImports } from './options/static-account-options.js';
 
 export { type Mail, Mailer } from './mail/mailer.js';
 export {

@@ -2,10 +2,13 @@ const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-// What PostgreSQL's interval and JavaScript's Date both take without a thought: a hundred years.
+/** A number with a unit, such as `'10m'` or `'1.5h'`. */
+export type Duration = `${number}${keyof typeof UNITS}`;
+
+// 100 years: safely within PostgreSQL's `interval` and JavaScript's `Date`.
 const MAX_DURATION_MS = 36_525 * UNITS.d;
 
-/** The milliseconds of a duration such as `'10m'` or `'1.5h'`, or undefined for what is none. */
+/** The milliseconds of a duration such as `'10m'` or `'1.5h'`; undefined where the value is not a duration. */
 export function parseDuration(text: unknown): number | undefined {
   const match = typeof text === 'string' ? DURATION.exec(text) : null;
   if (!match) return undefined;

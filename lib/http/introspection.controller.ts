@@ -18,9 +18,9 @@ import { AccessTokenAuthenticator } from '../tokens/access-token-authenticator.j
 import { Public } from './access.decorators.js';
 import { Exchange } from './exchange.decorator.js';
 import { SessionErrorInterceptor } from './session-error.interceptor.js';
-import { SessionOptionsError } from '../options/resolve-options.js';
-import { DEFAULT_EXTRAS } from '../options/session-options.defaults.js';
-import type { SessionModuleExtras } from '../options/session-options.js';
+import { SessionOptionsError } from '../common/option-mistakes.js';
+import { SESSION_PATH } from '../options/static-options.js';
+import type { SessionModuleExtras } from '../options/static-options.js';
 import { SESSION_MODULE_EXTRAS } from '../session.constants.js';
 import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
 import { SessionExchange } from './exchange.js';
@@ -107,6 +107,6 @@ export class IntrospectionController {
 /** The controller at the path of option `verify`. */
 export function introspectionAt({ verify, controller }: SessionModuleExtras): Type<IntrospectionController>[] {
   if (!verify) return [];
-  const path = verify.path ?? `${(controller || DEFAULT_EXTRAS.controller).path}/verify`;
+  const path = verify.path ?? `${controller ? controller.path : SESSION_PATH}/verify`;
   return [mountedAt(IntrospectionController, path)];
 }

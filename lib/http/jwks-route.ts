@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import type { SessionModuleExtras } from '../options/session-options.js';
+import type { SessionModuleExtras } from '../options/static-options.js';
 import { SESSION_MODULE_EXTRAS } from '../session.constants.js';
 import { KeyRing } from '../keys/key-ring.js';
 

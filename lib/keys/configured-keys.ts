@@ -1,7 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { SessionClock, SessionTimers } from '../common/clock.js';
-import { type ResolvedSessionOptions, SessionOptionsError } from '../options/resolve-options.js';
-import type { SigningKey } from '../options/session-options.js';
+import { SessionOptionsError } from '../common/option-mistakes.js';
+import type { ResolvedSessionOptions } from '../options/resolve-options.js';
+import type { SigningKey } from '../options/token-options.js';
 import { coveringPeriods, EVER, type KeyPeriod, tokenTiming } from '../rules/key-periods.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 import type { KeySource, RingKey } from './key-ring.js';

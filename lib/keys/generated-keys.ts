@@ -3,7 +3,7 @@ import { calculateJwkThumbprint } from 'jose';
 import { createPublicKey } from 'node:crypto';
 import { SessionTimers } from '../common/clock.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import type { AccessTokenAlgorithm, GeneratedAlgorithm } from '../options/session-options.js';
+import type { AccessTokenAlgorithm, GeneratedAlgorithm } from '../options/token-options.js';
 import type { KeyPeriod } from '../rules/key-periods.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 import { KeyStore, type StoredKey } from '../store/key.store.js';

@@ -5,7 +5,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { AccessTokenAlgorithm, GeneratedAlgorithm } from '../options/session-options.js';
+import type { AccessTokenAlgorithm, GeneratedAlgorithm } from '../options/token-options.js';
 
 const generate = promisify(generateKeyPairWithCallback);
 

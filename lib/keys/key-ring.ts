@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import type { SessionClock } from '../common/clock.js';
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
-import type { AccessTokenAlgorithm } from '../options/session-options.js';
+import type { AccessTokenAlgorithm } from '../options/token-options.js';
 import { type KeyPeriod, signingKey, verifyingKeys } from '../rules/key-periods.js';
 import { SessionError, SessionStoreUnavailableError } from '../session.errors.js';
 

@@ -8,8 +8,8 @@ import {
   sign,
   verify,
 } from 'node:crypto';
-import { SessionOptionsError } from '../options/resolve-options.js';
-import type { AccessTokenAlgorithm } from '../options/session-options.js';
+import { SessionOptionsError } from '../common/option-mistakes.js';
+import type { AccessTokenAlgorithm } from '../options/token-options.js';
 import { SERVER_SECRET_BYTES } from '../rules/server-keys.js';
 import { CURVES, publicJwkOf, RSA_BITS } from './key-pair.js';
 import type { RingKey } from './key-ring.js';

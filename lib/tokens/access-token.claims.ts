@@ -1,4 +1,4 @@
-import type { AccessTokenAlgorithm } from '../options/session-options.js';
+import type { AccessTokenAlgorithm } from '../options/token-options.js';
 import type { RevocationKeys } from '../rules/revocation-state.js';
 import { type SessionClaims, UserSession } from '../session.types.js';
 

@@ -1,6 +1,6 @@
 import { constants, createHmac, type KeyObject, sign, timingSafeEqual, verify } from 'node:crypto';
 import { RSA_BITS, signatureBytes } from '../keys/key-pair.js';
-import type { AccessTokenAlgorithm } from '../options/session-options.js';
+import type { AccessTokenAlgorithm } from '../options/token-options.js';
 
 /** What node:crypto is told beside the key: ECDSA gives two numbers side by side, PSS takes a salt as long as the hash. */
 const ECDSA = { dsaEncoding: 'ieee-p1363' } as const;

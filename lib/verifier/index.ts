@@ -1,7 +1,11 @@
 import 'reflect-metadata';
 
 export { SessionVerifierModule, type SessionVerifierAsyncOptions } from './session-verifier.module.js';
-export { SessionVerifierOptions, type SessionVerifierOptionsFactory } from './session-verifier.options.js';
+export type {
+  SessionVerifierModuleExtras,
+  SessionVerifierOptions,
+  SessionVerifierOptionsFactory,
+} from './session-verifier.options.js';
 
 export { SessionGuard } from '../session.guard.js';
 export { CurrentSession } from '../http/current-session.decorator.js';
@@ -24,4 +28,4 @@ export {
   SessionMissingError,
   SessionStoreUnavailableError,
 } from '../session.errors.js';
-export { SessionOptionsError } from '../options/resolve-options.js';
+export { SessionOptionsError } from '../common/option-mistakes.js';

@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { createRemoteJWKSet, errors } from 'jose';
 import { KeyObject } from 'node:crypto';
 import { VerificationKeys, type VerificationKey } from '../keys/key-ring.js';
-import { GENERATED_ALGORITHMS } from '../options/session-options.js';
+import { GENERATED_ALGORITHMS } from '../options/token-options.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 
 /** As long as the issuing application lets anybody keep its keys: so long a distrusted one is trusted here. */

@@ -1,8 +1,13 @@
-import { type DynamicModule, Module, type Provider } from '@nestjs/common';
+import {
+  ConfigurableModuleBuilder,
+  type ConfigurableModuleAsyncOptions,
+  type DynamicModule,
+  Module,
+} from '@nestjs/common';
 import { AccessTokenVerifier } from '../tokens/access-token-verifier.js';
 import { SessionAuthenticator } from '../http/session-authenticator.js';
 import { VerificationKeys } from '../keys/key-ring.js';
-import { type AsyncOptions, asyncOptionsProviders } from '../common/async-options.js';
+import { checkAsyncOptions, checkStaticOptions } from '../common/static-options.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionEvents } from '../session.events.js';
 import { SessionGuard } from '../session.guard.js';
@@ -13,61 +18,62 @@ import { TokenAuthenticator } from '../tokens/token-authenticator.js';
 import { RemoteKeys } from './remote-keys.js';
 import { RemoteTokenAuthenticator } from './remote-token-authenticator.js';
 import {
-  checkVerifierOptions,
+  ResolvedVerifierOptions,
+  resolveVerifierOptions,
   sessionOptionsOf,
-  SessionVerifierOptions,
-  type SessionVerifierOptionsFactory,
+  type SessionVerifierModuleExtras,
+  type SessionVerifierOptions,
+  StaticVerifierSettings,
 } from './session-verifier.options.js';
 import { SharedSecretKeys } from './shared-secret-keys.js';
 
-const VERIFIER_OPTIONS = Symbol('SESSION_VERIFIER_OPTIONS');
+const MODULE = 'SessionVerifierModule';
 
-/** The options of `forRootAsync`. */
-export interface SessionVerifierAsyncOptions extends AsyncOptions<
-  SessionVerifierOptions,
-  SessionVerifierOptionsFactory
-> {
-  /** Whether guard and authenticator are visible everywhere; `true` if left out. */
-  isGlobal?: boolean;
-}
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<SessionVerifierOptions>({
+  moduleName: 'SessionVerifier',
+})
+  .setClassMethodName('forRoot')
+  .setFactoryMethodName('createSessionVerifierOptions')
+  .setExtras<SessionVerifierModuleExtras>(new StaticVerifierSettings(), declare)
+  .build();
+
+/** The options of `forRootAsync`: one way to get the options, and the static ones beside it. */
+export interface SessionVerifierAsyncOptions
+  extends
+    ConfigurableModuleAsyncOptions<SessionVerifierOptions, 'createSessionVerifierOptions'>,
+    SessionVerifierModuleExtras {}
 
 /**
- * Protects the controllers of a service that has no sessions of its own: it verifies the access tokens that an application
- * with `SessionModule` has issued. It needs no database, and asks nobody but for the public keys.
+ * Protects the controllers of a service without sessions of its own: it verifies the access tokens that an application with
+ * `SessionModule` issues. It needs no database; it only fetches the public keys of that application.
  */
 @Module({})
-export class SessionVerifierModule {
-  /** `{ jwksUri, issuer, audience }`; the last two as the issuing application has them, if it has them. */
-  static forRoot({ isGlobal, ...options }: SessionVerifierOptions & { isGlobal?: boolean }): DynamicModule {
-    return declare([{ provide: VERIFIER_OPTIONS, useValue: options }], isGlobal);
+export class SessionVerifierModule extends ConfigurableModuleClass {
+  /** `{ jwksUri, issuer, audience }`; the last two as in the issuing application, if it has them. */
+  static override forRoot(options: SessionVerifierOptions & SessionVerifierModuleExtras): DynamicModule {
+    return super.forRoot(options);
   }
 
   /** `useFactory`, `useClass` or `useExisting`; `isGlobal` beside it. */
-  static forRootAsync(options: SessionVerifierAsyncOptions): DynamicModule {
-    const providers = asyncOptionsProviders('SessionVerifierModule', VERIFIER_OPTIONS, options, factory =>
-      factory.createSessionVerifierOptions(),
-    );
-    return declare(providers, options.isGlobal, options.imports);
+  static override forRootAsync(options: SessionVerifierAsyncOptions): DynamicModule {
+    checkAsyncOptions(MODULE, StaticVerifierSettings, options);
+    return super.forRootAsync(options);
   }
 }
 
-function declare(options: Provider[], isGlobal = true, imports: DynamicModule['imports'] = []): DynamicModule {
+function declare(definition: DynamicModule, given: SessionVerifierModuleExtras): DynamicModule {
+  const { isGlobal } = checkStaticOptions(MODULE, StaticVerifierSettings, given);
   return {
-    module: SessionVerifierModule,
+    ...definition,
     global: isGlobal,
-    imports,
     providers: [
-      ...options,
-      {
-        provide: SessionVerifierOptions,
-        inject: [VERIFIER_OPTIONS],
-        useFactory: (given: SessionVerifierOptions) => checkVerifierOptions(given),
-      },
-      { provide: ResolvedSessionOptions, inject: [SessionVerifierOptions], useFactory: sessionOptionsOf },
+      ...definition.providers!,
+      { provide: ResolvedVerifierOptions, inject: [MODULE_OPTIONS_TOKEN], useFactory: resolveVerifierOptions },
+      { provide: ResolvedSessionOptions, inject: [ResolvedVerifierOptions], useFactory: sessionOptionsOf },
       {
         provide: VerificationKeys,
-        inject: [SessionVerifierOptions],
-        useFactory: async ({ jwksUri, sharedSecret }: SessionVerifierOptions): Promise<VerificationKeys> =>
+        inject: [ResolvedVerifierOptions],
+        useFactory: async ({ jwksUri, sharedSecret }: ResolvedVerifierOptions): Promise<VerificationKeys> =>
           jwksUri === undefined ? SharedSecretKeys.of(sharedSecret!) : new RemoteKeys(jwksUri),
       },
       SessionClock,

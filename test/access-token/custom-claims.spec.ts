@@ -11,12 +11,8 @@ import { generatePrivateKey } from '../../lib/keys/key-pair.js';
 import { importSigningKey } from '../../lib/keys/signing-key-import.js';
 import type { KeyRing } from '../../lib/keys/key-ring.js';
 import { resolveOptions } from '../../lib/options/resolve-options.js';
-import {
-  type AccessTokenAlgorithm,
-  ALGORITHMS,
-  type GeneratedAlgorithm,
-  type SessionModuleOptions,
-} from '../../lib/options/session-options.js';
+import type { SessionModuleOptions } from '../../lib/options/session-options.js';
+import { type AccessTokenAlgorithm, ALGORITHMS, type GeneratedAlgorithm } from '../../lib/options/token-options.js';
 import { REGISTERED_CLAIMS } from '../../lib/tokens/access-token.claims.js';
 import { LAST_GENERATION } from '../../lib/rules/refresh-token.js';
 import type { SessionRow } from '../../lib/store/sql-fragments.js';

@@ -11,7 +11,7 @@ import {
   signatureOf,
   signed,
 } from '../support/forged-token.js';
-import type { GeneratedAlgorithm } from '../../lib/options/session-options.js';
+import type { GeneratedAlgorithm } from '../../lib/options/token-options.js';
 import type { TestApp } from '../support/test-app.js';
 
 const STRANGER = generateKeyPairSync('ec', { namedCurve: 'P-256' });

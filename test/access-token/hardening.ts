@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import { AccessTokenInvalidError, type IssuedTokens } from 'nestjs-jwt-session';
-import type { GeneratedAlgorithm } from '../../lib/options/session-options.js';
+import type { GeneratedAlgorithm } from '../../lib/options/token-options.js';
 import { SessionClock } from '../../lib/testing/index.js';
 import { send } from '../support/client.js';
 import { FixedClock } from '../support/fixed-clock.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { AccessTokenInvalidError, SessionError, SessionRevokedError } from 'nestjs-jwt-session';
-import { GENERATED_ALGORITHMS } from '../../lib/options/session-options.js';
+import { GENERATED_ALGORITHMS } from '../../lib/options/token-options.js';
 import { jws, type Members, partsOf, segment, signed } from '../support/forged-token.js';
 import { statementsDuring } from '../support/statement-watch.js';
 import { ECDSA_VECTORS, mirrored } from './ecdsa-vectors.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Argon2Hasher, type Argon2Settings, PasswordHasher } from 'nestjs-jwt-session/accounts';
-import { resolveAccountOptions, ResolvedAccountOptions } from '../../lib/accounts/options/resolve-account-options.js';
+import { resolveAccountOptions } from '../../lib/accounts/options/resolve-account-options.js';
 import { PasswordPolicy } from '../../lib/accounts/passwords/password-policy.js';
 import { AccountApp, FAST, OTHER_PASSWORD, PASSWORD, withFastHashes } from './account-app.js';
 
@@ -85,9 +85,7 @@ describe('PasswordPolicy', () => {
   });
 
   async function policyWith(password: object): Promise<PasswordPolicy> {
-    const made = new PasswordPolicy(
-      Object.assign(new ResolvedAccountOptions(), resolveAccountOptions({ ...REQUIRED, password }, {})),
-    );
+    const made = new PasswordPolicy(resolveAccountOptions({ ...REQUIRED, password }, {}));
     await made.onModuleInit();
     return made;
   }

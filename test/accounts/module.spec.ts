@@ -38,7 +38,7 @@ describe('options of AccountModule', () => {
   it('have defaults, except who sends and where the application is', () => {
     expect(mistake(REQUIRED)).toBeUndefined();
     expect(mistake({})).toContain('option "baseUrl": write the address');
-    expect(mistake({})).toContain('option "mail": write { from, smtp }');
+    expect(mistake({})).toContain('option "mail.from": write the sender');
     expect(mistake({ baseUrl: 'https://x.de', mail: {} })).toContain('option "mail.from": write the sender');
     expect(resolveAccountOptions(REQUIRED, {})).toMatchObject({
       serviceName: 'garden.example',

@@ -11,18 +11,13 @@ export class Declarations {
     );
   }
 
-  /** The names of an options class or interface, those of nested classes behind a dot, inherited ones first. */
-  optionsOf(name: string, prefix = ''): string[] {
-    const { members, heritageClauses } = this.typeNamed(name);
+  /** The names of the members of an interface, inherited ones first. */
+  optionsOf(name: string): string[] {
+    const { members, heritageClauses } = this.interfaceNamed(name);
     const inherited = (heritageClauses ?? []).flatMap(clause =>
-      clause.types.flatMap(type => this.optionsOf(type.expression.getText(), prefix)),
+      clause.types.flatMap(type => this.optionsOf(type.expression.getText())),
     );
-    const own = [...members].filter(isMember).flatMap(member => {
-      const path = `${prefix}${member.name.getText()}`;
-      const nested = member.type?.getText() ?? '';
-      return this.isClass(nested) ? this.optionsOf(nested, `${path}.`) : [path];
-    });
-    return [...inherited, ...own];
+    return [...inherited, ...members.filter(isMember).map(member => member.name.getText())];
   }
 
   /** Each member of a union of objects, by its `type`, with the names of its other properties. */
@@ -48,16 +43,10 @@ export class Declarations {
     ].map(([, word]) => word!);
   }
 
-  private isClass(name: string): boolean {
-    return this.statements.some(one => ts.isClassDeclaration(one) && one.name?.text === name);
-  }
-
-  private typeNamed(name: string): ts.ClassDeclaration | ts.InterfaceDeclaration {
-    const found = this.statements.find(
-      one => (ts.isClassDeclaration(one) || ts.isInterfaceDeclaration(one)) && one.name?.text === name,
-    );
-    if (!found) throw new Error(`${name} is not declared`);
-    return found as ts.ClassDeclaration | ts.InterfaceDeclaration;
+  private interfaceNamed(name: string): ts.InterfaceDeclaration {
+    const found = this.statements.find(one => ts.isInterfaceDeclaration(one) && one.name.text === name);
+    if (!found) throw new Error(`interface ${name} is not declared`);
+    return found as ts.InterfaceDeclaration;
   }
 
   private aliasNamed(name: string): ts.TypeAliasDeclaration {
@@ -67,8 +56,6 @@ export class Declarations {
   }
 }
 
-type Member = ts.PropertyDeclaration | ts.PropertySignature | ts.MethodSignature;
-
-function isMember(member: ts.ClassElement | ts.TypeElement): member is Member {
-  return ts.isPropertyDeclaration(member) || ts.isPropertySignature(member) || ts.isMethodSignature(member);
+function isMember(member: ts.TypeElement): member is ts.PropertySignature | ts.MethodSignature {
+  return ts.isPropertySignature(member) || ts.isMethodSignature(member);
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { GENERATED_ALGORITHMS } from '../../lib/options/session-options.js';
+import { GENERATED_ALGORITHMS } from '../../lib/options/token-options.js';
 import { SharedClock, TestDatabase } from '../support/database.js';
 import { partsOf } from '../support/forged-token.js';
 import { type ForeignService, joseService, serviceProcess, type Trust } from '../support/foreign-services.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { GENERATED_ALGORITHMS } from '../../lib/options/session-options.js';
+import { GENERATED_ALGORITHMS } from '../../lib/options/token-options.js';
 import { partsOf } from '../support/forged-token.js';
 import { fetchJwks, ForeignVerifier } from '../support/jwks.js';
 import { statementsDuring } from '../support/statement-watch.js';

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { SigningKeyFunction, SigningPeriod } from 'nestjs-jwt-session';
-import { GENERATED_ALGORITHMS, type GeneratedAlgorithm } from '../../lib/options/session-options.js';
+import { GENERATED_ALGORITHMS, type GeneratedAlgorithm } from '../../lib/options/token-options.js';
 import { BearerClient } from '../support/bearer-client.js';
 import { partsOf } from '../support/forged-token.js';
 import { fetchJwks, ForeignVerifier } from '../support/jwks.js';

@@ -114,6 +114,13 @@ describe('SessionModule.forRootAsync', () => {
     expect(await refused({ useFactory: () => options })).toMatch(message);
   });
 
+  it.each<[string, object, RegExp]>([
+    ['a misspelt static option', { controler: false }, /unknown option "controler": did you mean "controller"\?/],
+    ['an option of the factory', { secret: 'x' }, /unknown option "secret": .*belong in the result of the factory/],
+  ])('refuses %s beside the factory, where it has no effect', (_, options, message) => {
+    expect(() => SessionModule.forRootAsync({ ...options, useFactory: () => ({}) })).toThrow(message);
+  });
+
   it('refuses to be called without a way to get the options', () => {
     expect(() => SessionModule.forRootAsync({ isGlobal: false })).toThrow(
       /one of useFactory, useClass and useExisting/,

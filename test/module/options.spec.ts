@@ -85,9 +85,27 @@ describe('the options of SessionModule', () => {
   });
 
   it.each<[string, Unchecked, RegExp]>([
-    ['an unknown option', { accesToken: { lifetime: '5m' } }, /unknown option "accesToken": remove it, or mend/],
-    ['an unknown nested option', { session: { leway: '5s' } }, /unknown option "session\.leway"/],
-    ['an unknown option of cookies', { cookies: { httpOnly: false } }, /unknown option "cookies\.httpOnly"/],
+    [
+      'an unknown option',
+      { accesToken: { lifetime: '5m' } },
+      /unknown option "accesToken": did you mean "accessToken"\?/,
+    ],
+    [
+      'an unknown nested option',
+      { session: { leway: '5s' } },
+      /unknown option "session\.leway": did you mean "session\.leeway"\?/,
+    ],
+    ['an option in the wrong group', { leeway: '5s' }, /unknown option "leeway": did you mean "session\.leeway"\?/],
+    [
+      'an option in other letters',
+      { cookies: { samesite: 'lax' } },
+      /unknown option "cookies\.samesite": did you mean "cookies\.sameSite"\?/,
+    ],
+    [
+      'an unknown option of cookies',
+      { cookies: { httpOnly: false } },
+      /unknown option "cookies\.httpOnly": remove it, or correct its spelling/,
+    ],
     ['a bare number', { accessToken: { lifetime: 600 } }, /"accessToken\.lifetime": .*did you mean '600s' or '600ms'/],
     [
       'a number as text',

@@ -2,7 +2,7 @@ import { createRemoteJWKSet, type ExportedJWKSCache, jwksCache, jwtVerify } from
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import type { GeneratedAlgorithm } from '../../lib/options/session-options.js';
+import type { GeneratedAlgorithm } from '../../lib/options/token-options.js';
 import type { Members } from './forged-token.js';
 
 /** What another service is told: where the keys are, and which tokens are meant for it. */

@@ -1,6 +1,6 @@
 import { constants, createHmac, type KeyObject, sign } from 'node:crypto';
 import { KeyRing } from '../../lib/keys/key-ring.js';
-import type { GeneratedAlgorithm } from '../../lib/options/session-options.js';
+import type { GeneratedAlgorithm } from '../../lib/options/token-options.js';
 import type { TestApp } from './test-app.js';
 
 /** Answers a JWS signing input with the signature's bytes. */

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import type { GeneratedAlgorithm } from '../../lib/options/session-options.js';
+import type { GeneratedAlgorithm } from '../../lib/options/token-options.js';
 
 const CURVES = { ES256: 'P-256', ES384: 'P-384' } as const;
 

@@ -1,120 +1,136 @@
 import type { Type } from '@nestjs/common';
-import { IsBoolean, IsIn, IsOptional, Matches } from 'class-validator';
-import { IsDuration, IsOptionsObject } from '../../common/option-checks.js';
+import type { Duration } from '../../common/duration.js';
+import {
+  aFunction,
+  Check,
+  CheckDuration,
+  CheckGroup,
+  oneOf,
+  secrets,
+  text,
+  trueOrFalse,
+  wholeNumber,
+} from '../../common/option-checks.js';
+import { type Given, OptionGroup } from '../../common/options.js';
 import type { Mailer } from '../mail/mailer.js';
 import type { MailTemplates } from '../mail/templates.js';
-import type { AccountEntity } from '../store/account.entity.js';
-import type { AccountStore } from '../store/account.store.js';
-import { baseUrlMistake, IsGood, isText, IsWhole, pepperMistake, smtpMistake } from './account-validators.js';
+import { baseUrl, pagePath, smtp, templates } from './account-option-checks.js';
 
-// Each option's default stands in `account-options.defaults.ts`, and only there.
-
-const IsPagePath = () => Matches(/^\/[^\s?#]*$/, { message: "write a path of the application, such as '/login'" });
-
-/** Where the application's own pages are, under `baseUrl`: what links in mails point at. */
-export class AccountPageOptions {
+/** Where the application's own pages are, under `baseUrl`. Links in mails lead to them. */
+class AccountPageSettings extends OptionGroup {
   /** Reads `#token=…` and posts it to `verify-email`. */
-  @IsOptional()
-  @IsPagePath()
-  verifyEmail?: string;
+  @Check(pagePath)
+  verifyEmail = '/verify-email';
 
   /** Reads `#token=…`, asks for a password and posts both to `reset-password`. */
-  @IsOptional()
-  @IsPagePath()
-  resetPassword?: string;
+  @Check(pagePath)
+  resetPassword = '/reset-password';
 
   /** Reads `#token=…` and posts it to `confirm-email`. */
-  @IsOptional()
-  @IsPagePath()
-  confirmEmail?: string;
+  @Check(pagePath)
+  confirmEmail = '/confirm-email';
 
-  @IsOptional()
-  @IsPagePath()
-  logIn?: string;
+  /** Where users log in. */
+  @Check(pagePath)
+  logIn = '/login';
 
-  @IsOptional()
-  @IsPagePath()
-  forgotPassword?: string;
+  /** Where users ask for a new password. */
+  @Check(pagePath)
+  forgotPassword = '/forgot-password';
 }
 
-export class AccountPasswordOptions {
-  /** Characters, at least 8. NIST SP 800-63B-4 asks for 15 where a password is all that is asked for. */
-  @IsWhole(8, 64)
-  minLength?: number;
+class AccountPasswordSettings extends OptionGroup {
+  /** Characters, at least 8. NIST SP 800-63B-4, section 3.1.1.2, requires 15 where the password is the only factor. */
+  @Check(wholeNumber(8, 64))
+  minLength = 15;
 
   /** Characters, at least 64. */
-  @IsWhole(64, 4096)
-  maxLength?: number;
-
-  /** Argon2id's memory in KiB. Not weaker than OWASP's parameters together with `timeCost`. */
-  @IsWhole(7168, 4_194_304)
-  memoryCost?: number;
-
-  /** Argon2id's passes. */
-  @IsWhole(1, 100)
-  timeCost?: number;
-
-  /** Argon2id's lanes. */
-  @IsWhole(1, 64)
-  parallelism?: number;
+  @Check(wholeNumber(64, 4096))
+  maxLength = 256;
 
   /**
-   * Secrets of at least 32 bytes that are kept outside the database, the newest first; a password is keyed with the
-   * first before it is hashed. Whoever loses one loses the passwords that were keyed with it.
+   * Argon2id's memory in KiB. Together with `timeCost` at least as strong as the parameters of the OWASP Password Storage
+   * Cheat Sheet. Default: 19 MiB.
    */
-  @IsOptional()
-  @IsGood(pepperMistake)
+  @Check(wholeNumber(7168, 4_194_304))
+  memoryCost = 19_456;
+
+  /** Argon2id's passes. */
+  @Check(wholeNumber(1, 100))
+  timeCost = 2;
+
+  /** Argon2id's lanes. */
+  @Check(wholeNumber(1, 64))
+  parallelism = 1;
+
+  /**
+   * One or more secrets of at least 32 bytes that are kept outside the database, the newest first. A password is keyed
+   * with the first one before it is hashed. Without a pepper the passwords that were keyed with it cannot be verified.
+   */
+  @Check(secrets(32))
   pepper?: string | string[];
 
   /**
    * Whether attackers know a password. It replaces the estimate by zxcvbn, and receives the password in Unicode's form
    * NFKC. What it throws refuses the request.
    */
-  @IsOptional()
-  @IsGood(value => (typeof value === 'function' ? undefined : 'write a function'))
+  @Check(aFunction('write a function'))
   isCompromised?: (password: string) => boolean | Promise<boolean>;
 
-  /** Which sessions a change of password ends: the others, all, or none. A reset ends all in any case. */
-  @IsOptional()
-  @IsIn(['end-others', 'end-all', 'keep'])
-  onChange?: 'end-others' | 'end-all' | 'keep';
+  /** Which sessions a change of password ends: the others, all, or none. A reset always ends all. */
+  @Check(oneOf(['end-others', 'end-all', 'keep']))
+  onChange: 'end-others' | 'end-all' | 'keep' = 'end-others';
 }
 
 /** How long links in mails work. */
-export class AccountTokenOptions {
-  @IsDuration({ least: '1m', most: '30d' })
-  verification?: string;
+class AccountTokenSettings extends OptionGroup {
+  /** The link that verifies an address. */
+  @CheckDuration({ min: '1m', max: '30d' })
+  verification: Duration = '24h';
 
-  /** At most a day (OWASP Forgot Password Cheat Sheet: a short time). */
-  @IsDuration({ least: '1m', most: '24h' })
-  recovery?: string;
+  /** The link to a new password; at most a day (OWASP Forgot Password Cheat Sheet: a short time). */
+  @CheckDuration({ min: '1m', max: '24h' })
+  recovery: Duration = '1h';
 
-  @IsDuration({ least: '1m', most: '30d' })
-  emailChange?: string;
+  /** The link that confirms a new address. */
+  @CheckDuration({ min: '1m', max: '30d' })
+  emailChange: Duration = '24h';
 }
 
-export class AttemptLimit {
-  /** How often with one e-mail address, known or not. NIST SP 800-63B-4, section 3.2.2, allows 100 in a row. */
-  @IsWhole(1, 100)
-  perAccount?: number;
+abstract class AttemptLimitSettings extends OptionGroup {
+  /** Attempts with one e-mail address, known or not. NIST SP 800-63B-4, section 3.2.2, allows 100 in a row. */
+  @Check(wholeNumber(1, 100))
+  perAccount!: number;
 
-  /** How often from one client address; of IPv6 the first 64 bits count. */
-  @IsWhole(1, 1_000_000)
-  perAddress?: number;
+  /** Attempts from one client address; of IPv6 the first 64 bits count. */
+  @Check(wholeNumber(1, 1_000_000))
+  perAddress!: number;
 
-  /** Within what time, and for how long more are refused then. */
-  @IsDuration({ least: '1s', most: '24h' })
-  within?: string;
+  /** The time in which attempts are counted, and for which more are refused. */
+  @CheckDuration({ min: '1s', max: '24h' })
+  within!: Duration;
 }
 
-export class AccountAttemptOptions {
+class LogInLimitSettings extends AttemptLimitSettings {
+  override perAccount = 10;
+  override perAddress = 100;
+  override within: Duration = '15m';
+}
+
+class MailLimitSettings extends AttemptLimitSettings {
+  override perAccount = 5;
+  override perAddress = 50;
+  override within: Duration = '1h';
+}
+
+class AccountAttemptSettings extends OptionGroup {
   /** Wrong passwords. */
-  @IsOptionsObject(() => AttemptLimit)
-  logIn?: AttemptLimit;
+  @CheckGroup()
+  logIn = new LogInLimitSettings();
 
   /** Requests that lead to a mail. */
-  @IsOptionsObject(() => AttemptLimit)
-  mail?: AttemptLimit;
+  @CheckGroup()
+  mail = new MailLimitSettings();
 }
 
 /** An SMTP server, where a URL is not enough. */
@@ -129,95 +145,81 @@ export interface SmtpOptions {
   password?: string;
 }
 
-export class AccountMailOptions {
+class AccountMailSettings extends OptionGroup {
   /** The sender, such as `'Example <no-reply@example.com>'`. Required. */
-  @IsGood(value => (isText(value) ? undefined : "write the sender, such as 'Example <no-reply@example.com>'"))
-  from?: string;
+  @Check(text("write the sender, such as 'Example <no-reply@example.com>'"), { required: true })
+  from!: string;
 
   /** Sends by SMTP through nodemailer. */
-  @IsOptional()
-  @IsGood(smtpMistake)
+  @Check(smtp)
   smtp?: string | SmtpOptions;
 
-  /** Writes mails into a folder instead, for development. */
-  @IsOptional()
-  @IsGood(value => (isText(value) ? undefined : 'write the path of a folder'))
+  /** Writes mails into a folder instead, for development. Default: a folder for temporary files. */
+  @Check(text('write the path of a folder'))
   folder?: string;
 
-  /** A provider of the application's own that sends mails. */
-  @IsOptional()
-  @IsGood(value => (typeof value === 'function' ? undefined : 'write a class that extends Mailer, and provide it'))
+  /** A provider of the application that sends mails. */
+  @Check(aFunction('write a class that extends Mailer, and provide it'))
   mailer?: Type<Mailer>;
 
-  /** What the mails say; those that are left out keep the module's own text. */
-  @IsOptional()
-  @IsGood(value =>
-    typeof value === 'object' && value !== null && Object.values(value).every(one => typeof one === 'function')
-      ? undefined
-      : 'write an object of functions that return { subject, text, html }',
-  )
-  templates?: Partial<MailTemplates>;
+  /** The texts of the mails; those that are left out keep the text of the module. */
+  @Check(templates)
+  templates: Partial<MailTemplates> = {};
 
   /** After how many attempts a mail is given up; the time between them grows from seconds to hours. */
-  @IsWhole(1, 100)
-  maxAttempts?: number;
+  @Check(wholeNumber(1, 100))
+  maxAttempts = 10;
 }
 
-/** The options of `AccountModule.forRoot` and of the factories of `AccountModule.forRootAsync`. */
-export class AccountModuleOptions {
-  /** The address under which users see the application: what links in mails begin with, never a request's `Host`. */
-  @IsGood(baseUrlMistake)
-  baseUrl?: string;
+/** The options of `AccountModule`, with their defaults. */
+export class AccountSettings extends OptionGroup {
+  /** The address under which users see the application. Links in mails begin with it, never with a request's `Host`. */
+  @Check(baseUrl, { required: true })
+  baseUrl!: string;
 
-  /** What mails call the application. Default: the host of `baseUrl`. */
-  @IsOptional()
-  @IsGood(value => (isText(value) ? undefined : 'write the name of the application'))
+  /** The name of the application in mails. Default: the host of `baseUrl`. */
+  @Check(text('write the name of the application'))
   serviceName?: string;
 
-  @IsOptionsObject(() => AccountPageOptions)
-  pages?: AccountPageOptions;
+  @CheckGroup()
+  pages = new AccountPageSettings();
 
-  @IsOptionsObject(() => AccountPasswordOptions)
-  password?: AccountPasswordOptions;
+  @CheckGroup()
+  password = new AccountPasswordSettings();
 
-  @IsOptionsObject(() => AccountTokenOptions)
-  tokens?: AccountTokenOptions;
+  @CheckGroup()
+  tokens = new AccountTokenSettings();
 
-  @IsOptionsObject(() => AccountAttemptOptions)
-  attempts?: AccountAttemptOptions;
+  @CheckGroup()
+  attempts = new AccountAttemptSettings();
 
-  /** Required: who sends, and how. */
-  @IsOptionsObject(() => AccountMailOptions)
-  mail?: AccountMailOptions;
+  @CheckGroup()
+  mail = new AccountMailSettings();
 
-  /** How long ago the login may be for what needs a recent one (RFC 9470). */
-  @IsDuration({ least: '1s' })
-  recentLogin?: string;
+  /** How long ago the login may be for operations that need a recent one (RFC 9470). */
+  @CheckDuration({ min: '1s' })
+  recentLogin: Duration = '15m';
 
-  /** Whether an account can be logged in to only after its address was verified. */
-  @IsOptional()
-  @IsBoolean({ message: 'write true or false' })
-  requireVerified?: boolean;
+  /** Whether users can log in only after their address was verified. */
+  @Check(trueOrFalse())
+  requireVerified = true;
 
   /** The role of new accounts. */
-  @IsOptional()
-  @IsGood(value => (isText(value) ? undefined : 'write the name of a role'))
-  role?: string;
+  @Check(text('write the name of a role'))
+  role = 'user';
 }
 
-/** Options that must be known when the module is declared: given beside `useFactory`, never in its result. */
-export interface AccountModuleExtras {
-  /** Name of the TypeORM data source: that of SessionModule. */
-  dataSource?: string;
-  /** Where the routes are mounted; `false` mounts nothing. */
-  controller?: { path: string } | false;
-  /** The application's own class of accounts, with more columns. */
-  entity?: typeof AccountEntity;
-  /** The application's own store; `entity` is not used then. */
-  store?: Type<AccountStore>;
-}
+export interface AccountAttemptOptions extends Given<AccountAttemptSettings> {}
+export interface AccountMailOptions extends Given<AccountMailSettings> {}
+export interface AccountPageOptions extends Given<AccountPageSettings> {}
+export interface AccountPasswordOptions extends Given<AccountPasswordSettings> {}
+export interface AccountTokenOptions extends Given<AccountTokenSettings> {}
+export interface AttemptLimit extends Given<AttemptLimitSettings> {}
 
-/** What `useClass` and `useExisting` of `AccountModule.forRootAsync` name. */
+/** The options of `AccountModule.forRoot` and of the factories of `AccountModule.forRootAsync`. */
+export interface AccountModuleOptions extends Given<AccountSettings> {}
+
+/** Implemented by the classes of `useClass` and `useExisting` of `AccountModule.forRootAsync`. */
 export interface AccountOptionsFactory {
   createAccountOptions(): AccountModuleOptions | Promise<AccountModuleOptions>;
 }
