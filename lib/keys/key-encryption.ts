@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { randomBytes } from '../common/random.js';
+import type { KeyPeriod } from '../rules/key-periods.js';
 import type { ServerKeys } from '../rules/server-keys.js';
 
 const ALGORITHM = 'aes-256-gcm';
@@ -8,11 +9,10 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** What a private key is encrypted together with: it cannot be decrypted in a row in which any of this was changed. */
-export interface KeyContext {
+export interface KeyContext extends KeyPeriod {
   readonly kid: string;
   readonly purpose: string;
   readonly algorithm: string;
-  readonly period: number;
   readonly publicJwk: JsonWebKey;
 }
 
@@ -49,8 +49,9 @@ export function decryptPrivateKey(
   }
 }
 
-function associatedData({ kid, purpose, algorithm, period, publicJwk }: KeyContext): Buffer {
+function associatedData({ kid, purpose, algorithm, publicJwk, ...key }: KeyContext): Buffer {
+  const times = [key.period, key.publishAt, key.signFrom, key.signUntil, key.retireAt];
   // jsonb does not keep the order of members.
   const members = Object.entries(publicJwk).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Buffer.from(JSON.stringify([kid, purpose, algorithm, period, members]));
+  return Buffer.from(JSON.stringify([kid, purpose, algorithm, times, members]));
 }

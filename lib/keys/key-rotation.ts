@@ -66,10 +66,13 @@ export class KeyRotation {
   async tick(): Promise<void> {
     await this.ring.reload();
     if (this.isConfigured || this.generated.cannotDecryptAny) return;
-    for (let made = 0; made < MAX_DUE_KEYS; made++) {
-      const due = dueKeyPeriod(this.ring.candidates, this.clock.now(), this.timing);
-      if (!due) return;
+    let due = this.duePeriod;
+    for (let made = 0; due && made < MAX_DUE_KEYS; made++) {
       await this.make(due);
+      const next = this.duePeriod;
+      // A key that does not count here has the period: it cannot be decrypted, or is distrusted.
+      const isTaken = next?.period === due.period;
+      due = isTaken ? { ...next!, period: this.clock.now() } : next;
     }
   }
 
@@ -110,6 +113,10 @@ export class KeyRotation {
     const signFrom = new Date(period.signFrom);
     this.logger.log(`new signing key ${kid} signs from ${signFrom.toISOString()}`);
     this.events.emit({ type: 'keys.rotated', kid, signFrom });
+  }
+
+  private get duePeriod(): KeyPeriod | undefined {
+    return dueKeyPeriod(this.ring.candidates, this.clock.now(), this.timing);
   }
 
   private get timing() {

@@ -107,7 +107,7 @@ function buildStatements({ tables }: Database) {
     distrust: {
       name: 'jwt_session_key_distrust',
       text: `WITH distrusted AS (
-          UPDATE ${tables.signingKey} SET distrusted_at = clock_timestamp()
+          UPDATE ${tables.signingKey} SET distrusted_at = clock_timestamp(), sealed_private_key = ''
           WHERE kid = ANY ($1::text[]) AND distrusted_at IS NULL RETURNING kid
         )
         SELECT ${notify(tables, "json_build_object('keys', json_agg(kid))", 'count(*) > 0')} AS announced FROM distrusted`,

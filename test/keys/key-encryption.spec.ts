@@ -94,6 +94,10 @@ describe('a signing key whose row was written by somebody without the secret', (
     ['algorithm, to one of the public key as a secret', "algorithm = 'HS256'", []],
     ['algorithm, to none', "algorithm = 'none'", []],
     ['period', 'period = period + 1', []],
+    ['time of publication', "publish_at = publish_at - interval '1h'", []],
+    ['start of signing', "sign_from = sign_from + interval '1h'", []],
+    ['end of signing', "sign_until = sign_until + interval '1d'", []],
+    ['retirement', "retire_at = retire_at + interval '1d'", []],
     ['purpose', "purpose = 'access-token/ES384'", []],
     ['purpose, to another kind of key', "purpose = 'access-token-of-database/ES256'", []],
     ['public key', 'public_jwk = $1', [JSON.stringify(STRANGER_JWK)]],
@@ -149,12 +153,13 @@ describe('a signing key whose row was written by somebody without the secret', (
   });
 
   describe('an inserted key of their own', () => {
+    const TIMES = [0, 1, 10_000, 10_001].map(days => Math.floor(Date.now() / 1000 - 86_400 + days * 8_640) * 1000);
     const insert = (seal: Buffer, row: Members = {}) => {
       const { kid = STRANGER_KID, purpose = 'access-token/ES256', algorithm = 'ES256', period = 1 } = row;
       return issuer.database.query(
         `INSERT INTO jwt_session_key VALUES ($1, $2, $3, $4, $5, $6,
-           clock.now() - interval '1h', clock.now() - interval '1min', clock.now() + interval '7d', clock.now() + interval '8d')`,
-        [kid, purpose, algorithm, period, JSON.stringify(STRANGER_JWK), seal],
+           to_timestamp($7), to_timestamp($8), to_timestamp($9), to_timestamp($10))`,
+        [kid, purpose, algorithm, period, JSON.stringify(STRANGER_JWK), seal, ...TIMES.map(time => time / 1000)],
       );
     };
     const context = {
@@ -163,6 +168,10 @@ describe('a signing key whose row was written by somebody without the secret', (
       algorithm: 'ES256',
       period: 1,
       publicJwk: STRANGER_JWK,
+      publishAt: TIMES[0]!,
+      signFrom: TIMES[1]!,
+      signUntil: TIMES[2]!,
+      retireAt: TIMES[3]!,
     };
 
     it('the control: sealed under the secret, it would be trusted', async () => {

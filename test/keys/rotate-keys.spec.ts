@@ -91,6 +91,36 @@ describe.each(PLATFORMS)('rotateKeys on %s', platform => {
     for (const process of [test, other]) expect(await shown(process)).not.toContain(announced[0]);
   });
 
+  it('with distrust: erases the private keys, so that undoing it in the database does not bring a key back', async () => {
+    const client = await logIn(test);
+    await test.sessions.rotateKeys({ distrust: true });
+    const rows = await test.database.query<{ sealed_private_key: Buffer }>(
+      'UPDATE jwt_session_key SET distrusted_at = NULL WHERE distrusted_at IS NOT NULL RETURNING sealed_private_key',
+    );
+    expect(rows.map(row => row.sealed_private_key.length)).toEqual([0]);
+    const restarted = await apps.start();
+    await expect(restarted.sessions.verify(client.accessToken)).rejects.toThrow(AccessTokenInvalidError);
+    expect(await shown(restarted)).not.toContain(kidOf(client.accessToken));
+    const { accessToken } = await restarted.sessions.logIn('ada', { transport: 'bearer' });
+    expect(kidOf(accessToken!)).not.toBe(kidOf(client.accessToken));
+  });
+
+  it('makes another key where the key of the due period does not count here', async () => {
+    const { accessToken } = await test.sessions.logIn('ada', { transport: 'bearer' });
+    await test.database.query(
+      `INSERT INTO jwt_session_key SELECT 'planted', purpose, algorithm, extract(epoch FROM sign_until) * 1000, public_jwk, '',
+         sign_until, sign_until, sign_until + interval '7d', sign_until + interval '8d'
+       FROM jwt_session_key WHERE kid = $1`,
+      [kidOf(accessToken!)],
+    );
+    await test.pass('7d');
+    await test.pass('12m');
+    const client = await logIn(test);
+    expect(await shown(test)).toEqual([kidOf(client.accessToken)]);
+    await tick(other);
+    expect(await shown(other)).toEqual(await shown(test));
+  });
+
   it('with distrust: periods go on after it', async () => {
     const client = await logIn(test);
     await test.sessions.rotateKeys({ distrust: true });

@@ -168,12 +168,18 @@ describe('the server secret', () => {
       const publicJwk = publicJwkOf(privateKey);
       const kid = await calculateJwkThumbprint(publicJwk);
       const forge = async (purpose: string) => {
-        const context = { kid, purpose, algorithm: 'ES256', period: 1, publicJwk };
-        await own.database.query(
-          `INSERT INTO jwt_session_key VALUES ($1, $2, 'ES256', 1, $3, $4, clock.now(), clock.now(),
-             clock.now() + interval '7d', clock.now() + interval '8d')`,
-          [kid, purpose, JSON.stringify(publicJwk), encryptPrivateKey(privateKey, context, stolen)],
-        );
+        const [now, later] = [apps.clock.now(), apps.clock.now() + 604_800_000];
+        const times = { period: 1, publishAt: now, signFrom: now, signUntil: later, retireAt: later };
+        const context = { kid, purpose, algorithm: 'ES256', publicJwk, ...times };
+        const seal = encryptPrivateKey(privateKey, context, stolen);
+        await own.database.query(`INSERT INTO jwt_session_key VALUES ($1, $2, 'ES256', 1, $3, $4, $5, $5, $6, $6)`, [
+          kid,
+          purpose,
+          JSON.stringify(publicJwk),
+          seal,
+          new Date(now),
+          new Date(later),
+        ]);
       };
       const { header, payload } = partsOf(accessToken!);
       const forged = jws({ ...header, kid }, { ...payload, sub: 'grace' }, es256(privateKey));
