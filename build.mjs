@@ -1,5 +1,9 @@
-// Builds `dist`: `nest build` compiles (decorator metadata needs its types), Rollup makes of that one ESM and one CommonJS build,
-// whose entry points share their chunks, and one set of declarations.
+// Builds `dist`. `nest build` compiles, because decorator metadata needs the types. Rollup bundles the result into an ESM and a
+// CommonJS build, whose entry points share their chunks, and into one set of declarations.
+//
+// Node always loads the ESM build. Its server code is not minified: Node prints the line that throws, and a stack trace
+// leads to readable code, without source maps. Only tools that cannot load ES modules take the CommonJS build, above all
+// the Jest of Nest 11. It is minified, and so is the client, which pages download.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
@@ -7,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { minify, minifySync } from '@swc/core';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
+import ts from 'typescript';
 
 process.chdir(import.meta.dirname);
 
@@ -19,13 +24,13 @@ const ENTRIES = [
   'accounts/testing/index',
 ];
 
-/** Declared apart, and exported by star: TypeScript merges an application's `declare module` only into such names. */
+/** Declared apart and exported by star, because TypeScript merges an application's `declare module` only into such names. */
 const AUGMENTED = 'session.types';
 
-/** ESM only. Whoever loads the CommonJS build cannot load it (Jest, above all), so that it comes along. */
+/** Published as an ES module only, which users of the CommonJS build cannot load. The build contains it. */
 const BUNDLED_FOR_COMMONJS = ['jose'];
 
-/** tsc's helpers: each once instead of in every file. */
+/** tsc's helpers, once instead of in every file. */
 const BUNDLED_ALWAYS = ['tslib'];
 const MODULES = { tslib: 'tslib/tslib.es6.mjs' };
 
@@ -36,7 +41,7 @@ await Promise.all([bundle('es'), bundle('cjs'), declare()]);
 buildSchematics();
 writeNotices();
 
-/** Compiles in a process of its own, and ends this one where that finds a mistake. */
+/** Runs a compiler in a process of its own, and ends this one if it reports an error. */
 function run(tool, ...parameters) {
   const { status } = spawnSync(process.execPath, [join('node_modules', tool), ...parameters], { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
@@ -49,17 +54,15 @@ async function bundle(format) {
     input: inputs('js'),
     external: name => isPackage(name) && !bundled.includes(name),
     treeshake: { moduleSideEffects: name => !name.includes('node_modules') },
-    plugins: [findPackages(bundled), sourceMaps(), minified(format)],
+    plugins: [findPackages(bundled), format === 'es' ? readable() : minified(format)],
     onwarn: refuseWarning,
   });
   await build.write({
     dir: 'dist',
     format,
-    sourcemap: true,
-    sourcemapExcludeSources: format === 'cjs',
     entryFileNames: `[name].${extension}`,
     chunkFileNames: `shared/[name].${extension}`,
-    // What is imported on demand is required on demand: Jest has no `import()` in CommonJS.
+    // Packages that are imported on demand are required on demand, because Jest has no `import()` in CommonJS.
     dynamicImportInCjs: false,
     interop: 'auto',
     manualChunks: name => (isBundledForCommonJs(name) ? 'dependencies' : undefined),
@@ -69,8 +72,8 @@ async function bundle(format) {
 }
 
 /**
- * Rolls the declarations up to what is public. There is one set, in CommonJS form, since that is understood by every
- * `moduleResolution`; the ESM declarations export it again. The types of both builds are so the same.
+ * Reduces the declarations to the public ones. There is one set in CommonJS form, which every `moduleResolution`
+ * understands. The ESM declarations export it again, so both builds have the same types.
  */
 async function declare() {
   const build = await rollup({
@@ -111,16 +114,33 @@ function findPackages(names) {
   };
 }
 
-/** Hands tsc's source maps on. */
-function sourceMaps() {
+/** Names, lines and the structure stay. Comments go: the declarations document the API. */
+function readable() {
+  const client = minified('es');
   return {
-    name: 'source-maps',
-    load: id =>
-      existsSync(`${id}.map`) ? { code: readFileSync(id, 'utf8'), map: readFileSync(`${id}.map`, 'utf8') } : undefined,
+    name: 'readable',
+    renderChunk: (code, chunk) => (chunk.name === 'client/index' ? client.renderChunk(code) : { code: compact(code) }),
   };
 }
 
-/** Class names stay: Nest's messages, TypeORM's migrations and an error's name are made of them. */
+/** @returns the code without comments, indented by tabs */
+function compact(code) {
+  const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, removeComments: true };
+  const printed = ts.transpileModule(code, { compilerOptions }).outputText;
+  const file = ts.createSourceFile('chunk.js', printed, ts.ScriptTarget.ES2023);
+  // The lines of templates are part of SQL and mails.
+  const templates = [];
+  const visit = node => {
+    if (ts.isTemplateExpression(node) || ts.isNoSubstitutionTemplateLiteral(node)) templates.push([node.pos, node.end]);
+    else ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return printed.replace(/^(?: {4})+/gm, (spaces, position) =>
+    templates.some(([start, end]) => position > start && position < end) ? spaces : '\t'.repeat(spaces.length / 4),
+  );
+}
+
+/** Class names stay, because Nest's messages, TypeORM's migrations and the names of errors are made of them. */
 function minified(format) {
   const names = { keep_classnames: true };
   return {
@@ -128,7 +148,6 @@ function minified(format) {
     renderChunk: code =>
       minify(code, {
         module: format === 'es',
-        sourceMap: true,
         compress: { ...names, passes: 2, toplevel: true },
         mangle: { ...names, toplevel: true },
       }),
@@ -146,12 +165,12 @@ function augmentedApart() {
 function refuseWarning({ code, plugin, message }) {
   // Helpers of packages that tsc compiled without tslib.
   if (code === 'THIS_IS_UNDEFINED') return;
-  // What a public type is made of need not be exported.
+  // The parts of a public type need not be exported.
   if (plugin === 'dts' && message.includes('references private shared type exports')) return;
   throw new Error(message);
 }
 
-/** What Nest's CLI runs, and the command of the package: plain CommonJS files with their templates beside them. */
+/** The schematics, which Nest's CLI runs, and the package's command: CommonJS files with their templates beside them. */
 function buildSchematics() {
   run('typescript/bin/tsc', '-p', 'tsconfig.schematics.json');
   const scripts = readdirSync('dist/schematics', { recursive: true }).filter(file => file.endsWith('.js'));
@@ -162,7 +181,7 @@ function buildSchematics() {
   cpSync('lib/schematics', 'dist/schematics', { recursive: true, filter: file => !file.endsWith('.ts') });
 }
 
-/** The licences of what the builds bring along. */
+/** Writes the licences of the packages that the builds contain. */
 function writeNotices() {
   const notices = [...BUNDLED_ALWAYS, ...BUNDLED_FOR_COMMONJS].map(name => {
     const folder = join('node_modules', name);
@@ -172,7 +191,7 @@ function writeNotices() {
   writeFileSync('dist/THIRD-PARTY-NOTICES.txt', notices.join(`\n${'-'.repeat(80)}\n\n`));
 }
 
-/** Whether nothing has changed since the last build. A folder's time tells of files that are gone. */
+/** Whether nothing has changed since the last build. The time of a folder changes when a file is removed. */
 function isUpToDate() {
   const last = 'dist/THIRD-PARTY-NOTICES.txt';
   if (!existsSync(last)) return false;

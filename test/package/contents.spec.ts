@@ -1,17 +1,22 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Bytes, source maps not counted. Raise it knowingly: two builds of the code are three quarters of it. */
-const LIMIT = 700_000;
+/** Bytes. Raise it knowingly: the readable ES modules are 42 %, the minified CommonJS build is 35 %. */
+const LIMIT = 800_000;
+
+/** Characters. Only imports and exports of bundled chunks are longer. */
+const LONGEST_LINE = 400;
 
 const EXPECTED = [
   /^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
-  /^dist\/((testing|client|verifier|accounts|accounts\/testing)\/)?index\.(c?js(\.map)?|d\.c?ts)$/,
-  /^dist\/shared\/[a-z_.-]+\.(c?js(\.map)?|d\.cts)$/,
+  /^dist\/((testing|client|verifier|accounts|accounts\/testing)\/)?index\.(c?js|d\.c?ts)$/,
+  /^dist\/shared\/[a-z_.-]+\.(c?js|d\.cts)$/,
   /^dist\/schematics\/(bin\.js|collection\.json|package\.json|(add|database|new|source)\/[a-z.-]+\.(js|json))$/,
   /^dist\/schematics\/files\/[a-zA-Z\d.-]+\.template$/,
   /^dist\/(session\.types\.d\.cts|THIRD-PARTY-NOTICES\.txt)$/,
@@ -38,8 +43,7 @@ describe('the package', () => {
   });
 
   it('does not grow unnoticed', () => {
-    const counted = files.filter(({ path }) => !path.endsWith('.map'));
-    expect(counted.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(LIMIT);
+    expect(files.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(LIMIT);
   });
 
   it('names in its declarations only packages that every application has', () => {
@@ -58,13 +62,56 @@ describe('the package', () => {
     expect(declarations).not.toContain('/// <reference');
   });
 
-  it('has a source map with every script, and the sources in those of the ES modules', () => {
-    const scripts = [...named('.js'), ...named('.cjs')];
-    expect(named('.map').toSorted()).toEqual(scripts.map(path => `${path}.map`).toSorted());
-    for (const path of scripts) expect(text(path)).toMatch(/\n\/\/# sourceMappingURL=\S+\.map\n$/);
-    const { sources, sourcesContent } = JSON.parse(text('dist/testing/index.js.map')) as Record<string, string[]>;
-    expect(sources).toContain('../../lib/testing/sign-in-as.ts');
-    expect(sourcesContent!.join('\n')).toContain('export async function signInAs');
+  it('has server code that can be read, without source maps', () => {
+    for (const path of named('.js').filter(each => each !== 'dist/client/index.js')) {
+      const lines = text(path).split('\n');
+      expect(lines.filter(line => line.length > LONGEST_LINE && !/^(import|export) \{/.test(line))).toEqual([]);
+    }
+    expect(named('.map')).toEqual([]);
+  });
+
+  it('prints an error at start behind no more than a line of code', () => {
+    const script = `
+      import { NestFactory } from '@nestjs/core';
+      import { SessionVerifierModule } from 'nestjs-jwt-session/verifier';
+      const module = SessionVerifierModule.forRoot({ issuer: 5 });
+      await NestFactory.createApplicationContext(module, { abortOnError: false, logger: false });
+    `;
+    const { stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    expect(stderr).toMatch(/^file:.*\n.{0,200}\n.{0,200}\n+SessionOptionsError: SessionVerifierModule cannot start/);
+  });
+
+  it('says where it comes from', () => {
+    const manifest = JSON.parse(text('package.json')) as Record<string, unknown>;
+    expect(manifest).toMatchObject({
+      repository: { url: expect.stringMatching(/^git\+https:/) },
+      homepage: expect.stringMatching(/^https:/),
+      bugs: expect.stringMatching(/^https:/),
+      publishConfig: { provenance: true },
+    });
+    expect(text('CHANGELOG.md').match(/^## /gm)).toHaveLength(1);
+    expect(text('CHANGELOG.md')).toContain(`## ${String(manifest.version)}`);
+  });
+
+  it('has absolute links in its README', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'jwt-session-readme-'));
+    const run = (mode: string) =>
+      execFileSync(process.execPath, [join(root, '.ci', 'readme-links.mjs'), mode], { cwd: folder });
+    mkdirSync(join(folder, 'build'));
+    for (const name of ['README.md', 'package.json']) cpSync(join(root, name), join(folder, name));
+    run('absolute');
+    run('absolute');
+    const packed = readFileSync(join(folder, 'README.md'), 'utf8');
+    run('restore');
+    const restored = readFileSync(join(folder, 'README.md'), 'utf8');
+    rmSync(folder, { recursive: true });
+    const links = [...packed.matchAll(/\]\(([^)]+)\)|(?:src|href)="([^"]+)"/g)].map(([, one, other]) => one ?? other!);
+    expect(links.length).toBeGreaterThan(10);
+    expect(links.filter(link => !/^(https?:|#)/.test(link))).toEqual([]);
+    expect(restored).toBe(text('README.md'));
   });
 
   it.each(['.js', '.cjs'])('has each class once in its %s files, under its own name', extension => {
