@@ -25,7 +25,7 @@ export class SessionTimers {
     return setTimeout(task, milliseconds).unref();
   }
 
-  /** When what has arrived in this turn of the event loop was read. */
+  /** Runs after the I/O callbacks of this iteration of the event loop. */
   atEndOfTurn(task: () => void): void {
     setImmediate(task);
   }
@@ -34,11 +34,16 @@ export class SessionTimers {
     clearTimeout(timer);
   }
 
+  /** Also keeps the process alive for that time. */
+  pause(milliseconds: number): Promise<void> {
+    return new Promise(resolve => setTimeout(resolve, milliseconds));
+  }
+
   /**
-   * The database's answer, unless it is late: a pool may have no connection to give, which no timeout of a query covers.
+   * The answer, unless it is late.
    *
-   * @param late makes the error
-   * @throws SessionStoreUnavailableError after so many milliseconds
+   * @param late called when the time is over; returns the error
+   * @throws what `late` returns, after that many milliseconds
    */
   within<T>(milliseconds: number, answer: Promise<T>, late: () => Error): Promise<T> {
     let timer: NodeJS.Timeout | undefined;

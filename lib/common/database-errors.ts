@@ -1,21 +1,32 @@
-// Classes 08 connection, 53 resources, 57 operator intervention (PostgreSQL manual, appendix A); 25006 is a server that
-// only reads, such as a standby after a failover; 55P03 a lock that did not come within `lock_timeout`, 25P04 an end by
-// `transaction_timeout`.
-const SERVER = /^(08|53|57)|^(25006|25P04|55P03)$/;
+// Classes (PostgreSQL manual, appendix A): 08 connection, 28 authorization, 53 resources, 57 operator intervention, 58 system
+// error. 25006 is a server that only reads, such as a standby after a failover; 55P03 a lock that was not available within
+// `lock_timeout`; 25P04 the end of a transaction by `transaction_timeout`.
+const SERVER = /^(08|28|53|57|58)|^(25006|25P04|55P03)$/;
+
+// The server closes the connection with these, whatever the code: nearly every failure to connect is one.
+const CLOSING = /^(FATAL|PANIC)$/;
 
 // serialization_failure, deadlock_detected: the transaction did nothing and may be repeated.
 const REPEATABLE = /^(40001|40P01)$/;
 
-// The driver's own errors, of which only those of the network have a code.
+// Errors of the driver and of TypeORM. Only those of the network have a code.
 const NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/;
 const DRIVER =
-  /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered)/;
+  /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered|Cannot use a pool after|Query runner already released|SASL|The server does not support SSL)/;
 
 /** Whether a statement failed because the database cannot be reached or cannot do it now; repeating it may help. */
 export function isUnavailable(error: unknown): boolean {
   const code = codeOf(error);
+  const { severity = '' } = (error ?? {}) as { severity?: string };
   const message = error instanceof Error ? error.message : '';
-  return SERVER.test(code) || REPEATABLE.test(code) || NETWORK.test(code) || DRIVER.test(message);
+  return (
+    SERVER.test(code) || CLOSING.test(severity) || REPEATABLE.test(code) || NETWORK.test(code) || DRIVER.test(message)
+  );
+}
+
+/** Whether the server has answered with an error; other errors are the driver's. */
+export function isServerError(error: unknown): boolean {
+  return /^[0-9A-Z]{5}$/.test(codeOf(error));
 }
 
 /** Whether the transaction did nothing and may be repeated at once. */

@@ -1,4 +1,5 @@
 import type { DataSource, EntityMetadata, EntityTarget } from 'typeorm';
+import { type Statement, statement } from './statement.js';
 
 /** A table as the module's statements expect it. */
 export interface ExpectedTable {
@@ -15,28 +16,36 @@ interface Gap {
   readonly missing: readonly string[];
 }
 
+interface ExpectedColumns {
+  readonly paths: readonly string[];
+  readonly names: readonly string[];
+}
+
 /** More columns than these are in order: during a rolling update the tables are those of the newer version. */
-const STATEMENT = {
-  name: 'jwt_session_schema_check',
-  text: `SELECT path, to_regclass(path) IS NOT NULL AS found, json_agg(expected.name ORDER BY expected.name) AS missing
-    FROM unnest($1::text[], $2::text[]) AS expected (path, name)
+const FIND_GAPS = statement<ExpectedColumns, Gap>(
+  'jwt_session_schema_check',
+  `SELECT path, to_regclass(path) IS NOT NULL AS found, json_agg(expected.name ORDER BY expected.name) AS missing
+    FROM unnest(:paths::text[], :names::text[]) AS expected (path, name)
     WHERE NOT EXISTS (
       SELECT 1 FROM pg_attribute a
       WHERE a.attrelid = to_regclass(path) AND a.attname = expected.name AND NOT a.attisdropped
     )
     GROUP BY path ORDER BY path`,
-};
+);
 
 /**
- * What the database lacks of the tables, in words: tables that were never made, and columns of a version to which the
+ * Describes what the database lacks of the tables: tables that were never made, and columns of a version to which the
  * database was not yet migrated.
  */
 export async function schemaGaps(
   tables: readonly ExpectedTable[],
-  query: (statement: typeof STATEMENT, values: unknown[]) => Promise<Gap[]>,
+  query: (statement: Statement<ExpectedColumns, Gap>, values: ExpectedColumns) => Promise<Gap[]>,
 ): Promise<string[]> {
   const expected = tables.flatMap(table => columnsOf(table).map(column => ({ path: table.path, column })));
-  const gaps = await query(STATEMENT, [expected.map(({ path }) => path), expected.map(({ column }) => column)]);
+  const gaps = await query(FIND_GAPS, {
+    paths: expected.map(({ path }) => path),
+    names: expected.map(({ column }) => column),
+  });
   return gaps.map(({ path, found, missing }) =>
     found ? `column ${missing.join(', ')} of table ${path}` : `table ${path}`,
   );

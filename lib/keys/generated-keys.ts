@@ -1,11 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { calculateJwkThumbprint } from 'jose';
 import { createPublicKey } from 'node:crypto';
-import { SessionTimers } from '../common/clock.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { AccessTokenAlgorithm, GeneratedAlgorithm } from '../options/token-options.js';
 import type { KeyPeriod } from '../rules/key-periods.js';
-import { SessionStoreUnavailableError } from '../session.errors.js';
 import { KeyStore, type StoredKey } from '../store/key.store.js';
 import { decryptPrivateKey, encryptPrivateKey } from './key-encryption.js';
 import { generatePrivateKey, publicJwkOf } from './key-pair.js';
@@ -26,7 +24,6 @@ export class GeneratedKeys implements KeySource {
     private readonly options: ResolvedSessionOptions,
     private readonly store: KeyStore,
     private readonly secrets: ServerSecrets,
-    private readonly timers: SessionTimers,
   ) {}
 
   /** Whether there are keys, but this process's secrets decrypt none of them. */
@@ -36,7 +33,7 @@ export class GeneratedKeys implements KeySource {
 
   /** @throws SessionStoreUnavailableError if the database does not answer in time */
   async load(known: ReadonlyMap<string, RingKey>): Promise<RingKey[]> {
-    const rows = await this.inTime(this.store.load(DATABASE_TIMEOUT_MS));
+    const rows = await this.store.load(DATABASE_TIMEOUT_MS);
     const stored = rows.filter(({ purpose }) => purpose.startsWith(this.purpose));
     const keys = stored.map(key => known.get(key.kid) ?? this.decrypt(key)).filter(key => key !== undefined);
     this.decrypted = keys.length;
@@ -57,7 +54,7 @@ export class GeneratedKeys implements KeySource {
     const kid = await calculateJwkThumbprint(publicJwk);
     const key = { ...period, kid, purpose: `${this.purpose}${algorithm}`, algorithm, publicJwk };
     const sealedPrivateKey = encryptPrivateKey(privateKey, key, this.secrets.newest);
-    const elected = await this.inTime(this.store.elect({ ...key, sealedPrivateKey }, DATABASE_TIMEOUT_MS));
+    const elected = await this.store.elect({ ...key, sealedPrivateKey }, DATABASE_TIMEOUT_MS);
     return elected ? kid : undefined;
   }
 
@@ -82,9 +79,5 @@ export class GeneratedKeys implements KeySource {
     const algorithm = stored.algorithm as AccessTokenAlgorithm;
     const publicKey = createPublicKey(privateKey);
     return { kid, algorithm, period, publishAt, signFrom, signUntil, retireAt, publicJwk, privateKey, publicKey };
-  }
-
-  private inTime<T>(answer: Promise<T>): Promise<T> {
-    return this.timers.within(DATABASE_TIMEOUT_MS, answer, () => new SessionStoreUnavailableError());
   }
 }

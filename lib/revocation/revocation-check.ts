@@ -1,12 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { RevocationKeys } from '../rules/revocation-state.js';
-import {
-  AccessTokenExpiredError,
-  AccessTokenInvalidError,
-  SessionExpiredError,
-  SessionStoreUnavailableError,
-} from '../session.errors.js';
+import { AccessTokenExpiredError, AccessTokenInvalidError, SessionExpiredError } from '../session.errors.js';
 import { SessionClock, SessionTimers } from '../common/clock.js';
 import { RevocationStore, type SessionStanding } from '../store/revocation.store.js';
 import { RevocationFeed } from './revocation-feed.js';
@@ -60,11 +55,7 @@ export class RevocationCheck {
   }
 
   private async ask(token: RevocationKeys): Promise<void> {
-    const { endedBy, accessVersion, tokenVersion, distrustedKeys } = await this.timers.within(
-      TIMEOUT_MS,
-      this.shared(token.sessionId),
-      () => new SessionStoreUnavailableError(),
-    );
+    const { endedBy, accessVersion, tokenVersion, distrustedKeys } = await this.shared(token.sessionId);
     this.revocations.mergeRemote({ keys: distrustedKeys });
     if (endedBy === 'expired') throw new SessionExpiredError();
     if (endedBy !== undefined) this.revocations.mergeRemote({ sessions: [{ id: token.sessionId, reason: endedBy }] });

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { elapsed, type Moment } from '../rules/revocation-state.js';
 import { SessionEvents } from '../session.events.js';
-import { SessionClock, SessionTimers } from '../common/clock.js';
+import { SessionClock } from '../common/clock.js';
 import { randomBytes } from '../common/random.js';
 import { Schedule } from '../common/schedule.js';
 import type { RevocationStatus } from '../session.types.js';
@@ -10,7 +10,6 @@ import { type Listening, Notifications } from '../store/notifications.js';
 import { RevocationStore } from '../store/revocation.store.js';
 import { type Notification, readNotification } from './notification.js';
 import { Revocations } from './revocations.js';
-import { SessionStoreUnavailableError } from '../session.errors.js';
 
 /** How often the feed looks whether something is due; also how often it polls while something is wrong. */
 const TICK = 1_000;
@@ -50,7 +49,6 @@ export class RevocationFeed {
     private readonly revocations: Revocations,
     private readonly events: SessionEvents,
     private readonly clock: SessionClock,
-    private readonly timers: SessionTimers,
     private readonly schedule: Schedule,
   ) {
     const { maxStaleness, feed } = options.revocation;
@@ -101,16 +99,15 @@ export class RevocationFeed {
   /**
    * Asks the database for everything that ended within the span.
    *
-   * @param patience milliseconds after which the answer no longer counts
+   * @param timeout milliseconds after which the answer no longer counts
    */
-  async poll(patience = this.interval): Promise<void> {
+  async poll(timeout = this.interval): Promise<void> {
     this.keepListening();
     const sent = this.moment();
     this.triedAt = sent;
     this.nonce = this.listening && randomBytes(12).toString('base64url');
     try {
-      const answer = this.store.poll(this.revocations.span, this.nonce ?? null, patience);
-      const { now, ...ended } = await this.timers.within(patience, answer, () => new SessionStoreUnavailableError());
+      const { now, ...ended } = await this.store.poll(this.revocations.span, this.nonce ?? null, timeout);
       this.freshAt = sent;
       this.revocations.mergeRemote(ended);
       this.compareClocks(now, sent);

@@ -5,16 +5,13 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SESSION_DATA_SOURCE } from '../session.constants.js';
 import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
 import { randomBytes } from '../common/random.js';
+import { SessionTimers } from '../common/clock.js';
+import { codeOf, isRepeatable, isServerError, isUnavailable } from '../common/database-errors.js';
+import { type Statement, valuesOf } from '../common/statement.js';
+import { queryPool } from './pooled-query.js';
 import { sessionTables, type SessionTables } from './tables.js';
-import { codeOf, isRepeatable, isUnavailable } from '../common/database-errors.js';
 
-/** A statement that is prepared once per connection under its name. */
-export interface Statement {
-  readonly name: string;
-  readonly text: string;
-}
-
-/** What is used of the driver's client; its own types are not everybody's, so that none is published. */
+/** The part of the driver's client that is used here: the driver's own types must not be published. */
 export interface OwnConnection {
   connect(): Promise<unknown>;
   query(text: string): Promise<unknown>;
@@ -26,11 +23,15 @@ export interface OwnConnection {
 export interface QueryContext {
   /** Joins the caller's transaction. */
   readonly manager?: EntityManager;
-  /** Milliseconds after which an answer no longer counts; the connection is given up then. */
+  /** Milliseconds for the wait for a connection and the answer together. */
   readonly timeout?: number;
 }
 
-const ATTEMPTS = 3;
+/** The limit of statements that have no other one, in milliseconds. */
+const STATEMENT_TIMEOUT_MS = 10_000;
+
+/** How often a statement is sent that the database rolls back for the sake of another one. */
+const MAX_ATTEMPTS = 8;
 
 /** Runs the statements of `store/` on the data source's pool, or on the connection of the caller's transaction. */
 @Injectable()
@@ -38,10 +39,12 @@ export class Database {
   /** Tells this process's notifications from those of others. */
   readonly processId = randomBytes(6).toString('hex');
   private readonly logger = new Logger('SessionStore');
+  private readonly built = new Map<unknown, unknown>();
 
   constructor(
     @Inject(SESSION_DATA_SOURCE) readonly dataSource: DataSource,
     private readonly options: ResolvedSessionOptions,
+    private readonly timers: SessionTimers,
   ) {}
 
   get tables(): SessionTables {
@@ -49,24 +52,31 @@ export class Database {
     return sessionTables(this.dataSource, mode === 'live' && feed === 'notify' ? this.processId : null);
   }
 
+  /** A store's statements, built at first use: before that `SchemaCheck` reports entities that are missing. */
+  statements<T>(build: (tables: SessionTables) => T): T {
+    let statements = this.built.get(build) as T | undefined;
+    if (!statements) this.built.set(build, (statements = build(this.tables)));
+    return statements;
+  }
+
   /**
-   * @throws SessionStoreUnavailableError when the database cannot be reached or cannot write now
+   * @throws SessionStoreUnavailableError when the database cannot be reached, does not answer in time or cannot write now
    */
-  async query<Row extends object>(
-    statement: Statement,
-    values: unknown[],
-    { manager, timeout }: QueryContext = {},
+  async query<Values extends object, Row extends object>(
+    statement: Statement<Values, Row>,
+    values: NoInfer<Values>,
+    { manager, timeout = STATEMENT_TIMEOUT_MS }: QueryContext = {},
   ): Promise<Row[]> {
     const { name, text } = statement;
-    const limit = timeout === undefined ? {} : { query_timeout: timeout };
-    const query = { ...(this.prepares ? { name } : {}), text, values, ...limit };
-    if (manager?.queryRunner) return this.join<Row>(manager, query, name);
+    const query = { ...(this.prepares ? { name } : {}), text, values: valuesOf(statement, values) };
     for (let attempt = 1; ; attempt++) {
       try {
-        return (await this.pool.query<Row>(query)).rows;
+        if (manager?.queryRunner) return await this.join<Row>(manager, query, timeout);
+        return await queryPool<Row>(this.pool, query, timeout, this.timers);
       } catch (error) {
-        if (attempt < ATTEMPTS && isRepeatable(error)) continue;
-        throw this.translate(error, statement);
+        if (manager || attempt === MAX_ATTEMPTS || !isRepeatable(error)) throw this.translate(error, name);
+        // Statements that failed together would meet again.
+        await this.timers.pause(Math.random() * 2 ** attempt);
       }
     }
   }
@@ -74,67 +84,72 @@ export class Database {
   /** Runs statements in a transaction of their own, or within the caller's. Each statement sees what committed before it. */
   async transaction<T>(run: (joined: QueryContext) => Promise<T>, manager?: EntityManager): Promise<T> {
     if (manager?.queryRunner) return run({ manager });
+    let connection: PoolClient | undefined;
+    let isLate = false;
+    const transaction = this.dataSource.transaction('READ COMMITTED', async inner => {
+      connection = (await inner.queryRunner!.connect()) as PoolClient;
+      if (isLate) throw new SessionStoreUnavailableError();
+      return run({ manager: inner });
+    });
     try {
-      return await this.dataSource.transaction('READ COMMITTED', inner => run({ manager: inner }));
+      return await this.timers.within(STATEMENT_TIMEOUT_MS, transaction, () => {
+        isLate = true;
+        if (connection) abandon(connection);
+        return new SessionStoreUnavailableError();
+      });
     } catch (error) {
-      throw error instanceof SessionError ? error : this.translate(error, { name: 'transaction' });
+      throw this.translate(error, 'transaction');
     }
   }
 
   /**
-   * A connection of its own, beside the pool: one that listens must not be missing there, least of all in a pool of one.
+   * A connection beside the pool: in a pool of one, a connection that listens would leave none for statements.
    *
-   * @param patience milliseconds after which connecting and each statement fail
+   * @param timeout milliseconds after which connecting and each statement fail
    */
-  openConnection(patience: number): OwnConnection {
+  openConnection(timeout: number): OwnConnection {
     const { Client, options } = this.pool as unknown as {
       Client: new (config: ClientConfig) => OwnConnection;
       options: ClientConfig;
     };
-    const limits = { connectionTimeoutMillis: patience, query_timeout: patience };
+    const limits = { connectionTimeoutMillis: timeout, query_timeout: timeout };
     return new Client({ ...options, ...limits, password: options.password, keepAlive: true });
   }
 
-  /** Behind a transaction pooler, which the polling feed is for, a prepared statement is on a connection of somebody else. */
+  /** A transaction pooler, which the polling feed is for, gives each statement another connection. */
   private get prepares(): boolean {
     return this.options.revocation.feed === 'notify';
   }
 
-  private async join<Row extends object>(manager: EntityManager, query: QueryConfig, name: string): Promise<Row[]> {
+  private async join<Row extends object>(manager: EntityManager, query: QueryConfig, timeout: number): Promise<Row[]> {
     if (manager.dataSource !== this.dataSource) {
       throw new InvalidRequestError(
         'The option "manager" belongs to another data source: begin the transaction on the one that SessionModule uses',
       );
     }
-    try {
-      const client = (await manager.queryRunner!.connect()) as PoolClient;
-      return (await client.query<Row>(query)).rows;
-    } catch (error) {
-      throw this.translate(error, { name });
-    }
+    const connection = (await manager.queryRunner!.connect()) as PoolClient;
+    const { rows } = await this.timers.within(timeout, connection.query<Row>(query), () => {
+      abandon(connection);
+      return new SessionStoreUnavailableError();
+    });
+    return rows;
   }
 
   private get pool(): Pool {
-    // By TypeORM's own pool, because its query methods cannot prepare statements; hence also for CockroachDB's driver.
+    // TypeORM's query methods cannot prepare statements. CockroachDB's driver has the same pool.
     return (this.dataSource.driver as unknown as { master: Pool }).master;
   }
 
-  private translate(error: unknown, statement: { name?: string }): unknown {
-    const code = codeOf(error);
+  private translate(error: unknown, name: string): unknown {
+    if (error instanceof SessionError && !(error instanceof SessionStoreUnavailableError)) return error;
     const reason = error instanceof Error ? error.message : String(error);
-    this.logger.error(`${statement.name} failed: ${code} ${reason}`);
-    // The driver's own errors (refused, reset, timed out) have a code that is no SQLSTATE, or none at all.
-    const isOurs = /^[0-9A-Z]{5}$/.test(code) && !isUnavailable(error);
-    return isOurs ? error : new SessionStoreUnavailableError();
+    this.logger.error(`${name} failed: ${codeOf(error)} ${reason}`);
+    return isServerError(error) && !isUnavailable(error) ? error : new SessionStoreUnavailableError();
   }
 }
 
-/** An expression's time in milliseconds since the epoch, whatever type parsers the application has set for dates. */
-export function milliseconds(expression: string): string {
-  return `floor(extract(epoch FROM ${expression}) * 1000)::float8`;
-}
-
-/** A parameter in milliseconds as an interval. */
-export function interval(parameter: string): string {
-  return `(${parameter}::float8 * interval '1 millisecond')`;
+/** Gives up a connection on which a statement is late. Its transaction ends with it. */
+function abandon(connection: PoolClient): void {
+  // While a statement runs, `end` destroys the socket. The pool drops the connection when the transaction releases it.
+  void (connection as unknown as { end(): Promise<void> }).end();
 }

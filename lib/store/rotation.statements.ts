@@ -1,27 +1,27 @@
-import { interval, type Statement } from './database.js';
+import { interval } from '../common/sql.js';
+import { statement } from '../common/statement.js';
 import { announceSessions, authUuid, LIVE, LIVE_OF_ID, REVOKED_REASON, sessionColumns } from './sql-fragments.js';
+import type { RotationState } from '../rules/rotation.js';
+import type { RotatedRow } from './rotation.store.js';
 import type { SessionTables } from './tables.js';
 
 // "In window" is the database's clock alone: process clocks decide nothing.
 const IN_WINDOW = 'now() < s.leeway_until';
 
-/**
- * The row is still as it was observed ($2 generation, $3 to $5 hashes as text, $6 in window). Written out in every
- * statement that acts on an observation: compare and set.
- */
-const AS_OBSERVED = `s.generation = $2 AND encode(s.token_hash, 'hex') = $3
-  AND encode(s.successor_hash, 'hex') IS NOT DISTINCT FROM $4::text
-  AND encode(s.previous_hash, 'hex') IS NOT DISTINCT FROM $5::text
-  AND (${IN_WINDOW}) = $6`;
+/** The row is still as it was read. Every statement that acts on an observation repeats it: compare and set. */
+const AS_OBSERVED = `s.generation = :generation AND encode(s.token_hash, 'hex') = :tokenHash
+  AND encode(s.successor_hash, 'hex') IS NOT DISTINCT FROM :successorHash::text
+  AND encode(s.previous_hash, 'hex') IS NOT DISTINCT FROM :previousHash::text
+  AND (${IN_WINDOW}) = :inWindow`;
 
-/** What every accepted refresh writes: the session was seen, from where, and lives on. */
-function seen(idle: string, ip: string, userAgent: string): string {
-  return `last_seen_at = now(), expires_at = LEAST(now() + ${interval(idle)}, s.absolute_expires_at),
+/** Every accepted refresh writes when and from where the session was seen, and that it lives on. */
+function seen(ip: string, userAgent: string): string {
+  return `last_seen_at = now(), expires_at = LEAST(now() + ${interval(':idleLifetime')}, s.absolute_expires_at),
     ip = COALESCE(${ip}, s.ip), user_agent = COALESCE(${userAgent}, s.user_agent)`;
 }
 
-/** Where a statement has what a client presents, and the successor that is written where the case mints one. */
-interface PresentedExpressions {
+/** Where a statement has the given token, its client, and the successor that is written where the case mints one. */
+interface GivenToken {
   readonly generation: string;
   readonly hash: string;
   readonly candidateHash: string;
@@ -30,19 +30,11 @@ interface PresentedExpressions {
   readonly userAgent: string;
 }
 
-interface OptionExpressions {
-  readonly leeway: string;
-  readonly idle: string;
-  readonly boundIp: string;
-  readonly boundUserAgent: string;
-}
-
 /**
- * What a rotation writes, and whether an accepting case applies. Each CASE reads the row as it was: PROTOCOL.md's table,
- * first the cases of t = g, then those of t = g + 1.
+ * The columns that a rotation writes, and whether an accepting case applies. Each CASE reads the row as it was: the table of
+ * docs/protocol.md, first the cases of t = g, then those of t = g + 1.
  */
-function rotation(presented: PresentedExpressions, options: OptionExpressions) {
-  const { generation, hash, candidateHash, candidateSalt, ip, userAgent } = presented;
+function rotation({ generation, hash, candidateHash, candidateSalt, ip, userAgent }: GivenToken) {
   const isCurrent = `s.generation = ${generation}`;
   const changes = `last_case = CASE
         WHEN ${isCurrent} AND s.successor_hash IS NULL THEN CASE WHEN ${IN_WINDOW} THEN 'unchanged' ELSE 'mint' END
@@ -57,56 +49,49 @@ function rotation(presented: PresentedExpressions, options: OptionExpressions) {
       successor_salt = CASE WHEN NOT ${IN_WINDOW} THEN ${candidateSalt} WHEN ${isCurrent} THEN s.successor_salt END,
       leeway_until = CASE
         WHEN ${IN_WINDOW} AND ${isCurrent} AND s.successor_hash IS NULL THEN s.leeway_until
-        ELSE now() + ${interval(options.leeway)}
+        ELSE now() + ${interval(':leeway')}
       END,
-      ${seen(options.idle, ip, userAgent)}`;
+      ${seen(ip, userAgent)}`;
   const applies = `${LIVE_OF_ID} AND ((${isCurrent} AND s.token_hash = ${hash})
         OR (s.generation = ${generation} - 1 AND s.successor_hash = ${hash}))
-      AND (${ip} IS NOT DISTINCT FROM s.ip OR NOT ${options.boundIp})
-      AND (${userAgent} IS NOT DISTINCT FROM s.user_agent OR NOT ${options.boundUserAgent})`;
+      AND (${ip} IS NOT DISTINCT FROM s.ip OR NOT :isIpBound)
+      AND (${userAgent} IS NOT DISTINCT FROM s.user_agent OR NOT :isUserAgentBound)`;
   return { changes, applies };
 }
 
 export function buildRotationStatements(tables: SessionTables) {
   const notInvalidated = `s.refresh_auth_uuid = ${authUuid(tables, 's.user_id', 'refresh')}`;
 
-  // $2 generation and $3 hash of the presented token, $4 and $5 hash and salt of the candidate successor, $6 leeway,
-  // $10 and $11 whether the token is bound to address and user agent.
-  const one = rotation(
-    {
-      generation: '$2',
-      hash: '$3',
-      candidateHash: '$4',
-      candidateSalt: '$5',
-      ip: '$8::text',
-      userAgent: '$9::text',
-    },
-    { leeway: '$6', idle: '$7', boundIp: '$10', boundUserAgent: '$11' },
-  );
-  const rotate: Statement = {
-    name: 'jwt_session_rotate',
-    text: `UPDATE ${tables.session} s SET ${one.changes}
-    WHERE s.id = $1 AND ${notInvalidated} AND ${one.applies}
+  const one = rotation({
+    generation: ':generation',
+    hash: ':hash',
+    candidateHash: ':candidateHash',
+    candidateSalt: ':candidateSalt',
+    ip: ':ip::text',
+    userAgent: ':userAgent::text',
+  });
+  const rotate = statement<RotationOptions & GivenValues, RotatedRow>(
+    'jwt_session_rotate',
+    `UPDATE ${tables.session} s SET ${one.changes}
+    WHERE s.id = :sessionId AND ${notInvalidated} AND ${one.applies}
     RETURNING ${sessionColumns(tables)}, s.last_case`,
-  };
-
-  // The same for several sessions, each decided for itself. Rows that somebody else has locked are left out: nobody waits
-  // for a lock that concerns another session, and no two of these statements can deadlock.
-  const each = rotation(
-    {
-      generation: 'asked.generation',
-      hash: 'asked.hash',
-      candidateHash: 'asked.candidate_hash',
-      candidateSalt: 'asked.candidate_salt',
-      ip: 'asked.ip',
-      userAgent: 'asked.user_agent',
-    },
-    { leeway: '$8', idle: '$9', boundIp: '$10', boundUserAgent: '$11' },
   );
-  const rotateSeveral: Statement = {
-    name: 'jwt_session_rotate_several',
-    text: `WITH asked AS (
-        SELECT * FROM unnest($1::uuid[], $2::integer[], $3::bytea[], $4::bytea[], $5::bytea[], $6::text[], $7::text[])
+
+  // The same for several sessions, each decided for itself. Rows that another transaction has locked are left out: no
+  // request waits for the lock of another session, and two of these statements cannot deadlock.
+  const each = rotation({
+    generation: 'asked.generation',
+    hash: 'asked.hash',
+    candidateHash: 'asked.candidate_hash',
+    candidateSalt: 'asked.candidate_salt',
+    ip: 'asked.ip',
+    userAgent: 'asked.user_agent',
+  });
+  const rotateSeveral = statement<RotationOptions & ArraysOf<GivenValues>, RotatedRow>(
+    'jwt_session_rotate_several',
+    `WITH asked AS (
+        SELECT * FROM unnest(:sessionId::uuid[], :generation::integer[], :hash::bytea[], :candidateHash::bytea[],
+          :candidateSalt::bytea[], :ip::text[], :userAgent::text[])
           AS asked (id, generation, hash, candidate_hash, candidate_salt, ip, user_agent)
       ), target AS (
         SELECT s.id FROM ${tables.session} s JOIN asked ON asked.id = s.id
@@ -116,56 +101,102 @@ export function buildRotationStatements(tables: SessionTables) {
       FROM target JOIN asked ON asked.id = target.id
       WHERE s.id = target.id AND ${notInvalidated} AND ${each.applies}
       RETURNING ${sessionColumns(tables)}, s.last_case`,
-  };
+  );
 
-  const readForRotation: Statement = {
-    name: 'jwt_session_read_for_rotation',
-    text: `SELECT s.user_id, s.generation, encode(s.token_hash, 'hex') AS token_hash,
+  const readForRotation = statement<{ sessionId: string }, ObservedRow>(
+    'jwt_session_read_for_rotation',
+    `SELECT s.user_id, s.generation, encode(s.token_hash, 'hex') AS token_hash,
         encode(s.successor_hash, 'hex') AS successor_hash, encode(s.previous_hash, 'hex') AS previous_hash,
         ${IN_WINDOW} AS in_window, ${REVOKED_REASON} AS revoked_reason, s.expires_at <= now() AS expired,
         NOT (${notInvalidated}) AS invalidated,
         s.ip, s.user_agent
-      FROM ${tables.session} s WHERE s.id = $1`,
-  };
+      FROM ${tables.session} s WHERE s.id = :sessionId`,
+  );
 
-  const answerLateParent: Statement = {
-    name: 'jwt_session_answer_late_parent',
-    text: `UPDATE ${tables.session} s SET last_case = 'late-parent', ${seen('$7', '$8', '$9')}
-      WHERE s.id = $1 AND ${AS_OBSERVED} AND ${LIVE_OF_ID} AND ${notInvalidated}
+  const answerLateParent = statement<Observation & Pick<GivenValues, 'ip' | 'userAgent'> & IdleLifetime, RotatedRow>(
+    'jwt_session_answer_late_parent',
+    `UPDATE ${tables.session} s SET last_case = 'late-parent', ${seen(':ip', ':userAgent')}
+      WHERE s.id = :sessionId AND ${AS_OBSERVED} AND ${LIVE_OF_ID} AND ${notInvalidated}
       RETURNING ${sessionColumns(tables)}, s.last_case`,
-  };
+  );
 
   // The rows are locked in id order before any is changed, as everywhere.
-  const endStolen: Statement = {
-    name: 'jwt_session_end_stolen',
-    text: `WITH target AS (
+  const endStolen = statement<Observation & { reason: string; userId: string; allOfUser: boolean }, { id: string }>(
+    'jwt_session_end_stolen',
+    `WITH target AS (
         SELECT s.id FROM ${tables.session} s
-        WHERE (s.id = $1 OR ($9 AND s.user_id = $8)) AND ${LIVE} ORDER BY s.id FOR NO KEY UPDATE
+        WHERE (s.id = :sessionId OR (:allOfUser AND s.user_id = :userId)) AND ${LIVE} ORDER BY s.id FOR NO KEY UPDATE
       ), stolen AS (
-        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = $7
-        FROM target WHERE s.id = target.id AND s.id = $1 AND ${AS_OBSERVED} AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
+        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = :reason
+        FROM target WHERE s.id = target.id AND s.id = :sessionId AND ${AS_OBSERVED} AND ${LIVE_OF_ID}
+        RETURNING s.id, s.revoked_reason AS reason
       ), others AS (
-        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = $7
-        FROM target WHERE s.id = target.id AND s.id <> $1 AND ${LIVE_OF_ID} AND EXISTS (SELECT 1 FROM stolen)
+        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = :reason
+        FROM target
+        WHERE s.id = target.id AND s.id <> :sessionId AND ${LIVE_OF_ID} AND EXISTS (SELECT 1 FROM stolen)
         RETURNING s.id, s.revoked_reason AS reason
       ), ended AS (SELECT * FROM stolen UNION ALL SELECT * FROM others), ${announceSessions(tables)}
       SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
-  };
+  );
 
   const unconfirmed = `${LIVE_OF_ID} AND s.generation = used.generation - 1 AND substring(s.successor_hash FROM 1 FOR 6) = used.branch`;
-  const confirm: Statement = {
-    name: 'jwt_session_confirm',
-    text: `WITH used AS (
-        SELECT * FROM unnest($1::uuid[], $2::integer[], $3::bytea[]) AS used (id, generation, branch)
+  const confirm = statement<
+    { sessionId: readonly string[]; generation: readonly number[]; branch: readonly Buffer[]; leeway: number },
+    { id: string }
+  >(
+    'jwt_session_confirm',
+    `WITH used AS (
+        SELECT * FROM unnest(:sessionId::uuid[], :generation::integer[], :branch::bytea[]) AS used (id, generation, branch)
       ), target AS (
         SELECT s.id, used.generation, used.branch FROM ${tables.session} s JOIN used ON used.id = s.id
         WHERE ${unconfirmed} ORDER BY s.id FOR NO KEY UPDATE OF s
       )
       UPDATE ${tables.session} s SET generation = used.generation, token_hash = s.successor_hash,
         previous_hash = s.token_hash, previous_salt = s.successor_salt, successor_hash = NULL, successor_salt = NULL,
-        leeway_until = now() + ${interval('$4')}, last_case = 'confirmed-by-use', last_seen_at = now()
+        leeway_until = now() + ${interval(':leeway')}, last_case = 'confirmed-by-use', last_seen_at = now()
       FROM target AS used WHERE s.id = used.id AND ${unconfirmed}`,
-  };
+  );
 
   return { rotate, rotateSeveral, readForRotation, answerLateParent, endStolen, confirm };
+}
+
+interface IdleLifetime {
+  readonly idleLifetime: number;
+}
+
+interface RotationOptions extends IdleLifetime {
+  readonly leeway: number;
+  readonly isIpBound: boolean;
+  readonly isUserAgentBound: boolean;
+}
+
+interface GivenValues {
+  readonly sessionId: string;
+  readonly generation: number;
+  readonly hash: Buffer;
+  readonly candidateHash: Buffer;
+  readonly candidateSalt: Buffer;
+  readonly ip: string | undefined;
+  readonly userAgent: string | undefined;
+}
+
+type ArraysOf<T> = { readonly [Key in keyof T]: readonly T[Key][] };
+
+/** A row as it was read. */
+interface Observation extends RotationState {
+  readonly sessionId: string;
+}
+
+interface ObservedRow {
+  readonly user_id: string;
+  readonly generation: number;
+  readonly token_hash: string;
+  readonly successor_hash: string | null;
+  readonly previous_hash: string | null;
+  readonly in_window: boolean;
+  readonly revoked_reason: string | null;
+  readonly expired: boolean;
+  readonly invalidated: boolean;
+  readonly ip: string | null;
+  readonly user_agent: string | null;
 }

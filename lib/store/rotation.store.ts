@@ -45,24 +45,9 @@ export interface UsedToken {
   readonly branch: string;
 }
 
-interface ObservedRow {
-  user_id: string;
-  generation: number;
-  token_hash: string;
-  successor_hash: string | null;
-  previous_hash: string | null;
-  in_window: boolean;
-  revoked_reason: string | null;
-  expired: boolean;
-  invalidated: boolean;
-  ip: string | null;
-  user_agent: string | null;
-}
-
 /** The rotation protocol's statements; what they decide is held against `rules/rotation.ts` by a test. */
 @Injectable()
 export class RotationStore {
-  private statements?: ReturnType<typeof buildRotationStatements>;
   private readonly batcher: StatementBatcher<RotationRequest, RotatedRow | undefined>;
 
   constructor(
@@ -88,42 +73,35 @@ export class RotationStore {
   }
 
   private async rotateOne(request: RotationRequest): Promise<RotatedRow | undefined> {
-    const [row] = await this.database.query<RotatedRow>(this.sql.rotate, [
-      request.sessionId,
-      request.generation,
-      request.hash,
-      request.candidate.hash,
-      request.candidate.salt,
-      request.leeway,
-      request.idleLifetime,
-      request.ip ?? null,
-      request.userAgent ?? null,
-      request.bound.ip,
-      request.bound.userAgent,
-    ]);
+    const [row] = await this.database.query(this.sql.rotate, {
+      ...optionsOf(request),
+      sessionId: request.sessionId,
+      generation: request.generation,
+      hash: request.hash,
+      candidateHash: request.candidate.hash,
+      candidateSalt: request.candidate.salt,
+      ip: request.ip,
+      userAgent: request.userAgent,
+    });
     return row;
   }
 
   private async rotateSeveral(requests: readonly RotationRequest[]): Promise<Map<string, RotatedRow>> {
-    const { leeway, idleLifetime, bound } = requests[0]!;
-    const rows = await this.database.query<RotatedRow>(this.sql.rotateSeveral, [
-      requests.map(({ sessionId }) => sessionId),
-      requests.map(({ generation }) => generation),
-      requests.map(({ hash }) => hash),
-      requests.map(({ candidate }) => candidate.hash),
-      requests.map(({ candidate }) => candidate.salt),
-      requests.map(({ ip }) => ip ?? null),
-      requests.map(({ userAgent }) => userAgent ?? null),
-      leeway,
-      idleLifetime,
-      bound.ip,
-      bound.userAgent,
-    ]);
+    const rows = await this.database.query(this.sql.rotateSeveral, {
+      ...optionsOf(requests[0]!),
+      sessionId: requests.map(({ sessionId }) => sessionId),
+      generation: requests.map(({ generation }) => generation),
+      hash: requests.map(({ hash }) => hash),
+      candidateHash: requests.map(({ candidate }) => candidate.hash),
+      candidateSalt: requests.map(({ candidate }) => candidate.salt),
+      ip: requests.map(({ ip }) => ip),
+      userAgent: requests.map(({ userAgent }) => userAgent),
+    });
     return new Map(rows.map(row => [row.id, row]));
   }
 
   async readForRotation(sessionId: string): Promise<ObservedSession | undefined> {
-    const [row] = await this.database.query<ObservedRow>(this.sql.readForRotation, [sessionId]);
+    const [row] = await this.database.query(this.sql.readForRotation, { sessionId });
     return (
       row && {
         userId: row.user_id,
@@ -145,12 +123,9 @@ export class RotationStore {
 
   /** `late-parent`: answers with the current generation if the row is still as observed. */
   async answerLateParent(request: RotationRequest, observed: ObservedSession): Promise<RotatedRow | undefined> {
-    const [row] = await this.database.query<RotatedRow>(this.sql.answerLateParent, [
-      ...observation(request.sessionId, observed.state),
-      request.idleLifetime,
-      request.ip ?? null,
-      request.userAgent ?? null,
-    ]);
+    const { sessionId, idleLifetime, ip, userAgent } = request;
+    const values = { ...observed.state, sessionId, idleLifetime, ip, userAgent };
+    const [row] = await this.database.query(this.sql.answerLateParent, values);
     return row;
   }
 
@@ -167,31 +142,29 @@ export class RotationStore {
     theftClass: TheftClass,
     allOfUser: boolean,
   ): Promise<string[]> {
-    const rows = await this.database.query<{ id: string }>(this.sql.endStolen, [
-      ...observation(sessionId, observed.state),
-      theftReason(theftClass),
-      observed.userId,
-      allOfUser,
-    ]);
+    const { state, userId } = observed;
+    const values = { ...state, sessionId, userId, allOfUser, reason: theftReason(theftClass) };
+    const rows = await this.database.query(this.sql.endStolen, values);
     return rows.map(({ id }) => id);
   }
 
   /** `confirmed-by-use` for up to a hundred sessions; those whose successor is another one are left alone. */
   async confirm(used: readonly UsedToken[], leeway: number, timeout?: number): Promise<void> {
-    const values = [
-      used.map(({ sessionId }) => sessionId),
-      used.map(({ generation }) => generation),
-      used.map(({ branch }) => Buffer.from(branch, 'base64url')),
+    const values = {
+      sessionId: used.map(({ sessionId }) => sessionId),
+      generation: used.map(({ generation }) => generation),
+      branch: used.map(({ branch }) => Buffer.from(branch, 'base64url')),
       leeway,
-    ];
+    };
     await this.database.query(this.sql.confirm, values, { timeout });
   }
 
   private get sql() {
-    return (this.statements ??= buildRotationStatements(this.database.tables));
+    return this.database.statements(buildRotationStatements);
   }
 }
 
-function observation(sessionId: string, state: RotationState): unknown[] {
-  return [sessionId, state.generation, state.tokenHash, state.successorHash, state.previousHash, state.inWindow];
+/** The options are those of the application, and the same in every request. */
+function optionsOf({ leeway, idleLifetime, bound }: RotationRequest) {
+  return { leeway, idleLifetime, isIpBound: bound.ip, isUserAgentBound: bound.userAgent };
 }

@@ -42,7 +42,7 @@ export interface CreatedSession {
   readonly ended: readonly { readonly id: string; readonly reason: string }[];
 }
 
-interface CreatedRow extends SessionRow {
+export interface CreatedRow extends SessionRow {
   readonly ended: { id: string; reason: string }[] | null;
 }
 
@@ -50,19 +50,9 @@ interface CreatedRow extends SessionRow {
 export type SessionSelection =
   { readonly sessionId: string; readonly ownedBy?: string } | { readonly userId: string; readonly except?: string };
 
-interface DeviceRow {
-  id: string;
-  label: string | null;
-  user_agent: string | null;
-  ip: string | null;
-  created_ms: number;
-  last_seen_ms: number;
-}
-
 /** The sessions' rows: creating, ending, listing, reading. Each operation is one statement. */
 @Injectable()
 export class SessionStore {
-  private statements?: ReturnType<typeof buildSessionStatements>;
   private readonly batcher: StatementBatcher<NewSession, SessionRow>;
 
   constructor(
@@ -87,8 +77,8 @@ export class SessionStore {
     if (session.replaces === undefined) {
       return { row: await (manager ? this.insert(session, manager) : this.batcher.run(session)), ended: [] };
     }
-    const values = [...valuesOf(session), session.replaces];
-    const [row] = await this.database.query<CreatedRow>(this.sql.replace, values, { manager });
+    const values = { ...valuesOf(session), replaces: session.replaces };
+    const [row] = await this.database.query(this.sql.replace, values, { manager });
     return created(row!);
   }
 
@@ -104,9 +94,9 @@ export class SessionStore {
     manager?: EntityManager,
   ): Promise<CreatedSession | undefined> {
     return this.database.transaction(async joined => {
-      await this.database.query(this.sql.lockUser, [session.userId], joined);
-      const values = [...valuesOf(session), session.replaces ?? null, limit.most, limit.evict];
-      const [row] = await this.database.query<CreatedRow>(this.sql.createWithin, values, joined);
+      await this.database.query(this.sql.lockUser, { userId: session.userId }, joined);
+      const values = { ...valuesOf(session), replaces: session.replaces, ...limit };
+      const [row] = await this.database.query(this.sql.createWithin, values, joined);
       return row && created(row);
     }, manager);
   }
@@ -115,27 +105,19 @@ export class SessionStore {
   async end(selection: SessionSelection, reason: string, manager?: EntityManager): Promise<string[]> {
     const rows =
       'sessionId' in selection
-        ? await this.database.query<{ id: string }>(
-            this.sql.endOne,
-            [selection.sessionId, reason, selection.ownedBy ?? null],
-            { manager },
-          )
-        : await this.database.query<{ id: string }>(
-            this.sql.endOfUser,
-            [selection.userId, reason, selection.except ?? null],
-            { manager },
-          );
+        ? await this.database.query(this.sql.endOne, { ownedBy: undefined, ...selection, reason }, { manager })
+        : await this.database.query(this.sql.endOfUser, { except: undefined, ...selection, reason }, { manager });
     return rows.map(({ id }) => id);
   }
 
   async get(sessionId: string, manager?: EntityManager): Promise<StoredSession | undefined> {
-    const [row] = await this.database.query<StoredSession>(this.sql.get, [sessionId], { manager });
+    const [row] = await this.database.query(this.sql.get, { sessionId }, { manager });
     return row;
   }
 
   /** The user's live sessions, the latest seen first. */
   async list(userId: string): Promise<Device[]> {
-    const rows = await this.database.query<DeviceRow>(this.sql.list, [userId]);
+    const rows = await this.database.query(this.sql.list, { userId });
     return rows.map(row => ({
       id: row.id,
       label: row.label,
@@ -147,19 +129,19 @@ export class SessionStore {
   }
 
   async getData(sessionId: string, manager?: EntityManager): Promise<{ data: SessionData | null } | undefined> {
-    const [row] = await this.database.query<{ data: SessionData | null }>(this.sql.getData, [sessionId], { manager });
+    const [row] = await this.database.query(this.sql.getData, { sessionId }, { manager });
     return row;
   }
 
   /** Returns whether there was a live session to write to. */
   async setData(sessionId: string, data: SessionData, manager?: EntityManager): Promise<boolean> {
-    const rows = await this.database.query(this.sql.setData, [sessionId, JSON.stringify(data)], { manager });
+    const rows = await this.database.query(this.sql.setData, { sessionId, data: JSON.stringify(data) }, { manager });
     return rows.length > 0;
   }
 
   /** Keeps the claims that the tokens now being issued carry. */
   async storeHookClaims(sessionId: string, claims: SessionClaims): Promise<boolean> {
-    const rows = await this.database.query(this.sql.storeHookClaims, [sessionId, JSON.stringify(claims)]);
+    const rows = await this.database.query(this.sql.storeHookClaims, { sessionId, claims: JSON.stringify(claims) });
     return rows.length > 0;
   }
 
@@ -169,27 +151,36 @@ export class SessionStore {
    * @returns the new token version, undefined when there is no such live session
    */
   async setClaims(sessionId: string, claims: SessionClaims, manager?: EntityManager): Promise<number | undefined> {
-    const values = [sessionId, JSON.stringify(claims)];
-    const [row] = await this.database.query<{ version: number }>(this.sql.setClaims, values, { manager });
+    const values = { sessionId, claims: JSON.stringify(claims) };
+    const [row] = await this.database.query(this.sql.setClaims, values, { manager });
     return row?.version;
   }
 
   private async insert(session: NewSession, manager?: EntityManager): Promise<SessionRow> {
-    const [row] = await this.database.query<SessionRow>(this.sql.create, valuesOf(session), { manager });
+    const [row] = await this.database.query(this.sql.create, valuesOf(session), { manager });
     return row!;
   }
 
   private async insertSeveral(sessions: readonly NewSession[]): Promise<Map<string, SessionRow>> {
     const { idleLifetime, absoluteLifetime } = sessions[0]!;
-    const tuples = sessions.map(columnsOf);
-    const columns = tuples[0]!.map((_, index) => tuples.map(tuple => tuple[index]));
-    const values = [...columns, idleLifetime, absoluteLifetime];
-    const rows = await this.database.query<SessionRow>(this.sql.createSeveral, values);
+    const values = sessions.map(valuesOf);
+    const rows = await this.database.query(this.sql.createSeveral, {
+      id: values.map(({ id }) => id),
+      userId: values.map(({ userId }) => userId),
+      tokenHash: values.map(({ tokenHash }) => tokenHash),
+      claims: values.map(({ claims }) => claims),
+      data: values.map(({ data }) => data),
+      label: values.map(({ label }) => label),
+      userAgent: values.map(({ userAgent }) => userAgent),
+      ip: values.map(({ ip }) => ip),
+      idleLifetime,
+      absoluteLifetime,
+    });
     return new Map(rows.map(row => [row.id, row]));
   }
 
   private get sql() {
-    return (this.statements ??= buildSessionStatements(this.database.tables));
+    return this.database.statements(buildSessionStatements);
   }
 }
 
@@ -197,19 +188,13 @@ function created({ ended, ...row }: CreatedRow): CreatedSession {
   return { row, ended: ended ?? [] };
 }
 
-function valuesOf(session: NewSession): unknown[] {
-  return [...columnsOf(session), session.idleLifetime, session.absoluteLifetime];
-}
-
-function columnsOf(session: NewSession): unknown[] {
-  return [
-    session.id,
-    session.userId,
-    session.tokenHash,
-    JSON.stringify(session.claims),
-    session.data === undefined ? null : JSON.stringify(session.data),
-    session.label ?? null,
-    session.userAgent ?? null,
-    session.ip ?? null,
-  ];
+function valuesOf({ claims, data, label, userAgent, ip, ...session }: NewSession) {
+  return {
+    ...session,
+    claims: JSON.stringify(claims),
+    data: data && JSON.stringify(data),
+    label,
+    userAgent,
+    ip,
+  };
 }

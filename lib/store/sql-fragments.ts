@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { NIL_UUID } from '../common/uuid.js';
-import { milliseconds } from './database.js';
+import { milliseconds } from '../common/sql.js';
 import type { SessionTables } from './tables.js';
 
 /** A session as `refresh` and `logIn` need it to mint tokens; times are milliseconds since the epoch. */
@@ -25,16 +25,16 @@ export interface SessionRow {
   readonly now_ms: number;
 }
 
-/** Session `s` has neither ended nor expired. For statements that find rows by their user: the index holds these only. */
+/** Session `s` has neither ended nor expired. For statements that find rows by their user: the index has only these. */
 export const LIVE = 's.revoked_at IS NULL AND s.expires_at > now()';
 
 /**
- * The same for rows that are found by their id. Spelled so that no planner sees in it the condition of the index on users:
- * on a young table that looks as cheap as the primary key, and a prepared plan would read the whole index for each id.
+ * The same for rows that are found by their id. The planner does not recognise the condition of the index on users in it:
+ * on a new table that index looks as cheap as the primary key, and a prepared plan would read all of it for each id.
  */
 export const LIVE_OF_ID = "COALESCE(s.revoked_at, 'infinity') = 'infinity' AND s.expires_at > now()";
 
-/** Why session `s` ended early, or NULL; also of a row that somebody has ended by hand. */
+/** Why session `s` ended early, or NULL. Rows that were ended by hand may lack a reason. */
 export const REVOKED_REASON = "CASE WHEN s.revoked_at IS NOT NULL THEN COALESCE(s.revoked_reason, 'revoked') END";
 
 /** The user-auth UUID of the user of row `s`; the nil UUID for a user without invalidations. */
@@ -56,20 +56,20 @@ export function sessionColumns(tables: SessionTables): string {
 
 const IDS_PER_NOTIFICATION = 150;
 
-/** The channel on which what ends tokens early is announced: one per set of tables. */
+/** The channel of the notifications: one for each set of tables. */
 export function channelOf(tables: Pick<SessionTables, 'session'>): string {
   return `jwt_session_${createHash('sha256').update(tables.session).digest('hex').slice(0, 16)}`;
 }
 
-/** A full notification queue fails the whole transaction at its commit; so much may be waiting in it at most. */
+/** A full queue makes COMMIT fail. Above this fill level nothing is sent. */
 const MAX_QUEUE_USAGE = 0.5;
 
 /**
- * An expression that sends a message (json) and is true, or null where nothing is sent. With the polling feed no
- * statement mentions NOTIFY: databases without it, and poolers, refuse or swallow it.
+ * An expression that sends a message (json). It is true, or NULL where nothing is sent. With the polling feed no statement
+ * mentions NOTIFY: databases without it refuse it, and poolers swallow it.
  *
- * Where somebody who listens does not read, and the queue fills up, nothing is sent: what ends a session must not fail for
- * that. The poll tells the others, and every second while echoes do not come back.
+ * The queue fills up where a listener does not read. Then nothing is sent, so that revoking does not fail. Other processes
+ * learn from their polls, which come every second while their echoes are missing.
  */
 export function notify(tables: SessionTables, message: string, condition = 'true'): string {
   if (tables.processId === null) return '(NULL::boolean)';
@@ -80,7 +80,7 @@ export function notify(tables: SessionTables, message: string, condition = 'true
 
 /**
  * A CTE `announced` that notifies of the sessions in the CTE `ended (id, reason)`, in messages short enough for NOTIFY
- * (8,000 bytes). Select `count(sent) FROM announced`, or PostgreSQL leaves the CTE out.
+ * (8,000 bytes). Select `count(sent) FROM announced`: PostgreSQL leaves out a CTE that nothing reads.
  */
 export function announceSessions(tables: SessionTables): string {
   return `announced AS (

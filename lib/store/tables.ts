@@ -1,9 +1,10 @@
-import type { DataSource, EntityTarget } from 'typeorm';
+import type { DataSource } from 'typeorm';
+import { tableName } from '../common/sql.js';
 import { SessionEntity } from './entities/session.entity.js';
 import { SigningKeyEntity } from './entities/signing-key.entity.js';
 import { UserAuthEntity } from './entities/user-auth.entity.js';
 
-/** The tables' names as SQL writes them, with the data source's `schema` and `entityPrefix`. */
+/** The tables' names as SQL writes them. */
 export interface SessionTables {
   readonly session: string;
   readonly userAuth: string;
@@ -13,21 +14,10 @@ export interface SessionTables {
 }
 
 export function sessionTables(dataSource: DataSource, processId: string | null = null): SessionTables {
-  const path = (entity: EntityTarget<object>) => {
-    const { schema, tableName } = dataSource.getMetadata(entity);
-    return [schema, tableName]
-      .filter(part => part !== undefined)
-      .map(quote)
-      .join('.');
-  };
   return {
-    session: path(SessionEntity),
-    userAuth: path(UserAuthEntity),
-    signingKey: path(SigningKeyEntity),
+    session: tableName(dataSource.getMetadata(SessionEntity)),
+    userAuth: tableName(dataSource.getMetadata(UserAuthEntity)),
+    signingKey: tableName(dataSource.getMetadata(SigningKeyEntity)),
     processId,
   };
-}
-
-function quote(identifier: string): string {
-  return `"${identifier.replaceAll('"', '""')}"`;
 }

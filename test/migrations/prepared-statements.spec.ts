@@ -11,7 +11,7 @@ const STORE = new URL('../../lib/store/', import.meta.url);
 /** The names of all prepared statements, except of that which runs at start alone. */
 const DECLARED = readdirSync(STORE)
   .filter(file => file.endsWith('.ts'))
-  .flatMap(file => [...readFileSync(new URL(file, STORE), 'utf8').matchAll(/name: '(jwt_session_\w+)'/g)])
+  .flatMap(file => [...readFileSync(new URL(file, STORE), 'utf8').matchAll(/'(jwt_session_\w+)',/g)])
   .map(([, name]) => name!)
   .filter(name => name !== 'jwt_session_schema_check');
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { Database, type Statement } from '../../lib/store/database.js';
+import type { Statement } from '../../lib/common/statement.js';
+import { Database } from '../../lib/store/database.js';
 import { buildRotationStatements } from '../../lib/store/rotation.statements.js';
 import { buildSessionStatements } from '../../lib/store/session.statements.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';

@@ -16,8 +16,8 @@ export class StoreProcess {
   readonly cleanUp: CleanUpStore;
 
   private constructor(private readonly dataSource: DataSource) {
-    const database = new Database(dataSource, resolveOptions({ secret: SECRET }, {}));
     const timers = new SessionTimers();
+    const database = new Database(dataSource, resolveOptions({ secret: SECRET }, {}), timers);
     this.rotation = new RotationStore(database, timers);
     this.sessions = new SessionStore(database, timers);
     this.cleanUp = new CleanUpStore(database);

@@ -4,6 +4,7 @@ import { ACCOUNT_DATA_SOURCE } from '../account.constants.js';
 import type { AccountTransaction } from '../account.types.js';
 import { requireSchema, schemaGaps } from '../../common/missing-schema.js';
 import { ACCOUNT_SERVICE_ENTITIES } from './entities.js';
+import { valuesOf } from '../../common/statement.js';
 import { accountTables, type AccountTables, expectedTables } from './tables.js';
 
 /** Runs the statements of this folder, in the caller's transaction where there is one. */
@@ -27,7 +28,7 @@ export class AccountDatabase {
 
   /** What the database lacks of the tables, in words. */
   gaps(): Promise<string[]> {
-    return schemaGaps(expectedTables(this.dataSource), ({ text }, values) => this.query(text, values));
+    return schemaGaps(expectedTables(this.dataSource), (gaps, values) => this.query(gaps.text, valuesOf(gaps, values)));
   }
 
   /** @throws Error that says what to add to the data source */
@@ -44,9 +45,4 @@ export class AccountDatabase {
   transaction<T>(run: (transaction: AccountTransaction) => Promise<T>): Promise<T> {
     return this.dataSource.transaction('READ COMMITTED', manager => run({ manager }));
   }
-}
-
-/** A parameter in milliseconds as an interval. */
-export function interval(parameter: string): string {
-  return `(${parameter}::float8 * interval '1 millisecond')`;
 }

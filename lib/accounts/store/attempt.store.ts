@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { AccountDatabase, interval } from './account.database.js';
+import { interval } from '../../common/sql.js';
+import { AccountDatabase } from './account.database.js';
 
 /** The answer of a throttler storage; seconds. */
 export interface AttemptRecord {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AccountTransaction, MailKind, MailRequest } from '../account.types.js';
-import { AccountDatabase, interval } from './account.database.js';
+import { interval } from '../../common/sql.js';
+import { AccountDatabase } from './account.database.js';
 
 export interface QueuedMail extends MailRequest {
   readonly id: string;

@@ -1,11 +1,12 @@
 import type { DataSource, EntityMetadata } from 'typeorm';
 import type { ExpectedTable } from '../../common/missing-schema.js';
+import { tableName } from '../../common/sql.js';
 import { AccountAttemptEntity } from './account-attempt.entity.js';
 import { AccountMailEntity } from './account-mail.entity.js';
 import { AccountTokenEntity } from './account-token.entity.js';
 import { AccountEntity } from './account.entity.js';
 
-/** The tables' names as SQL writes them, with the data source's `schema` and `entityPrefix`. */
+/** The tables' names as SQL writes them. */
 export interface AccountTables {
   /** Undefined where the application has a store of its own. */
   readonly account?: string;
@@ -15,17 +16,12 @@ export interface AccountTables {
 }
 
 export function accountTables(dataSource: DataSource): AccountTables {
-  const path = ({ tablePath }: EntityMetadata) =>
-    tablePath
-      .split('.')
-      .map(part => dataSource.driver.escape(part))
-      .join('.');
   const account = accountMetadata(dataSource);
   return {
-    account: account && path(account),
-    token: path(dataSource.getMetadata(AccountTokenEntity)),
-    mail: path(dataSource.getMetadata(AccountMailEntity)),
-    attempt: path(dataSource.getMetadata(AccountAttemptEntity)),
+    account: account && tableName(account),
+    token: tableName(dataSource.getMetadata(AccountTokenEntity)),
+    mail: tableName(dataSource.getMetadata(AccountMailEntity)),
+    attempt: tableName(dataSource.getMetadata(AccountAttemptEntity)),
   };
 }
 

@@ -1,4 +1,5 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { TIMESTAMP } from '../../common/columns.js';
 
 const PRIMARY_KEY = 'jwt_session_user_auth_pkey';
 
@@ -21,6 +22,6 @@ export class UserAuthEntity {
   @Column({ type: 'bigint' })
   version!: string;
 
-  @Column({ name: 'changed_at', type: 'timestamp with time zone', precision: 3 })
+  @Column({ name: 'changed_at', ...TIMESTAMP })
   changedAt!: Date;
 }

@@ -1,0 +1,36 @@
+/** A statement that is prepared once per connection under its name. */
+export interface Statement<Values extends object = object, Row extends object = object> {
+  readonly name: string;
+  /** With PostgreSQL's numbered parameters. */
+  readonly text: string;
+  /** The parameters' names in the order of their numbers. */
+  readonly parameters: readonly string[];
+  /** For the compiler only. */
+  readonly types?: { readonly values: Values; readonly row: Row };
+}
+
+/** A quoted literal or identifier, a cast, or a parameter. */
+const TOKEN = /'(?:[^']|'')*'|"(?:[^"]|"")*"|::|:([A-Za-z]\w*)/g;
+
+/**
+ * Numbers the parameters of a statement, which are written `:name`.
+ *
+ * @param text without comments; names in quotes and `::casts` are no parameters
+ */
+export function statement<Values extends object = object, Row extends object = object>(
+  name: string,
+  text: string,
+): Statement<Values, Row> {
+  const parameters: string[] = [];
+  const numbered = text.replaceAll(TOKEN, (token, parameter?: string) => {
+    if (parameter === undefined) return token;
+    if (!parameters.includes(parameter)) parameters.push(parameter);
+    return `$${parameters.indexOf(parameter) + 1}`;
+  });
+  return { name, text: numbered, parameters };
+}
+
+/** The values in the order of the statement's parameters. An undefined value is NULL. */
+export function valuesOf<Values extends object>({ parameters }: Statement<Values>, values: Values): unknown[] {
+  return parameters.map(name => (values as Record<string, unknown>)[name]);
+}
