@@ -6,7 +6,7 @@ interface Message {
   session?: UserSession;
 }
 
-/** For handlers of messages: whoever sends one adds the access token. */
+/** For message handlers: the sender adds the access token. */
 @Injectable()
 export class MessageGuard implements CanActivate {
   constructor(private readonly authenticator: SessionAuthenticator) {}
