@@ -34,6 +34,16 @@ export class Declarations {
     );
   }
 
+  /** The names of a class's public methods. */
+  methodsOf(name: string): string[] {
+    const isPublic = (method: ts.MethodDeclaration) =>
+      !method.modifiers?.some(
+        ({ kind }) => kind === ts.SyntaxKind.PrivateKeyword || kind === ts.SyntaxKind.ProtectedKeyword,
+      );
+    const methods = [...this.classNamed(name).members].filter(ts.isMethodDeclaration).filter(isPublic);
+    return [...new Set(methods.map(method => method.name.getText()))];
+  }
+
   /** The words of a union of string literals. */
   wordsOf(name: string): string[] {
     return [
@@ -41,6 +51,12 @@ export class Declarations {
         .type.getText()
         .matchAll(/'([^']+)'/g),
     ].map(([, word]) => word!);
+  }
+
+  private classNamed(name: string): ts.ClassDeclaration {
+    const found = this.statements.find(one => ts.isClassDeclaration(one) && one.name?.text === name);
+    if (!found) throw new Error(`class ${name} is not declared`);
+    return found as ts.ClassDeclaration;
   }
 
   private interfaceNamed(name: string): ts.InterfaceDeclaration {
