@@ -141,7 +141,7 @@ describe('the times of access tokens', () => {
     const test = await startTestApp({ session: { session: { absoluteLifetime: '11m', idleLifetime: '11m' } } });
     const { refreshToken, expiresIn } = await test.sessions.logIn('ada', { transport: 'bearer' });
     expect(expiresIn).toBe(600);
-    await test.clock.pass('5m');
+    await test.clock.advance('5m');
     const refreshed = await test.sessions.refresh({ refreshToken: refreshToken! });
     const { iat, exp, session_exp, auth_time } = partsOf(refreshed.accessToken!).payload as Record<string, number>;
     expect(exp).toBe(session_exp);

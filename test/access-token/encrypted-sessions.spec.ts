@@ -34,12 +34,12 @@ describe.each(PLATFORMS)('F27: sessions with encrypted access tokens, on %s', pl
     expect((await act({ 'x-csrf-token': csrf })).status).toBe(200);
     expect((await act({ 'x-csrf-token': csrf, 'user-agent': 'another' })).body.errorCode).toBe('access_token_invalid');
 
-    await test.pass('11m');
+    await test.advance('11m');
     expect((await client.sendOnly('/me')).body.errorCode).toBe('access_token_expired');
     const headers = { 'x-csrf-token': csrf };
     expect((await client.send('/session/refresh', { method: 'POST', headers })).status).toBe(200);
     const { sessionId } = (await client.send('/me')).body;
-    await test.pass('11m');
+    await test.advance('11m');
     const cookie = `__Host-access_token=${client.accessToken}`;
     await send(`${test.url}/session/logout`, { method: 'POST', headers: { ...headers, cookie } });
     expect(await test.sessions.get(sessionId!)).toBeNull();

@@ -38,7 +38,7 @@ describe('a verified access token', () => {
   it('J03: has its expiry checked each time', async () => {
     const { accessToken } = await logIn();
     await test.sessions.verify(accessToken!);
-    await test.clock.pass('10m');
+    await test.clock.advance('10m');
     await expect(test.sessions.verify(accessToken!)).rejects.toThrow(AccessTokenExpiredError);
     await expect(test.sessions.verify(accessToken!)).rejects.toThrow(AccessTokenExpiredError);
   });
@@ -55,7 +55,7 @@ describe('a verified access token', () => {
   it('S14: is refused as revoked even when it has expired too: refreshing would not help', async () => {
     const { accessToken, session } = await logIn();
     await test.sessions.logOut(session.id);
-    await test.clock.pass('10m');
+    await test.clock.advance('10m');
     await expect(test.sessions.verify(accessToken!)).rejects.toThrow(SessionRevokedError);
   });
 

@@ -159,7 +159,7 @@ describe.each(PLATFORMS)('F24: an account on %s', platform => {
     expect((await client.send('/account/password', { method: 'POST', body })).status).toBe(204);
     expect(await waiting()).toEqual([]);
     app.inbox.refusal = undefined;
-    await app.test.clock.pass('1h');
+    await app.test.clock.advance('1h');
     await app.outbox.drain();
     expect(app.inbox.to('thief@example.com')).toEqual([]);
   });
@@ -185,7 +185,7 @@ describe.each(PLATFORMS)('F24: an account on %s', platform => {
   it('what needs a recent login is refused without one', async () => {
     await app.member('late@example.com');
     const client = await app.loggedIn('late@example.com');
-    await app.test.pass('16m');
+    await app.test.advance('16m');
     await client.refresh();
     for (const [path, method, body] of [
       ['/account', 'DELETE', undefined],

@@ -36,15 +36,15 @@ describe('mails behind the answer', () => {
     const [waiting] = await queue();
     expect(waiting).toMatchObject({ attempts: 1, last_error: expect.stringContaining('mailbox is locked') });
     expect(waiting!.next_attempt_at.getTime()).toBeGreaterThanOrEqual(begun + 10_000);
-    await app.test.clock.pass('11s');
+    await app.test.clock.advance('11s');
     await app.outbox.drain();
     // Not before its time.
-    await app.test.clock.pass('15s');
+    await app.test.clock.advance('15s');
     await app.outbox.drain();
     expect(events('mail.delayed')).toHaveLength(2);
 
     app.inbox.refusal = undefined;
-    await app.test.clock.pass('26s');
+    await app.test.clock.advance('26s');
     await app.outbox.drain();
     const token = tokenOf(await app.verificationMail('retry@example.com'));
     expect((await app.post('verify-email', { token })).status).toBe(200);
@@ -57,13 +57,13 @@ describe('mails behind the answer', () => {
     await app.register('lost@example.com');
     await until(async () => events('mail.delayed').length === 1);
     for (let n = 2; n <= 10; n++) {
-      await app.test.clock.pass('6h');
+      await app.test.clock.advance('6h');
       await app.outbox.drain();
     }
     expect(events('mail.failed')).toMatchObject([{ kind: 'registration', attempts: 10 }]);
     expect(await queue()).toMatchObject([{ attempts: 10, failed_at: expect.any(Date), password_hash: null }]);
     expect(JSON.stringify(app.accountEvents)).not.toMatch(/AAAA|lost@/);
-    await app.test.clock.pass('24h');
+    await app.test.clock.advance('24h');
     await app.outbox.drain();
     expect(events('mail.failed')).toHaveLength(1);
   });
@@ -78,7 +78,7 @@ describe('mails behind the answer', () => {
     );
     await app.outbox.drain();
     expect(events('mail.sent').some(event => 'mailId' in event && event.mailId === lost)).toBe(false);
-    await app.test.clock.pass('121s');
+    await app.test.clock.advance('121s');
     const { database, clock } = app.test;
     const others = await Promise.all([1, 2].map(() => AccountApp.start({ database, clock, inbox: app.inbox })));
     await Promise.all([app, ...others].map(({ outbox }) => outbox.drain()));

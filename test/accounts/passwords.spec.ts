@@ -86,7 +86,7 @@ describe.each(PLATFORMS)('F24: passwords on %s', platform => {
   it('a change of password needs a recent login, which the password renews', async () => {
     await app.member('recent@example.com');
     const client = await app.loggedIn('recent@example.com');
-    await app.test.pass('16m');
+    await app.test.advance('16m');
     await client.refresh();
     const refused = await client.send('/account/password', change(PASSWORD, OTHER_PASSWORD));
     expect(refused).toMatchObject({ status: 401, body: { errorCode: 'insufficient_user_authentication' } });
@@ -148,7 +148,7 @@ describe.each(PLATFORMS)('F24: passwords on %s', platform => {
     expect(await reset(token)).toMatchObject({ errorCode: 'token_invalid' });
     await app.accounts.enable(id);
     const later = await app.recoveryToken('old@example.com', 2);
-    await app.test.clock.pass('61m');
+    await app.test.clock.advance('61m');
     expect(await reset(later)).toMatchObject({ errorCode: 'token_invalid' });
     expect((await login('old@example.com', PASSWORD)).status).toBe(200);
   });

@@ -154,11 +154,11 @@ describe('AttemptStore', () => {
     for (let n = 1; n <= 10; n++)
       expect(await attempt(store!, 'block')).toMatchObject({ totalHits: n, isBlocked: false });
     expect(await attempt(store!, 'block')).toMatchObject({ isBlocked: true, timeToBlockExpire: 120 });
-    await clock.pass('90s');
+    await clock.advance('90s');
     const blocked = await attempt(store!, 'block');
     expect(blocked.isBlocked).toBe(true);
     expect(blocked.timeToBlockExpire).toBeLessThanOrEqual(30);
-    await clock.pass('30s');
+    await clock.advance('30s');
     expect(await attempt(store!, 'block')).toEqual({
       totalHits: 1,
       timeToExpire: 60,
@@ -175,9 +175,9 @@ describe('AttemptStore', () => {
     expect(await attempt(store!, 'window')).toMatchObject({ totalHits: 2 });
     await store!.reset('window', 'test');
     expect(await attempt(store!, 'window')).toMatchObject({ totalHits: 1 });
-    await clock.pass('61s');
+    await clock.advance('61s');
     expect(await attempt(store!, 'window')).toMatchObject({ totalHits: 1 });
-    await clock.pass('5m');
+    await clock.advance('5m');
     await store!.removeExpired();
     expect(await database.query('SELECT key FROM jwt_account_attempt')).toEqual([]);
   });

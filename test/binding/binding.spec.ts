@@ -121,7 +121,7 @@ describe.each(PLATFORMS)('F30: binding on %s', platform => {
   it('a refused access token confirms nothing', async () => {
     const test = await appWith({ ip: 'always' });
     const { id, ask } = await logIn(test);
-    await apps.clock.pass('31s');
+    await apps.clock.advance('31s');
     await refresh(ask, HOME);
     await ask('/me', OTHER_ADDRESS);
     await test.confirmUses();

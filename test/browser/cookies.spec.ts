@@ -1,30 +1,30 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { describeInChromium } from '../support/chromium.js';
 import { HttpProxy } from '../support/http-proxy.js';
-import { Stage } from '../support/stage.js';
-import { signInForm, writeNote } from '../support/visitor.js';
+import { SampleWithBrowser } from '../support/sample-with-browser.js';
+import { signInForm, writeNote } from '../support/browser-user.js';
 
 describeInChromium('cookies over HTTPS, in a browser', () => {
-  let stage: Stage;
+  let sample: SampleWithBrowser;
   let proxy: HttpProxy;
   beforeAll(async () => {
-    stage = await Stage.set({ COOKIES_SECURE: 'true' });
-    proxy = await HttpProxy.to(stage.sample.url, 'https');
+    sample = await SampleWithBrowser.start({ COOKIES_SECURE: 'true' });
+    proxy = await HttpProxy.to(sample.url, 'https');
   });
   afterAll(async () => {
     await proxy?.close();
-    await stage?.strike();
+    await sample?.stop();
   });
   afterEach(async () => {
-    expect(await stage.clear()).toEqual([]);
+    expect(await sample.closeUsers()).toEqual([]);
   });
 
-  const arrive = (url = proxy.url) => stage.visitor(url, { ignoreHTTPSErrors: true });
+  const arrive = (url = proxy.url) => sample.user(url, { ignoreHTTPSErrors: true });
 
   it('C01, C02, C03, scenario 14: the jar holds them with their prefixes and attributes', async () => {
-    const visitor = await arrive();
-    await visitor.signedIn();
-    const cookies = await visitor.context.cookies();
+    const user = await arrive();
+    await user.signedIn();
+    const cookies = await user.context.cookies();
     const common = { domain: '127.0.0.1', httpOnly: true, secure: true };
     expect(cookies.sort((one, other) => one.name.localeCompare(other.name))).toMatchObject([
       { ...common, name: '__Host-access_token', path: '/', sameSite: 'Lax' },
@@ -34,32 +34,32 @@ describeInChromium('cookies over HTTPS, in a browser', () => {
   });
 
   it('C02: no script can read, replace or list them', async () => {
-    const visitor = await arrive();
-    const page = await visitor.signedIn();
-    const before = await visitor.context.cookies();
+    const user = await arrive();
+    const page = await user.signedIn();
+    const before = await user.context.cookies();
     expect(await page.evaluate('document.cookie')).toBe('');
     expect(await page.evaluate('cookieStore.getAll().then(cookies => cookies.length)')).toBe(0);
     await page.evaluate(`
       document.cookie = '__Host-access_token=planted; Path=/; Secure';
       document.cookie = '__Secure-refresh_token=planted; Path=/session; Secure';
     `);
-    expect(await visitor.context.cookies()).toEqual(before);
+    expect(await user.context.cookies()).toEqual(before);
     const kept = await page.evaluate<string>('JSON.stringify([{ ...localStorage }, { ...sessionStorage }])');
     expect(kept).toBe('[{},{}]');
   });
 
   it('C02: no token is in any body that reaches the page, nor in its address', async () => {
-    const visitor = await arrive();
+    const user = await arrive();
     const bodies: Promise<string>[] = [];
-    visitor.context.on('response', response => {
+    user.context.on('response', response => {
       if (response.request().resourceType() === 'fetch') bodies.push(response.text().catch(() => ''));
     });
-    const page = await visitor.signedIn();
-    const tokens = (await visitor.context.cookies()).map(({ value }) => value);
+    const page = await user.signedIn();
+    const tokens = (await user.context.cookies()).map(({ value }) => value);
     const asked = await page.evaluate<string>(
       "fetch('/session/refresh', { method: 'POST', headers: { 'Session-Transport': 'bearer' } }).then(answer => answer.text())",
     );
-    tokens.push(...(await visitor.context.cookies()).map(({ value }) => value));
+    tokens.push(...(await user.context.cookies()).map(({ value }) => value));
     expect(JSON.parse(asked)).toEqual({ expiresIn: expect.any(Number), expiresAt: expect.any(String) });
     const text = [page.url(), asked, ...(await Promise.all(bodies))].join('\n');
     expect(text).toContain('"username":"ada"');
@@ -67,11 +67,11 @@ describeInChromium('cookies over HTTPS, in a browser', () => {
   });
 
   it('C01: they do not go to the same host in the clear', async () => {
-    const clear = await HttpProxy.to(stage.sample.url);
+    const clear = await HttpProxy.to(sample.url);
     // Not by an address of this machine, to which browsers send Secure cookies in the clear, too.
-    const visitor = await arrive(proxy.at('app.test'));
-    await visitor.signedIn();
-    const page = await visitor.context.newPage();
+    const user = await arrive(proxy.at('app.test'));
+    await user.signedIn();
+    const page = await user.context.newPage();
     const [asked] = await Promise.all([page.waitForRequest('**/me'), page.goto(clear.at('app.test'))]);
     expect((await asked.allHeaders()).cookie).toBeUndefined();
     await signInForm(page).waitFor();
@@ -79,11 +79,11 @@ describeInChromium('cookies over HTTPS, in a browser', () => {
   });
 
   it('C06, scenario 14: log-out takes them out of the jar', async () => {
-    const visitor = await arrive();
-    const page = await visitor.signedIn();
+    const user = await arrive();
+    const page = await user.signedIn();
     await writeNote(page, 'over HTTPS');
     await page.getByRole('button', { name: 'Sign out', exact: true }).first().click();
     await signInForm(page).waitFor();
-    expect(await visitor.context.cookies()).toEqual([]);
+    expect(await user.context.cookies()).toEqual([]);
   });
 });

@@ -3,8 +3,8 @@ import type { Page } from 'playwright-core';
 import { describeInChromium } from '../support/chromium.js';
 import { ForeignPage, ForeignServer } from '../support/foreign-page.js';
 import { HttpProxy } from '../support/http-proxy.js';
-import { Stage } from '../support/stage.js';
-import { turnTo, type Visitor, writeNote } from '../support/visitor.js';
+import { SampleWithBrowser } from '../support/sample-with-browser.js';
+import { turnTo, type BrowserUser, writeNote } from '../support/browser-user.js';
 
 const UNSAFE = ['/notes', '/account/password', '/session/logout-others', '/session/logout-all'];
 const FOR_EVERYBODY = ['/session/refresh', '/session/logout', '/login'];
@@ -13,43 +13,43 @@ const fieldsOf = (path: string): Record<string, string> =>
   path === '/login' ? { username: 'grace', password: 'hopper' } : { text: 'planted' };
 
 describeInChromium('pages of other sites, in a browser', () => {
-  let stage: Stage;
+  let sample: SampleWithBrowser;
   let proxy: HttpProxy;
   let others: ForeignServer;
   let app: string;
-  let visitor: Visitor;
+  let user: BrowserUser;
   let page: Page;
   let jar: unknown;
   let rounds = 0;
   beforeAll(async () => {
     others = await ForeignServer.start('https');
-    stage = await Stage.set({ COOKIES_SECURE: 'true', TRUSTED_ORIGINS: others.at('trusted.bank.test') });
-    proxy = await HttpProxy.to(stage.sample.url, 'https');
+    sample = await SampleWithBrowser.start({ COOKIES_SECURE: 'true', TRUSTED_ORIGINS: others.at('trusted.bank.test') });
+    proxy = await HttpProxy.to(sample.url, 'https');
     app = proxy.at('app.bank.test');
   });
   afterAll(async () => {
     await proxy?.close();
     await others?.close();
-    await stage?.strike();
+    await sample?.stop();
   });
   beforeEach(async () => {
-    visitor = await stage.visitor(app, { ignoreHTTPSErrors: true });
-    page = await visitor.signedIn();
-    jar = await visitor.context.cookies();
+    user = await sample.user(app, { ignoreHTTPSErrors: true });
+    page = await user.signedIn();
+    jar = await user.context.cookies();
   });
   afterEach(async () => {
-    await stage.clear();
+    await sample.closeUsers();
   });
 
   async function expectUntouched(): Promise<void> {
-    expect(await visitor.context.cookies()).toEqual(jar);
-    expect((await stage.sessions())[0]).toMatchObject({ generation: 0, last_case: null, revoked_reason: null });
+    expect(await user.context.cookies()).toEqual(jar);
+    expect((await sample.sessions())[0]).toMatchObject({ generation: 0, last_case: null, revoked_reason: null });
     await turnTo(page);
     await writeNote(page, `still here, ${++rounds}`);
-    expect(await stage.database.query("SELECT * FROM note WHERE text = 'planted'")).toEqual([]);
+    expect(await sample.database.query("SELECT * FROM note WHERE text = 'planted'")).toEqual([]);
   }
 
-  const foreign = (host: string) => ForeignPage.open(visitor.context, others.at(host));
+  const foreign = (host: string) => ForeignPage.open(user.context, others.at(host));
 
   it('C03, X01: another site: a form does nothing, because no cookie goes with it, and leaves the jar as it was', async () => {
     const evil = await foreign('evil.test');
@@ -100,6 +100,6 @@ describeInChromium('pages of other sites, in a browser', () => {
     const sibling = await foreign('trusted.bank.test');
     expect(await sibling.submit(`${app}/notes`, { text: 'from a trusted page' })).toMatchObject({ status: 201 });
     expect(await sibling.submit(`${app}/session/logout`)).toMatchObject({ status: 204 });
-    expect(await visitor.context.cookies()).toEqual([]);
+    expect(await user.context.cookies()).toEqual([]);
   });
 });

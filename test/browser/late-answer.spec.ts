@@ -1,21 +1,21 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import type { Page, Route } from 'playwright-core';
 import { describeInChromium } from '../support/chromium.js';
-import { Stage } from '../support/stage.js';
-import { greeting, signInForm, turnTo, writeNote } from '../support/visitor.js';
+import { SampleWithBrowser } from '../support/sample-with-browser.js';
+import { greeting, signInForm, turnTo, writeNote } from '../support/browser-user.js';
 
 describeInChromium('answers that come in another order than they were asked for, in a browser', () => {
-  let stage: Stage;
+  let sample: SampleWithBrowser;
   beforeAll(async () => {
-    stage = await Stage.set();
+    sample = await SampleWithBrowser.start();
   });
-  afterAll(() => stage?.strike());
+  afterAll(() => sample?.stop());
   afterEach(async () => {
-    expect(await stage.clear()).toEqual([]);
+    expect(await sample.closeUsers()).toEqual([]);
   });
 
   it('a note that was written meanwhile stays in the list', async () => {
-    const page = await (await stage.visitor()).signedIn();
+    const page = await (await sample.user()).signedIn();
     const answer = await answerUnderWay(page, '/notes');
     await writeNote(page, 'newer');
     await answer.arrives();
@@ -23,8 +23,8 @@ describeInChromium('answers that come in another order than they were asked for,
   });
 
   it('a device that was signed out meanwhile does not come back', async () => {
-    await (await stage.visitor()).signedIn('grace');
-    const page = await (await stage.visitor()).signedIn('grace');
+    await (await sample.user()).signedIn('grace');
+    const page = await (await sample.user()).signedIn('grace');
     const answer = await answerUnderWay(page, '/session/devices');
     await page.getByRole('button', { name: 'Sign out the others' }).click();
     await page.getByText('One other device was signed out.').waitFor();
@@ -33,7 +33,7 @@ describeInChromium('answers that come in another order than they were asked for,
   });
 
   it.each(['/me', '/notes'])('who signed out meanwhile stays signed out: %s', async path => {
-    const page = await (await stage.visitor()).signedIn();
+    const page = await (await sample.user()).signedIn();
     const answer = await answerUnderWay(page, path);
     await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await signInForm(page).waitFor();

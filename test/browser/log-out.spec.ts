@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { describeInChromium } from '../support/chromium.js';
-import { Stage } from '../support/stage.js';
-import { greeting, signInForm, type Visitor, writeNote } from '../support/visitor.js';
+import { SampleWithBrowser } from '../support/sample-with-browser.js';
+import { greeting, signInForm, type BrowserUser, writeNote } from '../support/browser-user.js';
 
 const SECRET = 'nobody else may read this';
 let notes = 0;
@@ -21,13 +21,13 @@ const contentOf = (page: Page) =>
   );
 
 describeInChromium('log-out, in a browser', () => {
-  let stage: Stage;
+  let sample: SampleWithBrowser;
   beforeAll(async () => {
-    stage = await Stage.set();
+    sample = await SampleWithBrowser.start();
   });
-  afterAll(() => stage?.strike());
+  afterAll(() => sample?.stop());
   afterEach(async () => {
-    expect(await stage.clear()).toEqual([]);
+    expect(await sample.closeUsers()).toEqual([]);
   });
 
   async function expectSignedOut(page: Page): Promise<void> {
@@ -38,13 +38,13 @@ describeInChromium('log-out, in a browser', () => {
       expect(content).not.toContain(text);
   }
 
-  const jarOf = async ({ context }: Visitor) => (await context.cookies()).map(({ name }) => name);
+  const jarOf = async ({ context }: BrowserUser) => (await context.cookies()).map(({ name }) => name);
 
   it('C06, scenario 21: log-out in one tab reaches the others, and the jar is empty', async () => {
-    const visitor = await stage.visitor();
-    const page = await visitor.signedIn();
+    const user = await sample.user();
+    const page = await user.signedIn();
     const note = await writeSecret(page);
-    const [second, third, inside] = [await visitor.open(), await visitor.open(), await visitor.open('/inside')];
+    const [second, third, inside] = [await user.open(), await user.open(), await user.open('/inside')];
     await Promise.all([second, third].map(tab => tab.getByText(note).waitFor()));
     await inside.getByRole('button', { name: 'Refresh' }).waitFor();
 
@@ -53,12 +53,12 @@ describeInChromium('log-out, in a browser', () => {
     await second.getByText('You are signed out.').waitFor();
     await inside.getByText('You are not signed in.').waitFor();
     expect(await inside.getByRole('button', { name: 'Refresh' }).isVisible()).toBe(false);
-    expect(await jarOf(visitor)).toEqual([]);
-    expect((await stage.sessions())[0]).toMatchObject({ revoked_reason: 'logout' });
+    expect(await jarOf(user)).toEqual([]);
+    expect((await sample.sessions())[0]).toMatchObject({ revoked_reason: 'logout' });
   });
 
   it('scenario 16: signing out everywhere ends another browser, too; it hears why when it is used', async () => {
-    const [here, there] = [await stage.visitor(), await stage.visitor()];
+    const [here, there] = [await sample.user(), await sample.user()];
     const [page, elsewhere] = [await here.signedIn(), await there.signedIn()];
     await page.reload();
     await page.getByRole('button', { name: 'Sign out everywhere' }).click();
@@ -71,13 +71,13 @@ describeInChromium('log-out, in a browser', () => {
   });
 
   it('C05: back and forward after log-out show nothing private', async () => {
-    const visitor = await stage.visitor();
-    const page = await visitor.signedIn();
+    const user = await sample.user();
+    const page = await user.signedIn();
     await writeSecret(page);
     await page.getByLabel('New note').fill('half a thought');
     await page.getByRole('link', { name: 'Inside' }).click();
     await page.getByRole('button', { name: 'Refresh' }).waitFor();
-    const other = await visitor.open();
+    const other = await user.open();
     await other.getByRole('button', { name: 'Sign out', exact: true }).first().click();
     await page.getByText('You are not signed in.').waitFor();
 
@@ -92,19 +92,19 @@ describeInChromium('log-out, in a browser', () => {
   });
 
   it('C05: back to the page on which somebody signed out shows nothing private', async () => {
-    const visitor = await stage.visitor();
-    const page = await visitor.signedIn();
+    const user = await sample.user();
+    const page = await user.signedIn();
     await writeSecret(page);
     await page.getByRole('button', { name: 'Sign out', exact: true }).first().click();
     await signInForm(page).waitFor();
-    await page.goto(`${stage.sample.url}/theft`);
+    await page.goto(`${sample.url}/theft`);
     await page.goBack();
     await expectSignedOut(page);
   });
 
   it('C05: a browser that keeps pages in memory keeps none with private content', async () => {
-    const visitor = await stage.visitor();
-    const page = await visitor.signedIn();
+    const user = await sample.user();
+    const page = await user.signedIn();
     const note = await writeSecret(page);
     const turn = (type: string) =>
       page.evaluate(`dispatchEvent(new PageTransitionEvent('${type}', { persisted: true }))`);
@@ -115,7 +115,7 @@ describeInChromium('log-out, in a browser', () => {
     await page.getByText(note).waitFor();
 
     await turn('pagehide');
-    await visitor.context.clearCookies();
+    await user.context.clearCookies();
     await turn('pageshow');
     await expectSignedOut(page);
   });

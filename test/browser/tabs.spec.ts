@@ -3,9 +3,9 @@ import type { Page } from 'playwright-core';
 import { describeInChromium } from '../support/chromium.js';
 import { HttpProxy } from '../support/http-proxy.js';
 import { NAIVE_CLIENT } from '../support/naive-client.js';
-import { Stage } from '../support/stage.js';
+import { SampleWithBrowser } from '../support/sample-with-browser.js';
 import { until } from '../support/until.js';
-import { greeting, turnTo, type Visitor, writeNote } from '../support/visitor.js';
+import { greeting, turnTo, type BrowserUser, writeNote } from '../support/browser-user.js';
 
 const REFRESH = 'POST /session/refresh';
 const TABS = 8;
@@ -33,7 +33,7 @@ interface Outcome {
 
 const CLIENTS = {
   'the client': async () => undefined,
-  'no client and no lock, each 401 refreshes': ({ context }: Visitor) =>
+  'no client and no lock, each 401 refreshes': ({ context }: BrowserUser) =>
     context.route('**/assets/session.js', route =>
       route.fulfill({ contentType: 'text/javascript', body: NAIVE_CLIENT }),
     ),
@@ -47,19 +47,19 @@ class Crowd {
   private constructor(
     private readonly client: Client,
     private readonly proxy: HttpProxy,
-    private readonly visitor: Visitor,
+    private readonly user: BrowserUser,
     private readonly tabs: readonly Page[],
   ) {}
 
-  static async of(client: Client, stage: Stage): Promise<Crowd> {
-    const proxy = await HttpProxy.to(stage.sample.url);
-    const visitor = await stage.visitor(proxy.url);
-    await visitor.context.addInitScript(WATCH);
-    await CLIENTS[client](visitor);
-    const first = await visitor.signedIn();
-    const tabs = [first, ...(await Promise.all(Array.from({ length: TABS - 1 }, () => visitor.open())))];
+  static async of(client: Client, sample: SampleWithBrowser): Promise<Crowd> {
+    const proxy = await HttpProxy.to(sample.url);
+    const user = await sample.user(proxy.url);
+    await user.context.addInitScript(WATCH);
+    await CLIENTS[client](user);
+    const first = await user.signedIn();
+    const tabs = [first, ...(await Promise.all(Array.from({ length: TABS - 1 }, () => user.open())))];
     await Promise.all(tabs.map(tab => greeting(tab).waitFor()));
-    return new Crowd(client, proxy, visitor, tabs);
+    return new Crowd(client, proxy, user, tabs);
   }
 
   /** All tabs are used at the same moment, so that all find the token expired at the same moment; one writes a note. */
@@ -75,8 +75,8 @@ class Crowd {
   async leave(): Promise<Outcome> {
     const notes = await Promise.all(this.tabs.map(tab => tab.locator('.note').allTextContents()));
     const { most, total } = this.proxy.requests(REFRESH);
-    const problems = this.visitor.takeProblems();
-    await this.visitor.context.close();
+    const problems = this.user.takeProblems();
+    await this.user.context.close();
     await this.proxy.close();
     return { problems, notes, written: this.written, refreshes: { most, total } };
   }
@@ -92,15 +92,15 @@ class Crowd {
 }
 
 describeInChromium(`${TABS} tabs of one jar for ${SECONDS} s (BROWSER_TABS_SECONDS)`, () => {
-  let stage: Stage;
+  let sample: SampleWithBrowser;
   let outcomes: Record<Client, Outcome>;
   // At the same time, each in a jar of its own.
   beforeAll(
     async () => {
-      stage = await Stage.set();
+      sample = await SampleWithBrowser.start();
       const clients = Object.keys(CLIENTS) as Client[];
-      const crowds = await Promise.all(clients.map(client => Crowd.of(client, stage)));
-      for (const end = Date.now() + SECONDS * 1_000; Date.now() < end; await stage.pass('11m')) {
+      const crowds = await Promise.all(clients.map(client => Crowd.of(client, sample)));
+      for (const end = Date.now() + SECONDS * 1_000; Date.now() < end; await sample.advance('11m')) {
         await Promise.all(crowds.map(crowd => crowd.use()));
       }
       const left = await Promise.all(crowds.map(crowd => crowd.leave()));
@@ -108,7 +108,7 @@ describeInChromium(`${TABS} tabs of one jar for ${SECONDS} s (BROWSER_TABS_SECON
     },
     (SECONDS + 160) * 1_000,
   );
-  afterAll(() => stage?.strike());
+  afterAll(() => sample?.stop());
 
   it.each(Object.keys(CLIENTS) as Client[])(
     'R04, scenario 5: %s: nobody is logged out, nobody sees an error, and no note is lost',
@@ -121,7 +121,7 @@ describeInChromium(`${TABS} tabs of one jar for ${SECONDS} s (BROWSER_TABS_SECON
   );
 
   it('R04: each jar still has the session that it began with, many generations later', async () => {
-    const sessions = await stage.sessions();
+    const sessions = await sample.sessions();
     expect(sessions).toHaveLength(Object.keys(CLIENTS).length);
     for (const { revoked_reason, generation } of sessions) {
       expect(revoked_reason).toBeNull();

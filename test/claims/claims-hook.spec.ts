@@ -116,7 +116,7 @@ describe.each(PLATFORMS)('F23: the claims hook on %s', platform => {
       expect(await new CookieClient(test.url).logIn('ada')).toMatchObject(refused);
       expect(await client.send('/session/refresh', refresh)).toMatchObject({ ...refused, setCookie: [] });
       answer = () => ({ role: 'user' });
-      await apps.clock.pass('1m');
+      await apps.clock.advance('1m');
       expect((await client.refresh()).status).toBe(200);
       expect(await claimsOf(client)).toEqual({ role: 'user' });
     });
@@ -128,7 +128,7 @@ describe.each(PLATFORMS)('F23: the claims hook on %s', platform => {
       };
       for (let attempt = 0; attempt < 3; attempt++) {
         expect(await client.send('/session/refresh', refresh)).toMatchObject({ status: 500, setCookie: [] });
-        await apps.clock.pass('1m');
+        await apps.clock.advance('1m');
       }
       answer = () => ({ role: 'user' });
       expect((await client.refresh()).status).toBe(200);
@@ -138,7 +138,7 @@ describe.each(PLATFORMS)('F23: the claims hook on %s', platform => {
 
     it('refreshes at once all have the answer of now', async () => {
       const client = await logIn();
-      await apps.clock.pass('1m');
+      await apps.clock.advance('1m');
       answer = async () => ({ role: await Promise.resolve('admin') });
       const answers = await Promise.all(Array.from({ length: 10 }, () => client.sendOnly('/session/refresh', refresh)));
       for (const one of answers) {

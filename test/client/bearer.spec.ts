@@ -9,7 +9,7 @@ import {
 import { ManualTimers, openChannel } from '../support/tabs.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 import { until } from '../support/until.js';
-import { Wire } from '../support/wire.js';
+import { RecordingFetch } from '../support/recording-fetch.js';
 
 const REFRESH = 'POST /session/refresh';
 const aMoment = () => new Promise(resolve => setImmediate(resolve));
@@ -37,7 +37,7 @@ class SlowStorage implements SessionTokenStorage {
 
 describe.each(PLATFORMS)('bearer clients on %s', platform => {
   let test: TestApp;
-  let wire: Wire;
+  let recording: RecordingFetch;
   let storage: SlowStorage;
   let timers: ManualTimers;
   let client: SessionFetch;
@@ -49,13 +49,13 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
   afterAll(() => test?.close());
 
   beforeEach(async () => {
-    wire = new Wire();
+    recording = new RecordingFetch();
     storage = new SlowStorage();
     timers = new ManualTimers();
     ends = [];
     client = open(storage);
     await logIn();
-    wire.take();
+    recording.take();
     test.events.length = 0;
   });
   afterEach(() => clients.splice(0).forEach(each => each.close()));
@@ -66,7 +66,7 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
     const opened = createSessionFetch({
       baseUrl: test.url,
       storage: kept,
-      fetch: wire.fetch,
+      fetch: recording.fetch,
       onSessionEnd,
       environment,
     });
@@ -84,7 +84,7 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
   it('log in, are let in, refresh once for all requests, log out', async () => {
     expect(storage.tokens).toEqual({ accessToken: expect.any(String), refreshToken: expect.any(String) });
     const before = storage.tokens!;
-    await test.pass('11m');
+    await test.advance('11m');
     const answers = await Promise.all(Array.from({ length: 20 }, () => client('/me')));
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
     expect(refreshes()).toBe(1);
@@ -99,7 +99,7 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
   });
 
   it('log out with an access token that has expired, too', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     await client.logOut();
     expect(test.events).toContainEqual(expect.objectContaining({ type: 'session.revoked' }));
   });
@@ -111,15 +111,15 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
   });
 
   it('send no cookies, and the refresh token in the body only', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     await client('/me');
-    expect(wire.requests.map(({ credentials }) => credentials)).toEqual(wire.requests.map(() => 'omit'));
-    const all = wire.requests.map(({ url, headers }) => url + JSON.stringify([...headers])).join();
+    expect(recording.requests.map(({ credentials }) => credentials)).toEqual(recording.requests.map(() => 'omit'));
+    const all = recording.requests.map(({ url, headers }) => url + JSON.stringify([...headers])).join();
     expect(all).not.toContain(storage.tokens!.refreshToken);
   });
 
   it('save the new refresh token before the new access token is used', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     let finishSaving!: () => void;
     let isSaving = false;
     storage.saving = () => {
@@ -129,34 +129,34 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
     const answer = client('/me');
     await until(async () => isSaving);
     await aMoment();
-    expect(wire.sent).toEqual(['GET /me', REFRESH]);
+    expect(recording.sent).toEqual(['GET /me', REFRESH]);
     finishSaving();
     expect((await answer).status).toBe(200);
-    expect(wire.sent).toEqual(['GET /me', REFRESH, 'GET /me']);
-    expect(wire.requests.at(-1)!.headers.get('authorization')).toBe(`Bearer ${storage.tokens!.accessToken}`);
+    expect(recording.sent).toEqual(['GET /me', REFRESH, 'GET /me']);
+    expect(recording.requests.at(-1)!.headers.get('authorization')).toBe(`Bearer ${storage.tokens!.accessToken}`);
   });
 
   it('do not use a new access token whose refresh token cannot be saved; the next request starts again', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     const full = new Error('no space left');
     storage.saving = () => Promise.reject(full);
     const before = storage.tokens;
     await expect(client('/me')).rejects.toBe(full);
-    expect(wire.take()).toEqual(['GET /me', REFRESH]);
+    expect(recording.take()).toEqual(['GET /me', REFRESH]);
     expect(storage.tokens).toBe(before);
-    await test.pass('31s');
+    await test.advance('31s');
     storage.saving = async () => undefined;
     expect((await client('/me')).status).toBe(200);
     expect(ends).toEqual([]);
   });
 
   it('drop an answer that comes after the refresh was given up', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     const pending: (() => void)[] = [];
     let arrived = 0;
-    wire.between = async (request, pass) => {
+    recording.between = async (request, forward) => {
       // A fetch that does not heed the signal: the server has answered, and the answer is late.
-      const response = await pass(new Request(request, { signal: null }));
+      const response = await forward(new Request(request, { signal: null }));
       if (!request.url.endsWith('/refresh')) return response;
       arrived++;
       await new Promise<void>(resolve => pending.push(resolve));
@@ -164,26 +164,26 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
     };
     const first = client('/me').catch((error: Error) => error.name);
     await until(async () => arrived === 1);
-    timers.pass(10_000);
+    timers.advance(10_000);
     expect(await first).toBe('TimeoutError');
-    wire.between = undefined;
-    await test.pass('31s');
+    recording.between = undefined;
+    await test.advance('31s');
     expect((await client('/me')).status).toBe(200);
     const kept = storage.tokens;
     pending.forEach(release => release());
     await aMoment();
     await aMoment();
     expect(storage.tokens).toBe(kept);
-    await test.pass('11m');
+    await test.advance('11m');
     expect((await client('/me')).status).toBe(200);
     expect(ends).toEqual([]);
   });
 
   it('drop an answer when other tokens have been saved meanwhile: those of another process, or another login', async () => {
-    await test.pass('11m');
-    const held = wire.hold('/refresh');
+    await test.advance('11m');
+    const held = recording.hold('/refresh');
     const answer = client('/me');
-    await until(async () => wire.sent.includes(REFRESH));
+    await until(async () => recording.sent.includes(REFRESH));
     const other = new SlowStorage();
     await logIn(open(other), 'grace');
     storage.tokens = other.tokens;
@@ -193,12 +193,12 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
   });
 
   it('do not save what a refresh brings after they have logged out', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     let answered!: () => void;
     const late = new Promise<void>(resolve => (answered = resolve));
     let isAnswered = false;
-    wire.between = async (request, pass) => {
-      const response = await pass(request);
+    recording.between = async (request, forward) => {
+      const response = await forward(request);
       if (!request.url.endsWith('/refresh')) return response;
       isAnswered = true;
       await late;
@@ -229,9 +229,9 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
 
   it('keep the tokens of a new login when a request of the former session is refused', async () => {
     await test.sessions.logOut((await session()).sessionId);
-    const held = wire.hold('/me');
+    const held = recording.hold('/me');
     const answer = client('/me');
-    await until(async () => wire.sent.length === 2);
+    await until(async () => recording.sent.length === 2);
     const other = new SlowStorage();
     await logIn(open(other));
     storage.tokens = other.tokens;

@@ -1,15 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createSessionFetch, type SessionEnd, type SessionFetch } from 'nestjs-jwt-session/client';
-import { Browser } from '../support/browser.js';
+import { CookieJarClient } from '../support/cookie-jar-client.js';
 import { ManualTimers } from '../support/tabs.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
-import { Wire } from '../support/wire.js';
+import { RecordingFetch } from '../support/recording-fetch.js';
 
 const REFRESH = 'POST /session/refresh';
 
 describe.each(PLATFORMS)('a refresh that fails on %s', platform => {
   let test: TestApp;
-  let wire: Wire;
+  let recording: RecordingFetch;
   let page: SessionFetch;
   let timers: ManualTimers;
   const ends: SessionEnd[] = [];
@@ -19,15 +19,15 @@ describe.each(PLATFORMS)('a refresh that fails on %s', platform => {
   afterAll(() => test?.close());
 
   beforeEach(async () => {
-    const browser = new Browser(test.url);
+    const browser = new CookieJarClient(test.url);
     await browser.logIn('ada');
-    await test.pass('11m');
-    wire = new Wire(browser);
+    await test.advance('11m');
+    recording = new RecordingFetch(browser);
     timers = new ManualTimers();
     ends.length = 0;
     page = createSessionFetch({
       baseUrl: test.url,
-      fetch: wire.fetch,
+      fetch: recording.fetch,
       environment: { after: timers.after },
       onSessionEnd: end => ends.push(end),
     });
@@ -36,12 +36,12 @@ describe.each(PLATFORMS)('a refresh that fails on %s', platform => {
 
   /** What becomes of refreshes. */
   function refreshes(answer: (request: Request) => Promise<Response>): void {
-    wire.between = (request, pass) => (request.url.endsWith('/refresh') ? answer(request) : pass(request));
+    recording.between = (request, forward) => (request.url.endsWith('/refresh') ? answer(request) : forward(request));
   }
 
   /** No session has ended, and the next request finds a network that works. */
   async function expectToLiveOn(): Promise<void> {
-    wire.between = undefined;
+    recording.between = undefined;
     expect((await page('/me')).status).toBe(200);
     expect(ends).toEqual([]);
     expect(timers.size).toBe(0);
@@ -65,7 +65,7 @@ describe.each(PLATFORMS)('a refresh that fails on %s', platform => {
     const response = await page('/me');
     expect(response.status).toBe(401);
     expect(await response.json()).toMatchObject({ errorCode: 'access_token_expired' });
-    expect(wire.take()).toEqual(['GET /me', REFRESH]);
+    expect(recording.take()).toEqual(['GET /me', REFRESH]);
     await expectToLiveOn();
   });
 
@@ -80,14 +80,14 @@ describe.each(PLATFORMS)('a refresh that fails on %s', platform => {
     );
     const answer = page('/me').catch((error: Error) => error.name);
     await until(() => signal !== undefined);
-    timers.pass(9_999);
+    timers.advance(9_999);
     expect(signal!.aborted).toBe(false);
-    timers.pass(1);
+    timers.advance(1);
     expect(signal!.aborted).toBe(true);
     expect(await answer).toBe('TimeoutError');
-    expect(wire.take()).toEqual(['GET /me', REFRESH]);
+    expect(recording.take()).toEqual(['GET /me', REFRESH]);
     await expectToLiveOn();
-    expect(wire.sent).toEqual(['GET /me', REFRESH, 'GET /me']);
+    expect(recording.sent).toEqual(['GET /me', REFRESH, 'GET /me']);
   });
 
   it('because its answer never comes to an end is aborted as well', async () => {
@@ -98,7 +98,7 @@ describe.each(PLATFORMS)('a refresh that fails on %s', platform => {
     });
     const answer = page('/me').catch((error: Error) => error.name);
     await until(() => isAnswered);
-    timers.pass(10_000);
+    timers.advance(10_000);
     expect(await answer).toBe('TimeoutError');
     await expectToLiveOn();
   });

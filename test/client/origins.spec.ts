@@ -2,9 +2,9 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createSessionFetch, type SessionEnd, type SessionFetch } from 'nestjs-jwt-session/client';
-import { Browser } from '../support/browser.js';
+import { CookieJarClient } from '../support/cookie-jar-client.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
-import { Wire } from '../support/wire.js';
+import { RecordingFetch } from '../support/recording-fetch.js';
 
 /** Another server, which answers as ours might, to see what it can come by. */
 class Stranger {
@@ -32,8 +32,8 @@ class Stranger {
 
 describe.each(PLATFORMS)('where the client sends what, on %s', platform => {
   let test: TestApp;
-  let browser: Browser;
-  let wire: Wire;
+  let browser: CookieJarClient;
+  let recording: RecordingFetch;
   let page: SessionFetch;
   let ends: SessionEnd[];
   const strangers: Stranger[] = [];
@@ -50,8 +50,8 @@ describe.each(PLATFORMS)('where the client sends what, on %s', platform => {
       .join('; ');
 
   beforeEach(async () => {
-    browser = new Browser(test.url);
-    wire = new Wire(browser);
+    browser = new CookieJarClient(test.url);
+    recording = new RecordingFetch(browser);
     ends = [];
     const document = {
       get cookie() {
@@ -60,7 +60,7 @@ describe.each(PLATFORMS)('where the client sends what, on %s', platform => {
     };
     const environment = { document, location: { href: `${test.url}/home` } };
     const onSessionEnd = (end: SessionEnd) => void ends.push(end);
-    page = createSessionFetch({ baseUrl: '/', fetch: wire.fetch, onSessionEnd, environment });
+    page = createSessionFetch({ baseUrl: '/', fetch: recording.fetch, onSessionEnd, environment });
     await browser.logIn('ada');
   });
   afterEach(() => {
@@ -74,22 +74,22 @@ describe.each(PLATFORMS)('where the client sends what, on %s', platform => {
     return { stranger, address: stranger.start() };
   }
 
-  const csrfSent = () => wire.requests.map(({ method, headers }) => [method, headers.has('x-csrf-token')]);
+  const csrfSent = () => recording.requests.map(({ method, headers }) => [method, headers.has('x-csrf-token')]);
 
   it('F9: unsafe requests carry the CSRF token of the cookie, also the refresh and the log-out', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     expect((await page('/act', { method: 'post' })).status).toBe(200);
     expect((await page('/session/logout-others', { method: 'POST' })).status).toBe(200);
     await page.logOut();
     expect(browser.cookies).toEqual([]);
-    expect(csrfSent()).toEqual(wire.requests.map(() => ['POST', true]));
+    expect(csrfSent()).toEqual(recording.requests.map(() => ['POST', true]));
   });
 
   it('F9: safe ones do not, and none where there is no cookie', async () => {
     await page('/me');
     await page('/me', { method: 'HEAD' });
     browser.cookies = [];
-    const { fetch } = wire;
+    const { fetch } = recording;
     const plain = createSessionFetch({ baseUrl: test.url, fetch, environment: { document: { cookie: 'theme=dark' } } });
     await plain('/act', { method: 'POST' });
     expect(csrfSent()).toEqual([
@@ -104,7 +104,7 @@ describe.each(PLATFORMS)('where the client sends what, on %s', platform => {
     async errorCode => {
       const { stranger, address } = start(errorCode);
       const elsewhere = await address;
-      const bearer = createSessionFetch({ baseUrl: test.url, fetch: wire.fetch, storage: fullStorage() });
+      const bearer = createSessionFetch({ baseUrl: test.url, fetch: recording.fetch, storage: fullStorage() });
       for (const client of [page, bearer]) {
         for (const input of [`${elsewhere}/me`, new URL(elsewhere), elsewhere.replace('http:', '')]) {
           expect((await client(input, { method: 'POST', body: 'text' })).status).toBe(401);
@@ -112,8 +112,10 @@ describe.each(PLATFORMS)('where the client sends what, on %s', platform => {
         expect((await client(new Request(elsewhere, { headers: { 'x-own': 'kept' } }))).status).toBe(401);
       }
       expect(stranger.requests.length).toBe(8);
-      expect(wire.sent.length).toBe(8);
-      expect(wire.requests.map(({ credentials }) => credentials)).toEqual(wire.requests.map(() => 'same-origin'));
+      expect(recording.sent.length).toBe(8);
+      expect(recording.requests.map(({ credentials }) => credentials)).toEqual(
+        recording.requests.map(() => 'same-origin'),
+      );
       const headers = stranger.requests.flatMap(request => Object.keys(request.headers));
       expect(headers.filter(name => /csrf|authorization|session/.test(name))).toEqual([]);
       expect(stranger.requests.at(-1)!.headers['x-own']).toBe('kept');
@@ -126,36 +128,41 @@ describe.each(PLATFORMS)('where the client sends what, on %s', platform => {
     async errorCode => {
       const { stranger, address } = start(errorCode);
       const elsewhere = await address;
-      wire.between = async request => fetch(elsewhere, { method: request.method });
+      recording.between = async request => fetch(elsewhere, { method: request.method });
       expect((await page('/me')).status).toBe(401);
       expect(stranger.requests.length).toBe(1);
-      expect(wire.sent).toEqual(['GET /me']);
+      expect(recording.sent).toEqual(['GET /me']);
       expect(ends).toEqual([]);
     },
   );
 
   it('no redirect is followed with a refresh token', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     await page('/me');
     await page.logOut();
-    const posts = wire.requests.filter(({ url }) => url.includes('/session/'));
+    const posts = recording.requests.filter(({ url }) => url.includes('/session/'));
     expect(posts.map(({ redirect }) => redirect)).toEqual(['error', 'error']);
   });
 
   it('a request with an Authorization header of its own is not of the session', async () => {
     const response = await page('/me', { headers: { authorization: 'Bearer junk' } });
     expect(await response.json()).toMatchObject({ errorCode: 'access_token_invalid' });
-    expect(wire.sent).toEqual(['GET /me']);
+    expect(recording.sent).toEqual(['GET /me']);
   });
 
   it('cookies go to a server of another origin only if that is the baseUrl; what the caller says counts', async () => {
     const location = { href: 'https://app.example.com/' };
-    const app = createSessionFetch({ baseUrl: test.url, fetch: wire.fetch, environment: { location } });
+    const app = createSessionFetch({ baseUrl: test.url, fetch: recording.fetch, environment: { location } });
     await app('/me');
     await app('/me', { credentials: 'omit' });
     await app(new Request(`${test.url}/me`, { credentials: 'omit' }));
     await page('/me');
-    expect(wire.requests.map(({ credentials }) => credentials)).toEqual(['include', 'omit', 'omit', 'same-origin']);
+    expect(recording.requests.map(({ credentials }) => credentials)).toEqual([
+      'include',
+      'omit',
+      'omit',
+      'same-origin',
+    ]);
   });
 
   it.each(['', 'example.com', '/relative', 'file:///home', 'data:text/plain,x'])(

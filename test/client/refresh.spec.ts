@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Body, Controller, Post, UseGuards } from '@nestjs/common';
 import { SessionGuard } from 'nestjs-jwt-session';
 import { createSessionFetch, type SessionFetch } from 'nestjs-jwt-session/client';
-import { Browser } from '../support/browser.js';
+import { CookieJarClient } from '../support/cookie-jar-client.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
-import { Wire } from '../support/wire.js';
+import { RecordingFetch } from '../support/recording-fetch.js';
 
 const REFRESH = 'POST /session/refresh';
 const TEXT = '{"text":"hello"}';
@@ -21,7 +21,7 @@ class EchoController {
 
 describe.each(PLATFORMS)('the client refreshes on %s', platform => {
   let test: TestApp;
-  let wire: Wire;
+  let recording: RecordingFetch;
   let page: SessionFetch;
   beforeAll(async () => {
     test = await startTestApp({ platform, controllers: [EchoController] });
@@ -29,10 +29,10 @@ describe.each(PLATFORMS)('the client refreshes on %s', platform => {
   afterAll(() => test?.close());
 
   beforeEach(async () => {
-    wire = new Wire(new Browser(test.url));
-    page = createSessionFetch({ baseUrl: test.url, fetch: wire.fetch });
+    recording = new RecordingFetch(new CookieJarClient(test.url));
+    page = createSessionFetch({ baseUrl: test.url, fetch: recording.fetch });
     expect((await post('/login', JSON.stringify({ userId: 'ada' }))).status).toBe(200);
-    wire.take();
+    recording.take();
     test.events.length = 0;
   });
   afterEach(() => page.close());
@@ -44,38 +44,38 @@ describe.each(PLATFORMS)('the client refreshes on %s', platform => {
 
   it('not at all while the access token is good', async () => {
     expect(await (await page('/me')).json()).toMatchObject({ userId: 'ada' });
-    expect(wire.sent).toEqual(['GET /me']);
+    expect(recording.sent).toEqual(['GET /me']);
   });
 
   it('once after it has expired, and repeats the request once', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     const response = await page('/me');
     expect(response.status).toBe(200);
     expect(await response.json()).toMatchObject({ userId: 'ada' });
-    expect(wire.take()).toEqual(['GET /me', REFRESH, 'GET /me']);
+    expect(recording.take()).toEqual(['GET /me', REFRESH, 'GET /me']);
     expect((await page('/me')).status).toBe(200);
-    expect(wire.sent).toEqual(['GET /me']);
+    expect(recording.sent).toEqual(['GET /me']);
   });
 
   it('once when it is no longer valid: its key is distrusted', async () => {
     await test.sessions.rotateKeys({ distrust: true });
     expect((await page('/me')).status).toBe(200);
-    expect(wire.sent).toEqual(['GET /me', REFRESH, 'GET /me']);
+    expect(recording.sent).toEqual(['GET /me', REFRESH, 'GET /me']);
   });
 
   it('once for 20 parallel requests', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     const responses = await Promise.all(Array.from({ length: 20 }, () => page('/me')));
     expect(responses.map(({ status }) => status)).toEqual(responses.map(() => 200));
     expect(refreshes()).toBe(1);
   });
 
   it('not again for an answer that comes after the refresh which it would have asked for', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     let letThrough!: () => void;
     const late = new Promise<void>(resolve => (letThrough = resolve));
-    wire.between = async (request, pass) => {
-      const response = await pass(request);
+    recording.between = async (request, forward) => {
+      const response = await forward(request);
       if (request.headers.has('x-late') && response.status === 401) await late;
       return response;
     };
@@ -87,15 +87,15 @@ describe.each(PLATFORMS)('the client refreshes on %s', platform => {
   });
 
   it('and repeats a request as it was, whatever its caller changes meanwhile', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     const headers = new Headers({ ...JSON_TYPE, 'x-mine': 'yes' });
     const init = { method: 'POST', headers, body: TEXT };
     const answer = page(new URL('/act', test.url), init);
     headers.set('x-mine', 'no');
     init.method = 'DELETE';
     expect((await answer).status).toBe(200);
-    expect(wire.sent).toEqual(['POST /act', REFRESH, 'POST /act']);
-    expect(wire.requests.at(-1)!.headers.get('x-mine')).toBe('yes');
+    expect(recording.sent).toEqual(['POST /act', REFRESH, 'POST /act']);
+    expect(recording.requests.at(-1)!.headers.get('x-mine')).toBe('yes');
   });
 
   it.each([
@@ -105,7 +105,7 @@ describe.each(PLATFORMS)('the client refreshes on %s', platform => {
     ['a form', () => new URLSearchParams({ text: 'hello' })],
     ['a blob', () => new Blob([TEXT])],
   ])('and repeats a request whose body is %s', async (_, make) => {
-    await test.pass('11m');
+    await test.advance('11m');
     const body = make();
     const headers: Record<string, string> = body instanceof URLSearchParams ? {} : JSON_TYPE;
     const response = await page('/echo', { method: 'POST', headers, body });
@@ -121,32 +121,32 @@ describe.each(PLATFORMS)('the client refreshes on %s', platform => {
     ],
     ['the stream of a Request', () => page(new Request(`${test.url}/act`, streaming()))],
   ])('but does not repeat a request whose body is %s: its caller gets the 401', async (_, send) => {
-    await test.pass('11m');
+    await test.advance('11m');
     const response = await send();
     expect(response.status).toBe(401);
     expect(await response.json()).toMatchObject({ errorCode: 'access_token_expired' });
-    expect(wire.take()).toEqual(['POST /act', REFRESH]);
+    expect(recording.take()).toEqual(['POST /act', REFRESH]);
     expect((await page('/me')).status).toBe(200);
-    expect(wire.sent).toEqual(['GET /me']);
+    expect(recording.sent).toEqual(['GET /me']);
   });
 
   it('and repeats a Request without a body', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     expect((await page(new Request(`${test.url}/me`))).status).toBe(200);
     expect((await page(new Request(`${test.url}/act`, { method: 'POST' }))).status).toBe(200);
-    await test.pass('11m');
+    await test.advance('11m');
     expect((await page(new Request(`${test.url}/act`, { method: 'POST' }))).status).toBe(200);
   });
 
   it('never in a loop: a repeated request that is refused again is the answer', async () => {
     const refused = () => Response.json({ errorCode: 'access_token_expired' }, { status: 401 });
-    wire.between = async (request, pass) => (request.url.endsWith('/me') ? refused() : pass(request));
+    recording.between = async (request, forward) => (request.url.endsWith('/me') ? refused() : forward(request));
     expect((await page('/me')).status).toBe(401);
-    expect(wire.take()).toEqual(['GET /me', REFRESH, 'GET /me']);
+    expect(recording.take()).toEqual(['GET /me', REFRESH, 'GET /me']);
     // With a refresh of another request in between, too.
     const answers = await Promise.all(Array.from({ length: 5 }, () => page('/me')));
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 401));
-    expect(wire.sent.length).toBeLessThanOrEqual(5 * 3 + 2);
+    expect(recording.sent.length).toBeLessThanOrEqual(5 * 3 + 2);
   });
 
   it('not for other refusals: 401 of something else, 403, 404', async () => {
@@ -158,21 +158,21 @@ describe.each(PLATFORMS)('the client refreshes on %s', platform => {
       new Response('Unauthorized', { status: 401 }),
     ];
     for (const answer of answers) {
-      wire.between = async () => answer;
+      recording.between = async () => answer;
       expect(await page('/me')).toBe(answer);
       expect(answer.bodyUsed).toBe(false);
     }
-    expect(wire.sent).toEqual(answers.map(() => 'GET /me'));
+    expect(recording.sent).toEqual(answers.map(() => 'GET /me'));
   });
 
   it("and heeds the caller's signal while it refreshes; the refresh goes on for others", async () => {
-    await test.pass('11m');
-    const held = wire.hold('/refresh');
+    await test.advance('11m');
+    const held = recording.hold('/refresh');
     const controller = new AbortController();
     const given = page('/me', { signal: controller.signal });
     const other = page('/me');
     const why = new Error('no longer of interest');
-    while (!wire.sent.includes(REFRESH)) await new Promise(resolve => setImmediate(resolve));
+    while (!recording.sent.includes(REFRESH)) await new Promise(resolve => setImmediate(resolve));
     controller.abort(why);
     await expect(given).rejects.toBe(why);
     held.release();
@@ -191,13 +191,13 @@ describe.each(PLATFORMS)('the client below a prefix on %s', platform => {
   afterAll(() => test?.close());
 
   it.each(['/api', '/api/'])('finds the routes with baseUrl ending in %s', async path => {
-    const wire = new Wire(new Browser(test.url));
-    const page = createSessionFetch({ baseUrl: `${test.url}${path}`, sessionPath: 'auth', fetch: wire.fetch });
+    const recording = new RecordingFetch(new CookieJarClient(test.url));
+    const page = createSessionFetch({ baseUrl: `${test.url}${path}`, sessionPath: 'auth', fetch: recording.fetch });
     const body = new URLSearchParams({ userId: 'ada' });
     expect((await page('login', { method: 'POST', body })).status).toBe(200);
-    await test.pass('11m');
+    await test.advance('11m');
     expect((await page('me')).status).toBe(200);
-    expect(wire.sent).toEqual(['POST /api/login', 'GET /api/me', 'POST /api/auth/refresh', 'GET /api/me']);
+    expect(recording.sent).toEqual(['POST /api/login', 'GET /api/me', 'POST /api/auth/refresh', 'GET /api/me']);
     await page.logOut();
     expect((await page('/api/me')).status).toBe(401);
   });

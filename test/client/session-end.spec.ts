@@ -1,14 +1,14 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createSessionFetch, type SessionEnd, type SessionFetch } from 'nestjs-jwt-session/client';
-import { Browser } from '../support/browser.js';
+import { CookieJarClient } from '../support/cookie-jar-client.js';
 import { openChannel } from '../support/tabs.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 import { until } from '../support/until.js';
-import { Wire } from '../support/wire.js';
+import { RecordingFetch } from '../support/recording-fetch.js';
 
 describe.each(PLATFORMS)('the end of a session on %s', platform => {
   let test: TestApp;
-  let browser: Browser;
+  let browser: CookieJarClient;
   let tabs: SessionFetch[] = [];
   /** What each tab was told. */
   let told: SessionEnd[][];
@@ -18,17 +18,17 @@ describe.each(PLATFORMS)('the end of a session on %s', platform => {
   afterAll(() => test?.close());
 
   beforeEach(async () => {
-    browser = new Browser(test.url);
+    browser = new CookieJarClient(test.url);
     told = [];
     await browser.logIn('ada');
   });
   afterEach(() => tabs.splice(0).forEach(tab => tab.close()));
 
-  function open(wire = new Wire(browser), baseUrl = test.url): SessionFetch {
+  function open(recording = new RecordingFetch(browser), baseUrl = test.url): SessionFetch {
     const heard: SessionEnd[] = [];
     told.push(heard);
     const onSessionEnd = (end: SessionEnd) => void heard.push(end);
-    const tab = createSessionFetch({ baseUrl, fetch: wire.fetch, onSessionEnd, environment: { openChannel } });
+    const tab = createSessionFetch({ baseUrl, fetch: recording.fetch, onSessionEnd, environment: { openChannel } });
     tabs.push(tab);
     return tab;
   }
@@ -66,7 +66,7 @@ describe.each(PLATFORMS)('the end of a session on %s', platform => {
 
   it('is told where the refresh learns of it, too, and the caller gets the 401', async () => {
     const [first] = [open(), open()];
-    await test.pass('31d');
+    await test.advance('31d');
     expect((await first('/me')).status).toBe(401);
     await all();
     expect(told).toEqual([[{ reason: 'session_expired' }], [{ reason: 'session_expired' }]]);
@@ -74,13 +74,13 @@ describe.each(PLATFORMS)('the end of a session on %s', platform => {
 
   it('by theft is told with its class', async () => {
     const [first] = [open(), open()];
-    const thief = new Browser(test.url);
+    const thief = new CookieJarClient(test.url);
     thief.cookies = [...browser.cookies];
     for (let generation = 0; generation < 3; generation++) {
-      await test.pass('1m');
+      await test.advance('1m');
       await thief.post('/session/refresh');
     }
-    await test.pass('11m');
+    await test.advance('11m');
     expect((await first('/me')).status).toBe(401);
     await all();
     const end = { reason: 'token_theft_detected', class: 'stale' };
@@ -99,7 +99,7 @@ describe.each(PLATFORMS)('the end of a session on %s', platform => {
     browser.cookies = browser.cookies.map(cookie =>
       cookie.name.includes('refresh') ? { ...cookie, value: 'junk' } : cookie,
     );
-    await test.pass('11m');
+    await test.advance('11m');
     await tab('/me');
     expect(told).toEqual([[{ reason: 'refresh_token_invalid' }]]);
   });
@@ -116,11 +116,11 @@ describe.each(PLATFORMS)('the end of a session on %s', platform => {
   });
 
   it('is not told of a request that was sent without a session, when one has begun before its answer', async () => {
-    const wire = new Wire(browser);
-    const tab = open(wire);
+    const recording = new RecordingFetch(browser);
+    const tab = open(recording);
     await tab.logOut();
     told[0]!.length = 0;
-    const late = wire.holdAnswer('/me');
+    const late = recording.holdAnswer('/me');
     const answer = tab('/me');
     expect(await logIn(tab)).toBe(200);
     late.release();
@@ -129,9 +129,9 @@ describe.each(PLATFORMS)('the end of a session on %s', platform => {
   });
 
   it('is not told again by a late answer to what was sent with it, when another one has begun meanwhile', async () => {
-    const wire = new Wire(browser);
-    const tab = open(wire);
-    const late = wire.holdAnswer('/me?late');
+    const recording = new RecordingFetch(browser);
+    const tab = open(recording);
+    const late = recording.holdAnswer('/me?late');
     await test.sessions.logOutAll('ada');
     const answer = tab('/me?late');
     expect((await tab('/me')).status).toBe(401);
@@ -152,20 +152,20 @@ describe.each(PLATFORMS)('the end of a session on %s', platform => {
   });
 
   it('has not come where log-out does not reach the server, or is refused', async () => {
-    const wire = new Wire(browser);
-    const tab = open(wire);
+    const recording = new RecordingFetch(browser);
+    const tab = open(recording);
     const error = new TypeError('fetch failed');
-    wire.between = () => Promise.reject(error);
+    recording.between = () => Promise.reject(error);
     await expect(tab.logOut()).rejects.toBe(error);
-    wire.between = async () => new Response(null, { status: 503 });
+    recording.between = async () => new Response(null, { status: 503 });
     await expect(tab.logOut()).rejects.toThrow('503');
-    wire.between = undefined;
+    recording.between = undefined;
     expect((await tab('/me')).status).toBe(200);
     expect(told).toEqual([[]]);
   });
 
   it('is nothing to applications at other addresses, nor to tabs that have closed', async () => {
-    open(new Wire(browser), `${test.url}/other`);
+    open(new RecordingFetch(browser), `${test.url}/other`);
     open().close();
     const closed = tabs[1]!;
     const last = open();
@@ -181,7 +181,7 @@ describe.each(PLATFORMS)('the end of a session on %s', platform => {
     const heard: string[] = [];
     const make = (name: string) => {
       const onSessionEnd = ({ reason }: SessionEnd) => void heard.push(`${name}: ${reason}`);
-      const tab = createSessionFetch({ baseUrl: test.url, fetch: new Wire(browser).fetch, onSessionEnd });
+      const tab = createSessionFetch({ baseUrl: test.url, fetch: new RecordingFetch(browser).fetch, onSessionEnd });
       tabs.push(tab);
       return tab;
     };

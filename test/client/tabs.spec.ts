@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createSessionFetch, type SessionEnvironment, type SessionFetch } from 'nestjs-jwt-session/client';
-import { Browser } from '../support/browser.js';
+import { CookieJarClient } from '../support/cookie-jar-client.js';
 import { FakeLocks, ManualTimers } from '../support/tabs.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-import { Wire } from '../support/wire.js';
+import { RecordingFetch } from '../support/recording-fetch.js';
 
 const REFRESH = 'POST /session/refresh';
 const refused = () => Response.json({ errorCode: 'access_token_expired' }, { status: 401 });
@@ -11,7 +11,7 @@ const aMoment = () => new Promise(resolve => setImmediate(resolve));
 
 describe('tabs of one jar', () => {
   let test: TestApp;
-  let browser: Browser;
+  let browser: CookieJarClient;
   let tabs: SessionFetch[] = [];
   beforeAll(async () => {
     test = await startTestApp();
@@ -19,18 +19,18 @@ describe('tabs of one jar', () => {
   afterAll(() => test?.close());
 
   beforeEach(async () => {
-    browser = new Browser(test.url);
+    browser = new CookieJarClient(test.url);
     await browser.logIn('ada');
-    await test.pass('11m');
+    await test.advance('11m');
     test.events.length = 0;
   });
   afterEach(() => tabs.splice(0).forEach(tab => tab.close()));
 
-  function open(environment: Partial<SessionEnvironment>): { wire: Wire; tab: SessionFetch } {
-    const wire = new Wire(browser);
-    const tab = createSessionFetch({ baseUrl: test.url, fetch: wire.fetch, environment });
+  function open(environment: Partial<SessionEnvironment>): { recording: RecordingFetch; tab: SessionFetch } {
+    const recording = new RecordingFetch(browser);
+    const tab = createSessionFetch({ baseUrl: test.url, fetch: recording.fetch, environment });
     tabs.push(tab);
-    return { wire, tab };
+    return { recording, tab };
   }
 
   const refreshes = () => test.events.filter(({ type }) => /refreshed|replayed/.test(type)).length;
@@ -42,7 +42,7 @@ describe('tabs of one jar', () => {
     const locks = new FakeLocks();
     const opened = Array.from({ length: 8 }, () => open({ locks }));
     // Until all others wait for it: one that is refused later has nobody to wait for, and refreshes.
-    opened.forEach(({ wire }) => refreshOnce(wire, () => locks.waiting === opened.length - 1));
+    opened.forEach(({ recording }) => refreshOnce(recording, () => locks.waiting === opened.length - 1));
     expect(await all(opened)).toEqual(Array.from({ length: 16 }, () => 200));
     expect(refreshes()).toBe(1);
   });
@@ -53,7 +53,7 @@ describe('tabs of one jar', () => {
     expect(refreshes()).toBeGreaterThan(1);
     expect(refreshes()).toBeLessThanOrEqual(8);
     expect(test.events.filter(({ type }) => type === 'session.theft')).toEqual([]);
-    await test.pass('31m');
+    await test.advance('31m');
     expect(await all(opened)).toEqual(Array.from({ length: 16 }, () => 200));
   });
 
@@ -97,7 +97,7 @@ describe('tabs of one jar', () => {
     Object.defineProperty(globalThis, 'location', { value: { href: `${test.url}/home` }, configurable: true });
     Object.defineProperty(globalThis, 'navigator', { value: { locks: { request } }, configurable: true });
     try {
-      const tab = createSessionFetch({ baseUrl: '/', fetch: new Wire(browser).fetch });
+      const tab = createSessionFetch({ baseUrl: '/', fetch: new RecordingFetch(browser).fetch });
       tabs.push(tab);
       expect((await tab('/me')).status).toBe(200);
       expect(names).toEqual([`nestjs-jwt-session ${test.url}/`]);
@@ -111,26 +111,26 @@ describe('tabs of one jar', () => {
   it('do not rely on another that has failed: the waiting one refreshes then', async () => {
     const locks = new FakeLocks();
     const [first, second] = [open({ locks }), open({ locks })];
-    first.wire.between = async (request, pass) => {
-      if (!request.url.endsWith('/refresh')) return pass(request);
+    first.recording.between = async (request, forward) => {
+      if (!request.url.endsWith('/refresh')) return forward(request);
       while (locks.waiting === 0) await aMoment();
       throw new TypeError('no network');
     };
     const refreshing = first.tab('/me');
-    while (!first.wire.sent.includes(REFRESH)) await aMoment();
+    while (!first.recording.sent.includes(REFRESH)) await aMoment();
     const [failed, answer] = await Promise.allSettled([refreshing, second.tab('/me')]);
     expect(failed.status).toBe('rejected');
     expect(answer).toMatchObject({ status: 'fulfilled', value: { status: 200 } });
-    expect(second.wire.sent).toEqual(['GET /me', 'GET /me', REFRESH, 'GET /me']);
+    expect(second.recording.sent).toEqual(['GET /me', 'GET /me', REFRESH, 'GET /me']);
   });
 
   it('do not refresh again for a late answer after another has refreshed', async () => {
     const locks = new FakeLocks();
-    const { wire, tab } = open({ locks });
+    const { recording, tab } = open({ locks });
     let letThrough!: () => void;
     const late = new Promise<void>(resolve => (letThrough = resolve));
-    wire.between = async (request, pass) => {
-      const response = await pass(request);
+    recording.between = async (request, forward) => {
+      const response = await forward(request);
       if (request.headers.has('x-late') && response.status === 401) await late;
       return response;
     };
@@ -143,34 +143,34 @@ describe('tabs of one jar', () => {
     expect((await answer).status).toBe(200);
     letThrough();
     expect((await slow).status).toBe(200);
-    expect(wire.sent).not.toContain(REFRESH);
+    expect(recording.sent).not.toContain(REFRESH);
   });
 
   it('never loop, not even where refreshes of other tabs alternate with refusals', async () => {
     const locks = new FakeLocks();
-    const { wire, tab } = open({ locks });
-    wire.between = async (request, pass) => (request.url.endsWith('/me') ? refused() : pass(request));
+    const { recording, tab } = open({ locks });
+    recording.between = async (request, forward) => (request.url.endsWith('/me') ? refused() : forward(request));
     const others = [hold(locks), hold(locks)];
     const answer = tab('/me');
     while (locks.waiting < others.length) await aMoment();
     others.forEach(release => release());
     expect((await answer).status).toBe(401);
-    expect(wire.sent).toEqual(['GET /me', 'GET /me', REFRESH, 'GET /me']);
+    expect(recording.sent).toEqual(['GET /me', 'GET /me', REFRESH, 'GET /me']);
   });
 
   it('wait at most ten seconds for one that sleeps with the lock in its hand', async () => {
     const locks = new FakeLocks();
     const timers = new ManualTimers();
     hold(locks);
-    const { wire, tab } = open({ locks, after: timers.after });
+    const { recording, tab } = open({ locks, after: timers.after });
     const answer = tab('/me');
     while (locks.waiting === 0) await aMoment();
-    timers.pass(9_999);
+    timers.advance(9_999);
     await aMoment();
-    expect(wire.sent).toEqual(['GET /me']);
-    timers.pass(1);
+    expect(recording.sent).toEqual(['GET /me']);
+    timers.advance(1);
     expect((await answer).status).toBe(200);
-    expect(wire.sent).toEqual(['GET /me', REFRESH, 'GET /me']);
+    expect(recording.sent).toEqual(['GET /me', REFRESH, 'GET /me']);
     expect(timers.size).toBe(0);
   });
 });
@@ -184,9 +184,9 @@ function hold(locks: FakeLocks): () => void {
 }
 
 /** The refresh takes longer than it takes the other tabs to hear that their tokens have expired. */
-function refreshOnce(wire: Wire, ready: () => boolean): void {
-  wire.between = async (request, pass) => {
+function refreshOnce(recording: RecordingFetch, ready: () => boolean): void {
+  recording.between = async (request, forward) => {
     while (request.url.endsWith('/refresh') && !ready()) await aMoment();
-    return pass(request);
+    return forward(request);
   };
 }

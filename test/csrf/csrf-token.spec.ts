@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Browser, parseCookie } from '../support/browser.js';
+import { CookieJarClient, parseCookie } from '../support/cookie-jar-client.js';
 import { type Answer, send } from '../support/client.js';
 import { BearerClient } from '../support/bearer-client.js';
 import { LogInWithController } from '../support/log-in-with.controller.js';
@@ -20,13 +20,13 @@ const CHECKED: [method: string, path: string][] = [
   ['POST', '/session/logout'],
 ];
 
-async function logIn({ url }: TestApp, userId = 'ada'): Promise<Browser> {
-  const browser = new Browser(url);
+async function logIn({ url }: TestApp, userId = 'ada'): Promise<CookieJarClient> {
+  const browser = new CookieJarClient(url);
   expect((await browser.logIn(userId)).status).toBe(200);
   return browser;
 }
 
-const own = (browser: Browser) => ({ 'x-csrf-token': browser.valueOf('csrf_token') });
+const own = (browser: CookieJarClient) => ({ 'x-csrf-token': browser.valueOf('csrf_token') });
 
 const issued = ({ setCookie }: Answer) => setCookie.map(parseCookie).find(({ name }) => name.includes('csrf_token'));
 
@@ -52,7 +52,7 @@ describe.each(PLATFORMS)('F9, X06, scenario 3: CSRF tokens on %s', platform => {
     const app = () => (mode === 'token' ? token : both);
 
     it('pages can read the token, and it has the prefix, path and age of the access cookie', async () => {
-      const answer = await new Browser(app().url).logIn('ada');
+      const answer = await new CookieJarClient(app().url).logIn('ada');
       const { name, attributes } = issued(answer)!;
       const access = answer.setCookie.map(parseCookie).find(cookie => cookie.name === '__Host-access_token')!;
       expect(name).toBe('__Host-csrf_token');
@@ -162,7 +162,7 @@ describe.each(PLATFORMS)('F9, X06, scenario 3: CSRF tokens on %s', platform => {
   });
 
   it('scenario 3: off: none is issued, and a wrong one is ignored', async () => {
-    const browser = new Browser(off.url);
+    const browser = new CookieJarClient(off.url);
     expect(issued(await browser.logIn('ada'))).toBeUndefined();
     const headers = { 'x-csrf-token': 'wrong', ...CROSS_SITE };
     for (const path of ['/act', '/session/refresh']) {
@@ -185,7 +185,7 @@ describe.each(PLATFORMS)('F9, X06, scenario 3: CSRF tokens on %s', platform => {
     const former = await logIn(token);
     const secret = ['another-secret-that-is-long-enough-for-everybody', SECRET];
     const rotated = await apps.start({ session: { csrf: 'token', secret } });
-    const browser = new Browser(rotated.url);
+    const browser = new CookieJarClient(rotated.url);
     browser.cookies = former.cookies;
     const before = own(browser);
     expect((await browser.send('/act', { method: 'POST', headers: before })).status).toBe(200);

@@ -126,7 +126,7 @@ describe('what the documentation tells people to do', () => {
   it('all sessions are ended by the statement for an incident, in a process that did not run it', async () => {
     const { accessToken, refreshToken } = await logIn();
     await database.query(blockUnder(OPERATING, 'Somebody could write to the database: what now?', 'sql'));
-    await test.pass('11s');
+    await test.advance('11s');
     expect(await me(test, accessToken)).toBe('session_revoked');
     await expect(test.sessions.refresh({ refreshToken })).rejects.toMatchObject({ errorCode: 'session_revoked' });
   });
@@ -195,7 +195,7 @@ describe('what the documentation tells people to do', () => {
 
   it('a refusal looks as the documentation shows it', async () => {
     const { accessToken } = await logIn();
-    await test.pass('11m');
+    await test.advance('11m');
     const { body } = await send(`${test.url}/me`, { headers: { authorization: `Bearer ${accessToken}` } });
     const shown = blockUnder('docs/options.md', 'What does each error code mean?', 'json');
     expect(body).toEqual(JSON.parse(shown));

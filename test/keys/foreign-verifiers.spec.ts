@@ -46,7 +46,7 @@ describe.each(GENERATED_ALGORITHMS)('other services that verify %s tokens by the
   let trust: Trust;
   let services: Map<string, ForeignService>;
 
-  const moveTo = (time: number) => test.pass(`${time - test.clock.now()}ms`);
+  const moveTo = (time: number) => test.advance(`${time - test.clock.now()}ms`);
 
   async function verifyEverywhere(token: string, occasion: string): Promise<void> {
     await Promise.all(
@@ -65,7 +65,7 @@ describe.each(GENERATED_ALGORITHMS)('other services that verify %s tokens by the
     const firstPeriod = Math.floor((Date.now() - 22 * DAY) / PERIOD) * PERIOD;
     database = await TestDatabase.create();
     const clock = await SharedClock.install(database);
-    await clock.pass(`-${Date.now() - firstPeriod - DAY}ms`);
+    await clock.advance(`-${Date.now() - firstPeriod - DAY}ms`);
     const accessToken = { algorithm, issuer: ISSUER, audience: AUDIENCE, lifetime: '30d' };
     test = await startTestApp({ database, clock, session: { accessToken } });
     trust = {

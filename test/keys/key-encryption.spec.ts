@@ -33,7 +33,7 @@ describe('a signing key whose row was written by somebody without the secret', (
     victim = await logIn();
     for (let key = 0; key < 2; key++) {
       await issuer.sessions.rotateKeys();
-      await issuer.pass('1h');
+      await issuer.advance('1h');
     }
     // The same key lives on; only its tokens have expired.
     victim = reissued(victim);

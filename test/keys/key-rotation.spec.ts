@@ -27,7 +27,7 @@ describe.each(PLATFORMS)('three periods of signing keys on %s', platform => {
 
     const start = test.clock.now() + 5 * MINUTE;
     for (let step = 0; step < 56; step++) {
-      await test.pass('4m');
+      await test.advance('4m');
       const now = test.clock.now();
       const shown = new Set((await fetchJwks(test.url)).keys.map(({ kid }) => kid));
       for (const kid of shown) if (!seen.has(kid)) seen.set(kid, { shownAt: now, lastExpiry: 0 });
@@ -98,7 +98,7 @@ describe('the timer of the key rotation', () => {
     });
     const rotated = () => events.filter(({ type }) => type === 'keys.rotated').length;
     const { signing } = (await sessions.status()).keys;
-    await clock.pass('2h');
+    await clock.advance('2h');
     const next = new Promise<void>(resolve => {
       sessions.events.subscribe(({ type }) => type === 'keys.rotated' && resolve());
     });

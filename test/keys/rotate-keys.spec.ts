@@ -37,10 +37,10 @@ describe.each(PLATFORMS)('rotateKeys on %s', platform => {
     expect(announced).toHaveLength(1);
     expect(kidOf((await logIn(test)).accessToken)).toBe(former);
 
-    await test.pass('59m');
+    await test.advance('59m');
     expect(kidOf((await logIn(test)).accessToken)).toBe(former);
     expect((await client.refresh()).status).toBe(200);
-    await test.pass('1m');
+    await test.advance('1m');
     expect(kidOf((await logIn(test)).accessToken)).toBe(announced[0]);
     expect((await client.send('/me')).status).toBe(200);
     expect(await shown(test)).toEqual(expect.arrayContaining([former, announced[0]]));
@@ -113,8 +113,8 @@ describe.each(PLATFORMS)('rotateKeys on %s', platform => {
        FROM jwt_session_key WHERE kid = $1`,
       [kidOf(accessToken!)],
     );
-    await test.pass('7d');
-    await test.pass('12m');
+    await test.advance('7d');
+    await test.advance('12m');
     const client = await logIn(test);
     expect(await shown(test)).toEqual([kidOf(client.accessToken)]);
     await tick(other);
@@ -126,7 +126,7 @@ describe.each(PLATFORMS)('rotateKeys on %s', platform => {
     await test.sessions.rotateKeys({ distrust: true });
     await client.refresh();
     const replacement = kidOf(client.accessToken);
-    await test.pass('7d');
+    await test.advance('7d');
     expect((await client.refresh()).status).toBe(200);
     expect((await client.send('/me')).status).toBe(200);
     expect(kidOf(client.accessToken)).not.toBe(replacement);

@@ -63,7 +63,7 @@ describe('the server secret', () => {
 
     it('fails at start also after a standstill in which every key has retired', async () => {
       await logIn(await start(OLD));
-      await apps.clock.pass('15d');
+      await apps.clock.advance('15d');
       expect(await refusalOf(start(NEW))).toContain('"secret"');
     });
   });
@@ -92,12 +92,12 @@ describe('the server secret', () => {
       const both = await start([NEW, OLD]);
       const refreshed = await both.sessions.refresh({ refreshToken: moved.refreshToken! });
       // The next period's key is sealed under the new secret.
-      await both.pass('7d');
+      await both.advance('7d');
       const current = await both.sessions.refresh({ refreshToken: refreshed.refreshToken! });
 
       const alone = await start(NEW);
       await expect(alone.sessions.verify(current.accessToken!)).resolves.toMatchObject({ userId: 'ada' });
-      await apps.clock.pass('1h');
+      await apps.clock.advance('1h');
       const next = await alone.sessions.refresh({ refreshToken: current.refreshToken! });
       await expect(alone.sessions.verify(next.accessToken!)).resolves.toMatchObject({ userId: 'ada' });
       const late = alone.sessions.refresh({ refreshToken: forgotten.refreshToken! });
@@ -108,7 +108,7 @@ describe('the server secret', () => {
       await start(OLD);
       const both = await start([NEW, OLD]);
       await both.sessions.rotateKeys();
-      await both.pass('1h');
+      await both.advance('1h');
       const { accessToken } = await logIn(both);
       const alone = await start(NEW);
       await expect(alone.sessions.verify(accessToken!)).resolves.toMatchObject({ userId: 'ada' });
@@ -151,7 +151,7 @@ describe('the server secret', () => {
       expect((await fetchJwks(own.url)).keys.map(key => key.kid)).not.toContain(kid);
       const refreshed = await own.sessions.refresh({ refreshToken: issued.refreshToken! });
       await expect(own.sessions.verify(refreshed.accessToken!)).resolves.toMatchObject({ userId: 'ada' });
-      await apps.clock.pass('1h');
+      await apps.clock.advance('1h');
       await expect(own.sessions.refresh({ refreshToken: refreshed.refreshToken! })).resolves.toBeDefined();
     });
 

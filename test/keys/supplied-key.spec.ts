@@ -76,19 +76,19 @@ describe.each(PLATFORMS)('F6: scenario 13: supplied keys on %s', platform => {
       const next = management.kidAt(current.until);
       const left = current.until.getTime() - apps.clock.now();
 
-      await test.pass(`${left - 3_660_000}ms`);
+      await test.advance(`${left - 3_660_000}ms`);
       expect(await shown(test)).toEqual([management.kidAt(current.from)]);
-      await test.pass('2m');
+      await test.advance('2m');
       expect(await shown(test)).toEqual([management.kidAt(current.from), next]);
       expect((await client.refresh()).status).toBe(200);
       expect(kidOf(client.accessToken)).toBe(management.kidAt(current.from));
       expect(await verifier.verify(client.accessToken)).toMatchObject({ sub: 'ada' });
 
       // An access token from just before the change lives on after it.
-      await test.pass('58m');
+      await test.advance('58m');
       expect((await client.refresh()).status).toBe(200);
       const old = client.accessToken;
-      await test.pass('2m');
+      await test.advance('2m');
       expect((await client.send('/me')).status).toBe(200);
       expect((await client.refresh()).status).toBe(200);
       expect(kidOf(client.accessToken)).toBe(next);
@@ -96,7 +96,7 @@ describe.each(PLATFORMS)('F6: scenario 13: supplied keys on %s', platform => {
         expect(await verifier.verify(token)).toMatchObject({ sub: 'ada' });
         await expect(test.sessions.verify(token)).resolves.toMatchObject({ userId: 'ada' });
       }
-      await test.pass('9m');
+      await test.advance('9m');
       await expect(test.sessions.verify(old)).rejects.toMatchObject({ errorCode: 'access_token_expired' });
     }
     const asked = management.asked.map(({ from }) => from.getTime());
@@ -116,7 +116,7 @@ describe.each(PLATFORMS)('F6: scenario 13: supplied keys on %s', platform => {
     expect((await elsewhere.send('/me')).status).toBe(200);
     expect(await shown(one)).toEqual(await shown(other));
     // Only one of them looks after its keys; the other meets a kid that it does not know.
-    await one.pass('7d');
+    await one.advance('7d');
     expect((await client.refresh()).status).toBe(200);
     elsewhere.accessToken = client.accessToken;
     expect((await elsewhere.send('/me')).status).toBe(200);
@@ -194,11 +194,11 @@ describe('F6: forms of a supplied key', () => {
     const client = await logIn(test);
     // With few ticks between them, so that a period ends before the process has looked after its keys.
     for (let minutes = 0; minutes < 90; minutes += 9) {
-      await apps.clock.pass('9m');
+      await apps.clock.advance('9m');
       expect((await client.refresh()).status).toBe(200);
       expect(await client.send('/me')).toMatchObject({ status: 200 });
       expect(await shown(test)).toHaveLength(1);
-      if (minutes % 18 === 0) await test.pass('1ms');
+      if (minutes % 18 === 0) await test.advance('1ms');
     }
     expect(asked).toBeLessThanOrEqual(6);
   });

@@ -68,7 +68,7 @@ describe('F6: a wrong signing key', () => {
   let apps: TestApps;
   beforeAll(async () => {
     apps = await TestApps.on('express');
-    await apps.clock.pass(`${90 * 60_000 - (apps.clock.now() % 3_600_000)}ms`);
+    await apps.clock.advance(`${90 * 60_000 - (apps.clock.now() % 3_600_000)}ms`);
   });
   afterAll(() => apps?.close());
 
@@ -119,7 +119,7 @@ describe('F6: a wrong signing key', () => {
   });
 
   it('F6: a function that has no key of a period that has passed does not keep it from starting', async () => {
-    await apps.clock.pass(`${3_600_000 - (apps.clock.now() % 3_600_000) + 60_000}ms`);
+    await apps.clock.advance(`${3_600_000 - (apps.clock.now() % 3_600_000) + 60_000}ms`);
     const asked: number[] = [];
     const test = await start(({ from }: { from: Date }) => {
       asked.push(from.getTime());
@@ -128,7 +128,7 @@ describe('F6: a wrong signing key', () => {
     });
     expect(asked).toHaveLength(2);
     expect((await logIn(test)).answer.status).toBe(200);
-    await apps.clock.pass('29m');
+    await apps.clock.advance('29m');
   });
 
   it('F6: a function that throws later: what is there signs on and the error is logged; then 503, then it recovers', async () => {
@@ -146,7 +146,7 @@ describe('F6: a wrong signing key', () => {
     sealed = true;
 
     // The next period's key is not to be had. Nobody notices.
-    await apps.clock.pass('25m');
+    await apps.clock.advance('25m');
     await tick(test);
     expect(errors).toEqual([expect.stringMatching(/"keys\.signingKey".*the vault is sealed/)]);
     expect((await client.refresh()).status).toBe(200);
@@ -154,14 +154,14 @@ describe('F6: a wrong signing key', () => {
     await expect(test.sessions.verify(stranger)).rejects.toMatchObject({ errorCode: 'access_token_invalid' });
 
     // Its period has come: the former key signs until it retires.
-    await apps.clock.pass('10m');
+    await apps.clock.advance('10m');
     await expect(tick(test)).rejects.toThrow('the vault is sealed');
     expect((await client.refresh()).status).toBe(200);
     expect(partsOf(client.accessToken).header.kid).toBe(kid);
     expect((await client.send('/me')).status).toBe(200);
 
-    await apps.clock.pass('10m');
-    await apps.clock.pass('5m');
+    await apps.clock.advance('10m');
+    await apps.clock.advance('5m');
     const { answer } = await logIn(test);
     expect(answer).toMatchObject({ status: 503, body: { errorCode: 'session_store_unavailable' } });
     expect(JSON.stringify(answer.body)).not.toContain('vault');
@@ -188,7 +188,7 @@ describe('F6: a wrong signing key', () => {
     const errors = errorsOf(test);
     const { client } = await logIn(test);
     for (let minutes = 0; minutes < 120; minutes += 9) {
-      await test.pass('9m');
+      await test.advance('9m');
       expect((await client.refresh()).status).toBe(200);
       expect((await client.send('/me')).status).toBe(200);
       expect((await fetchJwks(test.url)).keys).toHaveLength(1);

@@ -34,11 +34,11 @@ describe.each(PLATFORMS)('devices on %s', platform => {
 
   it('S12: a user lists own sessions, the latest seen first', async () => {
     const first = await logIn('ada');
-    await test.pass('1m');
+    await test.advance('1m');
     const second = await logIn('ada');
     await logIn('grace');
     await test.sessions.logIn('ada', { label: 'the old phone' });
-    await test.pass('1m');
+    await test.advance('1m');
     await first.refresh();
 
     const devices = await devicesOf(first);

@@ -39,7 +39,7 @@ describe.each(PLATFORMS)('events on %s', platform => {
     const lost = () => client.sendOnly('/session/refresh', POST);
     expect(await eventsOf(lost)).toEqual([{ type: 'session.refreshed', ...of, case: 'mint' }]);
     expect(await eventsOf(lost)).toEqual([{ type: 'session.replayed', ...of, case: 'retry-in-window' }]);
-    await test.pass('31s');
+    await test.advance('31s');
     expect(await eventsOf(lost)).toEqual([{ type: 'session.replayed', ...of, case: 'retry-of-lost-response' }]);
     const late = client.copy();
     await client.refresh();
@@ -93,7 +93,7 @@ describe.each(PLATFORMS)('events on %s', platform => {
     expect(await eventsOf(() => client.sendOnly('/session/refresh', crossSite))).toEqual(refused('csrf_rejected'));
 
     const ours = (code: string) => [{ type: 'session.refused', code, sessionId }];
-    await test.pass('11m');
+    await test.advance('11m');
     expect(await eventsOf(() => client.sendOnly('/me'))).toEqual(ours('access_token_expired'));
     await test.sessions.logOut(sessionId);
     expect(await eventsOf(() => client.sendOnly('/me'))).toEqual(ours('session_revoked'));

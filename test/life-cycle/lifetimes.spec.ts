@@ -29,8 +29,8 @@ describe.each(PLATFORMS)('lifetimes on %s', platform => {
 
   it('S04, scenario 6: an idle session ends on the server, though the cookies live', async () => {
     const client = await logIn();
-    await test.pass('1h');
-    await test.pass('1s');
+    await test.advance('1h');
+    await test.advance('1s');
     const answer = await client.sendOnly('/session/refresh', { method: 'POST' });
     expect(answer).toMatchObject(refused('session_expired'));
     client.keep(answer);
@@ -40,17 +40,17 @@ describe.each(PLATFORMS)('lifetimes on %s', platform => {
 
   it('S04, scenario 6: refreshing slides the end of idleness', async () => {
     const client = await logIn();
-    await test.pass('59m');
+    await test.advance('59m');
     expect(await client.refresh()).toMatchObject({ status: 200 });
-    await test.pass('59m');
+    await test.advance('59m');
     expect(await client.refresh()).toMatchObject({ status: 200 });
-    await test.pass('61m');
+    await test.advance('61m');
     expect(await client.refresh()).toMatchObject(refused('session_expired'));
   });
 
   it('scenario 4: an expired access token says refresh, not log in', async () => {
     const client = await logIn();
-    await test.pass('10m');
+    await test.advance('10m');
     const answer = await client.send('/me');
     expect(answer).toMatchObject({ ...refused('access_token_expired'), setCookie: [] });
     expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer error="invalid_token"/);
@@ -74,13 +74,13 @@ describe.each(PLATFORMS)('lifetimes on %s', platform => {
     const start = test.clock.now();
     const client = await logIn();
     for (let minutes = 0; minutes < 175; minutes += 35) {
-      await test.pass('35m');
+      await test.advance('35m');
       expect(await client.refresh()).toMatchObject({ status: 200 });
     }
     // Five minutes are left: neither token, nor cookie, nor what the answer says goes beyond.
     const end = start + 3 * 3_600_000;
     expect(Math.abs(expiryOf(client.accessToken) - end)).toBeLessThan(30_000);
-    await test.pass('31s');
+    await test.advance('31s');
     const answer = await client.refresh();
     expect(answer.body.expiresIn).toBeLessThan(300);
     expect(Math.abs(Date.parse(String(answer.body.expiresAt)) - end)).toBeLessThan(30_000);
@@ -89,7 +89,7 @@ describe.each(PLATFORMS)('lifetimes on %s', platform => {
     for (const age of ages) expect(age).toBeLessThan(300);
     expect((await client.send('/me')).status).toBe(200);
 
-    await test.pass('5m');
+    await test.advance('5m');
     expect(await client.sendOnly('/me')).toMatchObject(refused('access_token_expired'));
     expect(await client.refresh()).toMatchObject(refused('session_expired'));
   });
@@ -97,16 +97,16 @@ describe.each(PLATFORMS)('lifetimes on %s', platform => {
   it('S06: activity resets idleness only, logging in again resets both', async () => {
     const client = await logIn();
     for (let minutes = 0; minutes < 150; minutes += 50) {
-      await test.pass('50m');
+      await test.advance('50m');
       expect(await client.refresh()).toMatchObject({ status: 200 });
     }
     const again = client.copy();
     await again.logIn('ada');
-    await test.pass('31m');
+    await test.advance('31m');
     // Three hours and a minute after the first login.
     expect(await again.refresh()).toMatchObject({ status: 200 });
     const untouched = await logIn();
-    await test.pass('45m');
+    await test.advance('45m');
     expect(await untouched.refresh()).toMatchObject({ status: 200 });
   });
 });
@@ -122,11 +122,11 @@ describe.each(PLATFORMS)('no absolute lifetime on %s', platform => {
     const client = new CookieClient(test.url);
     await client.logIn('ada');
     for (let days = 0; days < 800; days += 29) {
-      await test.pass('29d');
+      await test.advance('29d');
       expect(await client.refresh()).toMatchObject({ status: 200 });
     }
     expect(await client.send('/me')).toMatchObject({ status: 200, body: { userId: 'ada' } });
-    await test.pass('30d');
+    await test.advance('30d');
     expect(await client.refresh()).toMatchObject(refused('session_expired'));
   });
 });
@@ -157,12 +157,12 @@ describe('clean-up', () => {
     await logIn();
     const revoked = await logIn();
     await test.sessions.logOut(revoked);
-    await test.pass('23h');
+    await test.advance('23h');
     // Expired for 22 hours, revoked for 23: their late tokens are still told why they are refused.
     expect(await test.sessions.cleanUp()).toMatchObject({ sessions: 0 });
     const endedToday = await logIn();
     await test.sessions.logOut(endedToday);
-    await test.pass('3h');
+    await test.advance('3h');
     const live = await logIn();
 
     const before = await ids();
@@ -179,7 +179,7 @@ describe('clean-up', () => {
     const client = new CookieClient(test.url);
     await client.logIn('grace');
     for (let half = 0; half < 60; half++) {
-      await test.pass('50m');
+      await test.advance('50m');
       await client.refresh();
       if (half % 15 === 0) await test.sessions.cleanUp();
     }
@@ -203,7 +203,7 @@ describe('clean-up', () => {
   it('scenario 22: a token whose row was removed says log in, and clears its cookie', async () => {
     const client = new CookieClient(test.url);
     await client.logIn('ada');
-    await test.pass('2d');
+    await test.advance('2d');
     await test.sessions.cleanUp();
     expect(await client.refresh()).toMatchObject({ status: 401, body: { errorCode: 'session_expired' } });
     expect(client.jar).toEqual(new Map());
@@ -211,10 +211,10 @@ describe('clean-up', () => {
 
   it('scenarios 12 and 22: keys go a day after their last token has expired', async () => {
     const keys = async () => (await test.database.query('SELECT kid FROM jwt_session_key')).length;
-    await test.pass('7d');
+    await test.advance('7d');
     expect(await keys()).toBeGreaterThan(1);
     // On some days of the week another period begins in them.
-    await test.pass('2d');
+    await test.advance('2d');
     const before = await keys();
     const { keys: removable } = await test.sessions.cleanUp({ dryRun: true });
     expect(removable).toBeGreaterThan(0);

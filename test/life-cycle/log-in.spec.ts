@@ -49,7 +49,7 @@ describe.each(PLATFORMS)('logging in on %s', platform => {
       const before = client.refreshToken;
       // One that comes later would begin the window, in which a refresh changes nothing.
       await test.confirmUses();
-      await test.clock.pass('11m');
+      await test.clock.advance('11m');
       expect((await client.send('/me')).body.errorCode).toBe('access_token_expired');
       expect((await client.refresh()).status).toBe(200);
       expect(client.refreshToken).not.toBe(before);
@@ -84,7 +84,7 @@ describe.each(PLATFORMS)('logging in on %s', platform => {
   it('S02: as another user, with an access token that has expired, and with the access cookie alone', async () => {
     const client = await logIn();
     const before = client.copy();
-    await test.pass('11m');
+    await test.advance('11m');
     await client.logIn('grace');
     expect(await before.sendOnly(...REFRESH)).toMatchObject(refused('session_revoked'));
 
@@ -155,16 +155,16 @@ describe.each(PLATFORMS)('logging in on %s', platform => {
     for (let week = 0; week < 3; week++) {
       // Keys take over at multiples of their time.
       const untilChange = WEEK - (test.clock.now() % WEEK);
-      await test.pass(`${Math.floor(untilChange - 240_000)}ms`);
+      await test.advance(`${Math.floor(untilChange - 240_000)}ms`);
       expect(await client.refresh()).toMatchObject({ status: 200 });
       const before = client.copy();
-      await test.pass('8m');
+      await test.advance('8m');
       expect(await client.refresh()).toMatchObject({ status: 200 });
       expect(kidOf(client.accessToken)).not.toBe(kidOf(before.accessToken));
       kids.add(kidOf(client.accessToken));
       expect(await before.sendOnly('/me')).toMatchObject({ status: 200 });
       expect(await client.send('/me')).toMatchObject({ status: 200 });
-      await test.pass('2m');
+      await test.advance('2m');
       expect(await before.sendOnly('/me')).toMatchObject(refused('access_token_expired'));
     }
     expect(kids.size).toBe(4);

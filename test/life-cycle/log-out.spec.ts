@@ -50,7 +50,7 @@ describe.each(PLATFORMS)('logging out on %s', platform => {
     const copies = [client.copy()];
     await client.refresh();
     copies.push(client.copy());
-    await test.pass('31s');
+    await test.advance('31s');
     await client.refresh();
     copies.push(client.copy());
     await logOut(client);
@@ -64,7 +64,7 @@ describe.each(PLATFORMS)('logging out on %s', platform => {
         const thief = client.copy();
         await client.refresh();
         await client.refresh();
-        await test.pass('31s');
+        await test.advance('31s');
         return thief.refresh();
       },
       'a revoked session, refreshed': async (client: CookieClient) => {
@@ -122,14 +122,14 @@ describe.each(PLATFORMS)('logging out on %s', platform => {
     await client.refresh();
     const accessOnly = client.copy();
     accessOnly.jar.delete(REFRESH_COOKIE);
-    await test.pass('1h');
+    await test.advance('1h');
     expect(await logOut(accessOnly)).toMatchObject({ status: 204 });
     expect(await client.refresh()).toMatchObject(refused('session_revoked'));
   });
 
   it('scenario 21: the token of an expired session: 204', async () => {
     const client = await logIn();
-    await test.pass('31d');
+    await test.advance('31d');
     expect(await logOut(client)).toMatchObject({ status: 204 });
     expect(client.jar).toEqual(new Map());
   });

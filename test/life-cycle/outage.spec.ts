@@ -138,7 +138,7 @@ describe.each(PLATFORMS)('without a database on %s', platform => {
       const [row] = await database.query('SELECT last_case FROM jwt_session WHERE id = $1', [sessionId]);
       expect(row).toEqual({ last_case: 'mint' });
 
-      await test.pass(delay);
+      await test.advance(delay);
       expect(await client.refresh()).toMatchObject({ status: 200 });
       expect(client.refreshToken).not.toBe(before);
       expect(await client.refresh()).toMatchObject({ status: 200 });

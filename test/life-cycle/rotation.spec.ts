@@ -28,7 +28,7 @@ describe.each(PLATFORMS)('refreshing on %s', platform => {
       expect(await client.refresh()).toMatchObject({ status: 200, body: { expiresIn: 600 } });
       tokens.push(client.refreshToken);
       accessTokens.push(client.accessToken);
-      await test.pass('31s');
+      await test.advance('31s');
     }
     expect(new Set(tokens).size).toBe(4);
     expect(new Set(accessTokens).size).toBe(4);
@@ -49,12 +49,12 @@ describe.each(PLATFORMS)('refreshing on %s', platform => {
     for (let generation = 0; generation < 2; generation++) {
       const before = client.refreshToken;
       expect(await client.sendOnly('/session/refresh', POST)).toMatchObject({ status: 200 });
-      await test.pass(delay === '0s' ? '1ms' : delay);
+      await test.advance(delay === '0s' ? '1ms' : delay);
       expect(await client.refresh()).toMatchObject({ status: 200 });
       expect(client.refreshToken).not.toBe(before);
       expect(await client.send('/me')).toMatchObject({ status: 200 });
       await test.confirmUses();
-      await test.pass('31s');
+      await test.advance('31s');
     }
     expect(test.events.filter(({ type }) => type === 'session.theft')).toEqual([]);
   });
@@ -63,7 +63,7 @@ describe.each(PLATFORMS)('refreshing on %s', platform => {
     await logIn();
     for (let round = 0; round < 5; round++) {
       expect(await client.sendOnly('/session/refresh', POST)).toMatchObject({ status: 200 });
-      await test.pass(round % 2 === 0 ? '20s' : '1h');
+      await test.advance(round % 2 === 0 ? '20s' : '1h');
     }
     expect(await client.refresh()).toMatchObject({ status: 200 });
     expect(await client.refresh()).toMatchObject({ status: 200 });
@@ -75,10 +75,10 @@ describe.each(PLATFORMS)('refreshing on %s', platform => {
       await logIn();
       const before = client.copy();
       await client.refresh();
-      await test.pass('20s');
+      await test.advance('20s');
       await (by === 'refresh' ? client.refresh() : client.send('/me'));
       await test.confirmUses();
-      await test.pass('20s');
+      await test.advance('20s');
       expect(await before.refresh()).toMatchObject({ status: 200 });
       expect(before.refreshToken).toBe(client.refreshToken);
     },
@@ -148,7 +148,7 @@ describe.each(PLATFORMS)('refreshing on %s', platform => {
       expect((await bearer.refresh()).body.refreshToken).toBe(refreshToken);
 
       await test.confirmUses();
-      await test.pass('31s');
+      await test.advance('31s');
       const theft = { status: 401, setCookie: [], body: { errorCode: 'token_theft_detected', class: 'recent' } };
       expect(await first.refresh()).toMatchObject(theft);
       expect(await bearer.refresh()).toMatchObject(theft);

@@ -107,7 +107,7 @@ describe.each(PLATFORMS)('a database dump on %s', platform => {
     await client.refresh();
     tokens.push(client.refreshToken);
     await client.refresh();
-    await test.pass('31s');
+    await test.advance('31s');
     await client.sendOnly('/session/refresh', { method: 'POST' });
     const { sessionId } = (await client.send('/me')).body;
     await test.sessions.setData(sessionId!, { note: 'kept' });

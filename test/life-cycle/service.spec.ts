@@ -57,7 +57,7 @@ describe('SessionService', () => {
 
     expect((await test.sessions.refresh({ refreshToken })).refreshToken).toBe(refreshed.refreshToken);
     await test.sessions.refresh({ refreshToken: refreshed.refreshToken! });
-    await test.pass('31s');
+    await test.advance('31s');
     await expect(test.sessions.refresh({ refreshToken })).rejects.toMatchObject({
       errorCode: 'token_theft_detected',
       theftClass: 'recent',
@@ -124,7 +124,7 @@ describe('SessionService', () => {
     await test.sessions.logOut(one.session.id);
     expect(await test.sessions.get(one.session.id)).toBeNull();
     expect(await test.sessions.list('ada')).toHaveLength(1);
-    await test.pass('31d');
+    await test.advance('31d');
     expect(await test.sessions.get(two.session.id)).toBeNull();
     expect(await test.sessions.list('ada')).toEqual([]);
   });

@@ -3,8 +3,8 @@ import { type Answer, CookieClient } from '../support/client.js';
 import { interleavings } from '../support/interleavings.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 
-/** A browser with one jar and several tabs, which refresh without knowing of each other. */
-class Browser {
+/** Several tabs with one cookie jar, which refresh without coordination. */
+class SharedJarTabs {
   private readonly requests: (CookieClient | undefined)[] = [];
   private readonly answers: (Answer | undefined)[] = [];
 
@@ -15,10 +15,10 @@ class Browser {
     private readonly usesAccess: boolean,
   ) {}
 
-  static async loggedIn(test: TestApp, usesAccess: boolean): Promise<Browser> {
+  static async loggedIn(test: TestApp, usesAccess: boolean): Promise<SharedJarTabs> {
     const client = new CookieClient(test.url);
     await client.logIn('ada');
-    return new Browser(test, client, usesAccess);
+    return new SharedJarTabs(test, client, usesAccess);
   }
 
   /** The tab's request leaves with what is in the jar now, reaches the server now, and its answer is kept for `apply`. */
@@ -67,7 +67,7 @@ describe.each(PLATFORMS)('tabs that share a jar on %s', platform => {
     expect(test.events.filter(({ type }) => type === 'session.theft')).toEqual([]);
     // Else a use that is still to be written would begin a window after the clock has moved.
     await test.confirmUses();
-    await test.pass('31s');
+    await test.advance('31s');
     await inBatches(clients, async client => {
       const before = client.refreshToken;
       expect(await client.refresh()).toMatchObject({ status: 200 });
@@ -77,7 +77,7 @@ describe.each(PLATFORMS)('tabs that share a jar on %s', platform => {
   }
 
   it('R04: 50 parallel refreshes of one token all succeed and make one lineage', async () => {
-    const { client } = await Browser.loggedIn(test, false);
+    const { client } = await SharedJarTabs.loggedIn(test, false);
     const answers = await Promise.all(Array.from({ length: 50 }, () => client.sendOnly(REFRESH, POST)));
 
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
@@ -107,7 +107,7 @@ describe.each(PLATFORMS)('tabs that share a jar on %s', platform => {
     'R04: $tabs tabs, $steps steps each in every order, access token used: $usesAccess',
     async ({ tabs, steps, usesAccess }) => {
       const clients = await inBatches(interleavings(tabs, steps), async order => {
-        const browser = await Browser.loggedIn(test, usesAccess);
+        const browser = await SharedJarTabs.loggedIn(test, usesAccess);
         for (const tab of order) await browser.step(tab, steps);
         return browser.client;
       });
@@ -124,16 +124,16 @@ describe.each(PLATFORMS)('tabs that share a jar on %s', platform => {
       const clients: CookieClient[] = [];
       for (const gap of [2, 3, 4]) {
         const browsers = await inBatches(orders, async () => {
-          const browser = await Browser.loggedIn(test, usesAccess);
+          const browser = await SharedJarTabs.loggedIn(test, usesAccess);
           await browser.send(0);
           await browser.apply(0);
           return browser;
         });
-        await test.pass('28s');
+        await test.advance('28s');
         await inBatches(browsers, async (browser, index) => {
           for (const tab of orders[index]!.slice(0, gap)) await browser.step(tab, 3);
         });
-        await test.pass('5s');
+        await test.advance('5s');
         await inBatches(browsers, async (browser, index) => {
           for (const tab of orders[index]!.slice(gap)) await browser.step(tab, 3);
         });

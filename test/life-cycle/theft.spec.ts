@@ -53,7 +53,7 @@ describe.each(PLATFORMS)('theft on %s', platform => {
         expect(client.jar).toEqual(new Map());
       }
       // Also for a victim who comes back hours later, when no process remembers.
-      await test.pass('12h');
+      await test.advance('12h');
       expect(await victim.copy().refresh()).toMatchObject(refused(theftClass));
     });
 
@@ -75,7 +75,7 @@ describe.each(PLATFORMS)('theft on %s', platform => {
     await client.refresh();
     await client.send('/me');
     await test.confirmUses();
-    await test.pass('31s');
+    await test.advance('31s');
     expect(await before.refresh()).toMatchObject(refused('recent'));
   });
 
@@ -86,12 +86,12 @@ describe.each(PLATFORMS)('theft on %s', platform => {
     await client.refresh();
     await client.send('/me');
     await test.confirmUses();
-    await test.pass('20s');
+    await test.advance('20s');
 
     expect(await before.refresh()).toMatchObject({ status: 200 });
     expect(before.refreshToken).toBe(client.refreshToken);
     // It did not begin the window anew.
-    await test.pass('11s');
+    await test.advance('11s');
     const late = new CookieClient(test.url);
     late.jar.set(REFRESH_COOKIE, client.refreshToken);
     expect(await late.refresh()).toMatchObject({ status: 200 });
@@ -105,7 +105,7 @@ describe.each(PLATFORMS)('theft on %s', platform => {
     await thief.refresh();
     await thief.send('/me');
     await test.confirmUses();
-    await test.pass('31s');
+    await test.advance('31s');
 
     expect(await victim.refresh()).toMatchObject(refused('recent'));
     expect(await thief.copy().send('/me')).toMatchObject(refused('recent'));
@@ -117,7 +117,7 @@ describe.each(PLATFORMS)('theft on %s', platform => {
     await victim.logIn('ada');
     const thief = victim.copy();
     await thief.refresh();
-    await test.pass('31s');
+    await test.advance('31s');
     await victim.refresh();
     // Known to have arrived, so that the thief's child is one of the current generation.
     await victim.refresh();

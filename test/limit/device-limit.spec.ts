@@ -29,7 +29,7 @@ describe.each(PLATFORMS)('F31: a limit of devices on %s', platform => {
   async function logIn(test: TestApp, userId: string): Promise<BearerClient> {
     const client = new BearerClient(test.url);
     expect((await client.logIn(userId)).status).toBe(200);
-    await apps.clock.pass('1s');
+    await apps.clock.advance('1s');
     return client;
   }
 
@@ -56,7 +56,7 @@ describe.each(PLATFORMS)('F31: a limit of devices on %s', platform => {
   it('scenario 26: the oldest is the one that logged in first, however lately it was seen', async () => {
     const user = newUser();
     const [first, second] = [await logIn(evicting, user), await logIn(evicting, user)];
-    await apps.clock.pass('1m');
+    await apps.clock.advance('1m');
     expect((await first.refresh()).status).toBe(200);
     await logIn(evicting, user);
     expect((await first.refresh()).body.errorCode).toBe('session_revoked');
@@ -70,7 +70,7 @@ describe.each(PLATFORMS)('F31: a limit of devices on %s', platform => {
     const before = await idsOf(test, user);
     for (let round = 0; round < 3; round++) {
       for (const client of clients) expect((await client.refresh()).status).toBe(200);
-      await apps.clock.pass('1m');
+      await apps.clock.advance('1m');
     }
     expect(await idsOf(test, user)).toEqual(before);
   });
@@ -134,7 +134,7 @@ describe.each(PLATFORMS)('F31: a limit of devices on %s', platform => {
     const user = newUser();
     await logIn(rejecting, user);
     await logIn(rejecting, user);
-    await rejecting.pass('31d');
+    await rejecting.advance('31d');
     await logIn(rejecting, user);
   });
 });

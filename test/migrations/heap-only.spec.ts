@@ -40,7 +40,7 @@ describe('refreshing', () => {
     const logins = await Promise.all(Array.from({ length: LOGINS }, (_, n) => test.sessions.logIn(`user-${n}`)));
     let tokens = logins.map(({ refreshToken }) => refreshToken!);
     for (let round = 0; round < ROUNDS; round++) {
-      await test.clock.pass('11m');
+      await test.clock.advance('11m');
       const refreshed = [];
       // One after the other: what a statement that is under way can still see stays on its page, and fills it.
       for (const refreshToken of tokens) refreshed.push(await test.sessions.refresh({ refreshToken }));

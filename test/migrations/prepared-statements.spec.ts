@@ -16,7 +16,7 @@ const DECLARED = readdirSync(STORE)
   .filter(name => name !== 'jwt_session_schema_check');
 
 /** Does everything for which there is a statement. */
-async function useAll({ sessions, pass, confirmUses }: TestApp, user: string): Promise<void> {
+async function useAll({ sessions, advance, confirmUses }: TestApp, user: string): Promise<void> {
   const logIn = () => sessions.logIn(user, { claims: { role: 'user' }, data: { theme: 'dark' } });
   const refresh = (token: { refreshToken?: string }) => sessions.refresh({ refreshToken: token.refreshToken! });
 
@@ -33,7 +33,7 @@ async function useAll({ sessions, pass, confirmUses }: TestApp, user: string): P
   await sessions.getData(first.session.id);
   await sessions.setClaims(first.session.id, { role: 'admin' });
   await sessions.get(first.session.id);
-  await pass('1m');
+  await advance('1m');
   const third = await refresh(await refresh(second));
   await expect(refresh(first)).rejects.toMatchObject({ errorCode: 'token_theft_detected' });
   await expect(sessions.verify(third.accessToken!)).rejects.toMatchObject({ errorCode: 'token_theft_detected' });
@@ -51,7 +51,7 @@ async function useAll({ sessions, pass, confirmUses }: TestApp, user: string): P
   await sessions.cleanUp({ dryRun: true });
   await sessions.cleanUp();
   await sessions.status();
-  await pass('1m');
+  await advance('1m');
 }
 
 describe('statements that were prepared before a migration', () => {

@@ -74,7 +74,7 @@ describe.each(CASES)('accounts of version %s on the schema of %s', (_, __, later
   });
 
   it('get the mail that could not be sent then', async () => {
-    await app.test.pass('1m');
+    await app.test.advance('1m');
     await app.outbox.drain();
     await app.accounts.verifyEmail({ token: tokenOf(await app.verificationMail('waiting@garden.example')) });
     await logIn('waiting');

@@ -53,7 +53,7 @@ export class Recording {
   async clock(database: TestDatabase): Promise<SharedClock> {
     const clock = await SharedClock.install(database);
     const difference = Date.parse(this.recorded.recordedAt) - Date.now();
-    await clock.pass(difference < 0 ? `-${-difference}ms` : `${difference}ms`);
+    await clock.advance(difference < 0 ? `-${-difference}ms` : `${difference}ms`);
     return clock;
   }
 }

@@ -58,7 +58,7 @@ describe.each(PLATFORMS)('reauthenticate on %s', platform => {
 
   it('S13, S02: renews the login, with new tokens, and ends the session that was presented', async () => {
     const client = await logIn();
-    await test.pass('6m');
+    await test.advance('6m');
     await client.refresh();
     expect((await client.send('/sensitive')).body.errorCode).toBe('insufficient_user_authentication');
     const former = client.copy();
@@ -77,11 +77,11 @@ describe.each(PLATFORMS)('reauthenticate on %s', platform => {
   it('S06: renews the absolute lifetime, which refreshing does not', async () => {
     const [renewed, left] = [await logIn(), await logIn()];
     for (let round = 0; round < 3; round++) {
-      await test.pass('50m');
+      await test.advance('50m');
       for (const client of [renewed, left]) expect((await client.refresh()).status).toBe(200);
     }
     expect((await renewed.send('/confirm', post)).status).toBe(200);
-    await test.pass('45m');
+    await test.advance('45m');
     expect((await left.refresh()).body.errorCode).toBe('session_expired');
     expect((await renewed.refresh()).status).toBe(200);
   });

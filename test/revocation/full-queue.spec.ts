@@ -52,12 +52,12 @@ describe('a full notification queue', () => {
 
     expect(await here.sessions.logOut(ended.session.id)).toBe(true);
     await here.sessions.invalidateTokens('grace', 'access');
-    await here.clock.pass('11s');
+    await here.clock.advance('11s');
     await until(async () => (await me(there, ended.accessToken!)) === 'session_revoked');
     await until(async () => (await me(there, invalidated.accessToken!)) === 'access_token_invalid');
 
     // The echo that does not come back tells that nothing does.
-    await there.pass('11s');
+    await there.advance('11s');
     await until(async () => there.events.some(({ type }) => type === 'revocation.degraded'));
     await sleeper.query('COMMIT');
     await until(async () => (await there.sessions.status()).revocation.listening);

@@ -20,7 +20,7 @@ describe.each(PLATFORMS)('access tokens that live long, on %s', platform => {
     const meanwhile = await appWith('5m');
     await expect(meanwhile.sessions.verify(live.accessToken!)).resolves.toMatchObject({ userId: 'ada' });
 
-    await apps.clock.pass('10m');
+    await apps.clock.advance('10m');
     const after = await appWith('5m');
     await expect(after.sessions.verify(ended.accessToken!)).rejects.toThrow(AccessTokenExpiredError);
     for (const { sessions } of [meanwhile, after]) {
@@ -35,14 +35,14 @@ describe.each(PLATFORMS)('access tokens that live long, on %s', platform => {
     const app = await appWith('3d');
     const { session, accessToken } = await app.sessions.logIn('grace');
     await app.sessions.logOut(session.id);
-    await app.pass('2d');
+    await app.advance('2d');
     expect(await app.sessions.cleanUp({ dryRun: true })).toMatchObject({ sessions: 0 });
     await app.sessions.cleanUp();
     const started = await appWith('3d');
     await expect(started.sessions.verify(accessToken!)).rejects.toThrow(SessionRevokedError);
 
-    await app.pass('1d');
-    await app.pass('2m');
+    await app.advance('1d');
+    await app.advance('2m');
     await expect(started.sessions.verify(accessToken!)).rejects.toThrow(SessionRevokedError);
     expect((await app.sessions.cleanUp()).sessions).toBeGreaterThan(0);
     expect(await app.database.query('SELECT 1 FROM jwt_session WHERE id = $1', [session.id])).toEqual([]);

@@ -64,7 +64,7 @@ describe.each(PLATFORMS)('modes and feeds of revocation on %s', platform => {
       await feedOf(app).stop();
       await database.query(sql, [id]);
       expect(await me(app, token)).toBe('accepted');
-      await clock.pass('31s');
+      await clock.advance('31s');
       expect(await me(app, token)).toBe(answer);
     });
 
@@ -73,14 +73,14 @@ describe.each(PLATFORMS)('modes and feeds of revocation on %s', platform => {
       const { token } = await logIn(app);
       const other = await logIn(app);
       await feedOf(app).stop();
-      await clock.pass('31s');
+      await clock.advance('31s');
       const log = new StatementLog(app.app);
       await Promise.all(Array.from({ length: 50 }, () => app.sessions.verify(token)));
       expect(log.take()).toEqual(['jwt_session_standing']);
       await app.sessions.verify(other.token);
       expect(log.take()).toEqual(['jwt_session_standing']);
       // An answer is of no use for long.
-      await clock.pass('2s');
+      await clock.advance('2s');
       await app.sessions.verify(token);
       expect(log.take()).toEqual(['jwt_session_standing']);
     });
@@ -164,12 +164,12 @@ describe.each(PLATFORMS)('modes and feeds of revocation on %s', platform => {
     const { id, token, refreshToken } = await logIn(app);
     await app.sessions.logOut(id);
     const log = new StatementLog(app.app);
-    await clock.pass('9m');
+    await clock.advance('9m');
     expect(await me(app, token)).toBe('accepted');
     expect(log.take().filter(name => /standing|poll/.test(name))).toEqual([]);
     expect(await listeners(database, 'stateless')).toEqual([]);
     await expect(app.sessions.refresh({ refreshToken })).rejects.toMatchObject({ errorCode: 'session_revoked' });
-    await clock.pass('2m');
+    await clock.advance('2m');
     expect(await me(app, token)).toBe('access_token_expired');
     expect(await everyStatement({ mode: 'stateless' })).not.toMatch(/notify|listen/i);
   });

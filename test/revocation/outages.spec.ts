@@ -72,9 +72,9 @@ describe('revocations while something is wrong', () => {
     await lose();
     await here.sessions.logOut(ended.id);
     // Time for two polls: one awaits an echo, the next misses it.
-    await clock.pass('11s');
+    await clock.advance('11s');
     await until(async () => (await me(there, ended.token)) === 'session_revoked');
-    await clock.pass('11s');
+    await clock.advance('11s');
     await until(async () => told(since).length > 0);
     expect(told(since)[0]).toEqual({ type: 'revocation.degraded', cause: 'listen' });
     expect(await me(there, live.token)).toBe('accepted');
@@ -82,7 +82,7 @@ describe('revocations while something is wrong', () => {
     expect(await there.sessions.status()).toMatchObject({ status: 'up' });
 
     await proxy.restore();
-    await clock.pass('11s');
+    await clock.advance('11s');
     await until(async () => (await there.sessions.status()).revocation.listening);
     expect(told(since).at(-1)).toEqual({ type: 'revocation.recovered' });
     const another = await logIn();
@@ -95,7 +95,7 @@ describe('revocations while something is wrong', () => {
     for (let round = 0; round < 4; round++) {
       const { id, token } = await logIn();
       await here.sessions.logOut(id);
-      await clock.pass('11s');
+      await clock.advance('11s');
       await until(async () => (await me(there, token)) === 'session_revoked');
       // By the poll, not one by one.
       await until(async () => (await there.sessions.status()).revocation.staleness < 5_000);
@@ -110,12 +110,12 @@ describe('revocations while something is wrong', () => {
     const since = there.events.length;
     await leave();
     await here.sessions.logOut(ended.id);
-    clock.advance('20s');
+    clock.advanceProcess('20s');
     await until(async () => told(since).some(event => 'cause' in event && event.cause === 'poll'));
     for (let request = 0; request < 20; request++) expect(await me(there, live.token)).toBe('accepted');
     expect(feedOf(there).status).toMatchObject({ status: 'up' });
 
-    clock.advance('11s');
+    clock.advanceProcess('11s');
     expect(await me(there, live.token)).toBe('session_store_unavailable');
     expect(await me(there, ended.token)).toBe('session_store_unavailable');
     expect(feedOf(there).status).toMatchObject({ status: 'down' });
@@ -125,7 +125,7 @@ describe('revocations while something is wrong', () => {
     expect(await me(there, ended.token)).toBe('session_revoked');
     expect(await me(there, live.token)).toBe('accepted');
     // It tries to listen again three times within maxStaleness.
-    await clock.pass('11s');
+    await clock.advance('11s');
     await until(async () => told(since).at(-1)!.type === 'revocation.recovered');
     await untilListening(there);
     expect(await there.sessions.status()).toMatchObject({ status: 'up' });

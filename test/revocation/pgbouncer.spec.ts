@@ -60,7 +60,7 @@ suite(hasPgBouncer ? title : `${title} (skipped: pgbouncer is not installed)`, (
     await here.sessions.logOut(ended!.id);
     await here.sessions.invalidateTokens('grace', 'access');
     await here.sessions.setClaims(changed!.id, { role: 'none' });
-    await clock.pass('11s');
+    await clock.advance('11s');
     const becomes = (token: string, answer: string) => until(async () => (await me(there, token)) === answer);
     return [
       becomes(ended!.token, 'session_revoked'),
@@ -86,7 +86,7 @@ suite(hasPgBouncer ? title : `${title} (skipped: pgbouncer is not installed)`, (
   it("feed 'notify': LISTEN is swallowed, which the missing echo tells; revocations are in force after a poll", async () => {
     const [here, there] = [await start('notify'), await start('notify')];
     await Promise.all(await revokeEverything(here, there));
-    await clock.pass('11s');
+    await clock.advance('11s');
     await until(async () => there.events.some(({ type }) => type === 'revocation.degraded'));
     expect(there.events).toContainEqual({ type: 'revocation.degraded', cause: 'listen' });
     expect(await there.sessions.status()).toMatchObject({

@@ -76,9 +76,9 @@ describe.each(PLATFORMS)('an event stream, on %s', platform => {
   const bystander = () => open('bystander');
 
   /** Moves the clocks, and lets both processes make and read keys meanwhile. */
-  async function pass(duration: string): Promise<void> {
-    await here.pass(duration);
-    await there.pass('1s');
+  async function advance(duration: string): Promise<void> {
+    await here.advance(duration);
+    await there.advance('1s');
   }
 
   it('S14: ends when its session is ended in another process', async () => {
@@ -93,7 +93,7 @@ describe.each(PLATFORMS)('an event stream, on %s', platform => {
     const { refreshToken, stream } = await open('ada');
     for (let round = 0, token = refreshToken!; round < 3; round++) {
       token = (await here.sessions.refresh({ refreshToken: token })).refreshToken!;
-      await apps.clock.pass('31s');
+      await apps.clock.advance('31s');
     }
     await expect(here.sessions.refresh({ refreshToken: refreshToken! })).rejects.toThrow('two parties');
     expect(await stream.end).toBe('token_theft_detected');
@@ -116,7 +116,7 @@ describe.each(PLATFORMS)('an event stream, on %s', platform => {
   it('ends when the key of its token is distrusted, not when that retires', async () => {
     const retired = await open('ada');
     await here.sessions.rotateKeys();
-    await pass('8d');
+    await advance('8d');
     const { stream } = await open('ada');
     await here.sessions.rotateKeys({ distrust: true });
     expect(await stream.end).toBe('access_token_invalid');
@@ -125,15 +125,15 @@ describe.each(PLATFORMS)('an event stream, on %s', platform => {
 
   it('outlives its access token, and a session that is refreshed; ends with the session', async () => {
     const { refreshToken, stream } = await open('ada');
-    await pass('29d');
+    await advance('29d');
     await here.sessions.refresh({ refreshToken: refreshToken! });
-    await pass('2d');
+    await advance('2d');
     // Longer than it takes to look.
     const other = await open('grace');
     await here.sessions.setClaims(other.session.id, {});
     await other.stream.end;
     expect(stream.isOpen).toBe(true);
-    await pass('29d');
+    await advance('29d');
     expect(await stream.end).toBe('session_expired');
   });
 

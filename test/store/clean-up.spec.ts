@@ -108,13 +108,13 @@ describe('SessionService.cleanUp', () => {
       const ended = await sessions.logIn('ada');
       const live = await sessions.logIn('ada');
       await sessions.logOut(ended.session.id);
-      await test.pass('23h');
+      await test.advance('23h');
       expect(await sessions.cleanUp()).toEqual({ sessions: 0, keys: 0 });
       await expect(sessions.refresh({ refreshToken: ended.refreshToken! })).rejects.toMatchObject({
         errorCode: 'session_revoked',
       });
 
-      await test.pass('2h');
+      await test.advance('2h');
       expect(await sessions.cleanUp({ dryRun: true })).toEqual({ sessions: 1, keys: 0 });
       expect(await sessions.cleanUp()).toEqual({ sessions: 1, keys: 0 });
       await expect(sessions.refresh({ refreshToken: ended.refreshToken! })).rejects.toMatchObject({

@@ -75,7 +75,7 @@ describe('refreshes and logins of one turn of the event loop share a statement',
     const [stolen, ended, ...honest] = await sessions(6);
     let newest = stolen!;
     for (let generation = 0; generation < 3; generation++) {
-      await test.pass('31s');
+      await test.advance('31s');
       newest = await refresh(newest);
     }
     await test.sessions.logOut(ended!.session.id);
@@ -150,7 +150,7 @@ describe('shared statements of two processes', () => {
       const users = Array.from({ length: 60 }, (_, index) => `user ${index}`);
       let tokens = await Promise.all(users.map(user => one.sessions.logIn(user)));
       for (let round = 0; round < 5; round++) {
-        await one.pass('31s');
+        await one.advance('31s');
         const refresh = ({ sessions }: TestApp, all: IssuedTokens[]) =>
           Promise.all(all.map(({ refreshToken }) => sessions.refresh({ refreshToken: refreshToken! })));
         const [here, there] = await Promise.all([refresh(one, tokens), refresh(two, tokens.toReversed())]);

@@ -70,7 +70,7 @@ describe.each(PLATFORMS)('statements per request on %s', platform => {
   });
 
   it('a refused access token makes none: expired, revoked or made up', async () => {
-    await test.pass('11m');
+    await test.advance('11m');
     await test.app.get(RevocationFeed).poll();
     log.take();
     expect((await client.send('/me')).body.errorCode).toBe('access_token_expired');

@@ -58,9 +58,14 @@ export class SharedClock extends TestClock {
     return new SharedClock(database);
   }
 
+  /** Moves the clock of the process alone. */
+  advanceProcess(duration: string): void {
+    super.advance(duration);
+  }
+
   /** Moves both clocks; also back: `'-1h'`. */
-  async pass(duration: string): Promise<void> {
-    this.advance(duration);
+  override async advance(duration: string): Promise<void> {
+    this.advanceProcess(duration);
     const milliseconds = parseDuration(duration.replace(/^-/, ''))!;
     await this.database.query('UPDATE clock.shift SET milliseconds = milliseconds + $1', [
       duration.startsWith('-') ? -milliseconds : milliseconds,

@@ -50,7 +50,7 @@ export class SampleProcess {
   }
 
   /** Moves its clock, and not that of its database. */
-  async pass(milliseconds: number): Promise<void> {
+  async advance(milliseconds: number): Promise<void> {
     const moved = once(this.child, 'message');
     this.child.send({ pass: milliseconds });
     await moved;

@@ -54,7 +54,7 @@ export class ManualTimers {
     return this.timers.size;
   }
 
-  pass(milliseconds: number): void {
+  advance(milliseconds: number): void {
     this.now += milliseconds;
     for (const timer of this.timers) {
       if (timer.at > this.now) continue;

@@ -93,7 +93,7 @@ export interface TestApp {
   /** The root URL of the listening server. */
   readonly url: string;
   /** Moves the clocks, and does what the timers would have done on the way, which run on real time. */
-  pass(duration: string): Promise<void>;
+  advance(duration: string): Promise<void>;
   /** Writes at once what was noted of the use of access tokens, instead of 100 ms later. */
   confirmUses(): Promise<void>;
   close(): Promise<void>;
@@ -152,8 +152,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     sessions,
     events,
     url,
-    async pass(duration) {
-      await clock.pass(duration);
+    async advance(duration) {
+      await clock.advance(duration);
       await app.get(KeyRotation).tick();
       await app.get(RevocationFeed).tick();
     },

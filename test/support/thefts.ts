@@ -15,18 +15,18 @@ export const THEFTS: Record<RotationTheft, (test: TestApp, theft: Theft) => Prom
   async recent(test, { victim }) {
     await victim.refresh();
     await victim.refresh();
-    await test.pass('31s');
+    await test.advance('31s');
   },
   // The thief mints first and keeps quiet; after the window the victim, whose token still counts, gets another child.
   async fork(test, { victim, thief }) {
     await thief.refresh();
-    await test.pass('31s');
+    await test.advance('31s');
     await victim.refresh();
   },
   async stale(test, { victim }) {
     for (let round = 0; round < 3; round++) {
       await victim.refresh();
-      await test.pass('31s');
+      await test.advance('31s');
     }
   },
 };

@@ -9,7 +9,7 @@ import {
   SessionService,
   UserSession,
 } from 'nestjs-jwt-session';
-import { Browser } from '../support/browser.js';
+import { CookieJarClient } from '../support/cookie-jar-client.js';
 import { type Answer, send } from '../support/client.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 import { SharedCache } from '../support/shared-cache.js';
@@ -40,7 +40,7 @@ describe.each(PLATFORMS)('caches on %s', platform => {
   let cache: SharedCache;
   const clients: Record<string, () => Promise<Record<string, string>>> = {
     cookies: async () => {
-      const browser = new Browser(test.url);
+      const browser = new CookieJarClient(test.url);
       await browser.logIn('ada');
       return { cookie: browser.cookieHeader('/session') };
     },

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CookieOptions } from 'nestjs-jwt-session';
-import { Browser, identity, parseCookie } from '../support/browser.js';
+import { CookieJarClient, identity, parseCookie } from '../support/cookie-jar-client.js';
 import { send } from '../support/client.js';
 import { PLATFORMS, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
 
-type Way = (browser: Browser, test: TestApp) => Promise<{ status: number; body: { errorCode?: string } }>;
+type Way = (browser: CookieJarClient, test: TestApp) => Promise<{ status: number; body: { errorCode?: string } }>;
 
-const sessionOf = async (browser: Browser) => String((await browser.send('/session')).body.id);
-const replayed = async (browser: Browser, test: TestApp) => {
+const sessionOf = async (browser: CookieJarClient) => String((await browser.send('/session')).body.id);
+const replayed = async (browser: CookieJarClient, test: TestApp) => {
   const stolen = browser.cookieHeader('/session');
-  await test.clock.pass('11m');
+  await test.clock.advance('11m');
   await browser.post('/session/refresh');
-  await test.clock.pass('1m');
+  await test.clock.advance('1m');
   await browser.post('/session/refresh');
   return { headers: { cookie: stolen }, method: 'POST' };
 };
@@ -75,7 +75,7 @@ const WAYS: [what: string, code: number | string, end: Way][] = [
     'expiry, at refresh',
     'session_expired',
     async (browser, test) => {
-      await test.pass('31d');
+      await test.advance('31d');
       return browser.post('/session/refresh');
     },
   ],
@@ -121,13 +121,13 @@ describe.each(PLATFORMS)('clearing cookies on %s', platform => {
     it.each(WAYS)(
       'C06, scenario 14: %s clears both with the attributes they were set with',
       async (_way, code, end) => {
-        const browser = new Browser(test.url);
+        const browser = new CookieJarClient(test.url);
         const set = (await browser.logIn('ada')).setCookie.map(parseCookie).map(identity);
         expect(browser.cookies).toHaveLength(2);
         const answer = await end(browser, test);
         expect(typeof code === 'number' ? answer.status : answer.body.errorCode).toBe(code);
         expect(browser.cookies).toEqual([]);
-        const cleared = (answer as Awaited<ReturnType<Browser['send']>>).setCookie.map(parseCookie);
+        const cleared = (answer as Awaited<ReturnType<CookieJarClient['send']>>).setCookie.map(parseCookie);
         expect(cleared.map(identity)).toEqual(set);
         expect(cleared.map(({ value }) => value)).toEqual(['', '']);
       },
@@ -141,7 +141,7 @@ describe.each(PLATFORMS)('clearing cookies on %s', platform => {
     });
 
     const logIn = async () => {
-      const browser = new Browser(test.url);
+      const browser = new CookieJarClient(test.url);
       await browser.logIn('ada');
       return browser;
     };
@@ -156,7 +156,7 @@ describe.each(PLATFORMS)('clearing cookies on %s', platform => {
       ['an access token that is none', '0s', 'access_token_invalid'],
     ])('stay: %s only asks for a refresh', async (_, age, code) => {
       const browser = await logIn();
-      await test.clock.pass(age);
+      await test.clock.advance(age);
       const [access, refresh] = browser.cookies;
       if (age === '0s') browser.cookies = [{ ...access!, value: 'none' }, refresh!];
       const answer = await browser.send('/me');

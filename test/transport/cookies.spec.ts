@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CookieOptions } from 'nestjs-jwt-session';
-import { Browser, parseCookie } from '../support/browser.js';
+import { CookieJarClient, parseCookie } from '../support/cookie-jar-client.js';
 import { PLATFORMS } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
 
@@ -51,7 +51,7 @@ describe.each(PLATFORMS)('session cookies on %s', platform => {
 
   it.each(JAR)('C01, C02, C03, F8: names and attributes %s', async (_, cookies, access, refresh) => {
     const { url } = await apps.start({ session: { cookies } });
-    const login = await new Browser(url).logIn('ada');
+    const login = await new CookieJarClient(url).logIn('ada');
     const set = login.setCookie.map(parseCookie).map(({ name, attributes }) => ({ name, ...attributes }));
     const always = { HttpOnly: true, 'Max-Age': THIRTY_DAYS };
     expect(set).toEqual([
@@ -63,12 +63,12 @@ describe.each(PLATFORMS)('session cookies on %s', platform => {
 
   it('C02: no token stands in the body where cookies carry them', async () => {
     const { url } = await apps.start();
-    const browser = new Browser(url);
+    const browser = new CookieJarClient(url);
     const login = await browser.logIn('ada');
     expect(Object.keys(login.body).sort()).toEqual(['expiresIn', 'session']);
     const tokens = () => [browser.valueOf('access_token'), browser.valueOf('refresh_token')];
     for (const token of tokens()) expect(JSON.stringify(login.body)).not.toContain(token);
-    await apps.clock.pass('11m');
+    await apps.clock.advance('11m');
     const refresh = await browser.send('/session/refresh', {
       method: 'POST',
       headers: { 'session-transport': 'bearer' },
@@ -79,11 +79,11 @@ describe.each(PLATFORMS)('session cookies on %s', platform => {
 
   it('lets both cookies live as long as the refresh token, up to the cap', async () => {
     const { url } = await apps.start({ session: { session: { idleLifetime: '2h', absoluteLifetime: '3h' } } });
-    const browser = new Browser(url);
+    const browser = new CookieJarClient(url);
     expect(ages((await browser.logIn('ada')).setCookie)).toEqual([7_200, 7_200]);
-    await apps.clock.pass('1h');
+    await apps.clock.advance('1h');
     const slid = ages((await browser.post('/session/refresh')).setCookie);
-    await apps.clock.pass('1h');
+    await apps.clock.advance('1h');
     const capped = ages((await browser.post('/session/refresh')).setCookie);
     // Some real time passes too.
     expect(slid).toEqual([expect.any(Number), slid[0]]);
@@ -95,18 +95,18 @@ describe.each(PLATFORMS)('session cookies on %s', platform => {
 
   it('writes the refresh cookie only where the token is another one than the client has', async () => {
     const { url } = await apps.start();
-    const browser = new Browser(url);
+    const browser = new CookieJarClient(url);
     const refresh = async () =>
       (await browser.post('/session/refresh')).setCookie.map(header => parseCookie(header).name);
     await browser.logIn('ada');
-    await apps.clock.pass('11m');
+    await apps.clock.advance('11m');
     const both = ['__Host-access_token', '__Secure-refresh_token'];
     expect(await refresh()).toEqual(both); // mint
     expect(await refresh()).toEqual(both.slice(0, 1)); // confirm
     expect(await refresh()).toEqual(both.slice(0, 1)); // unchanged
-    await apps.clock.pass('1m');
+    await apps.clock.advance('1m');
     expect(await refresh()).toEqual(both); // mint
-    await apps.clock.pass('1m');
+    await apps.clock.advance('1m');
     expect(await refresh()).toEqual(both); // confirm-and-mint
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Browser } from '../support/browser.js';
+import { CookieJarClient } from '../support/cookie-jar-client.js';
 import { type Answer, send } from '../support/client.js';
 import { LogInWithController, type LogInWith } from '../support/log-in-with.controller.js';
 import { PLATFORMS, type TestApp } from '../support/test-app.js';
@@ -55,7 +55,7 @@ describe.each(PLATFORMS)('F9: requests of other sites on %s', platform => {
     return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.replace('HOST', host)]));
   };
   const logIn = async ({ url } = test) => {
-    const browser = new Browser(url);
+    const browser = new CookieJarClient(url);
     await browser.logIn('ada');
     return browser;
   };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { parseCookie } from '../support/browser.js';
+import { parseCookie } from '../support/cookie-jar-client.js';
 import { ACCESS_COOKIE, send } from '../support/client.js';
 import { cookieHeader, type Issued, postWithCookies } from '../support/raw-cookies.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
@@ -32,7 +32,7 @@ describe.each(PLATFORMS)('several cookies of one name on %s', platform => {
 
     it.each(['0s', '11m'])('the one of the access cookie counts, %s after login', async age => {
       const session = await logIn('ada');
-      await test.clock.pass(age);
+      await test.clock.advance(age);
       const cookies = both(session.refreshToken, planted.refreshToken);
       const answer = await post('/session/refresh', [session.accessToken], cookies);
       expect(answer.status).toBe(200);
@@ -62,7 +62,7 @@ describe.each(PLATFORMS)('several cookies of one name on %s', platform => {
 
     it('two tokens of the own session are refused: which is the newer one nobody can tell', async () => {
       const session = await logIn('ada');
-      await test.clock.pass('11m');
+      await test.clock.advance('11m');
       const { refreshToken } = (await test.sessions.refresh({ refreshToken: session.refreshToken })) as Issued;
       const answer = await post('/session/refresh', [session.accessToken], both(session.refreshToken, refreshToken));
       expect(answer.body.errorCode).toBe('refresh_token_invalid');

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { TokenTransport } from 'nestjs-jwt-session';
-import { Browser } from '../support/browser.js';
+import { CookieJarClient } from '../support/cookie-jar-client.js';
 import { type Answer, send } from '../support/client.js';
 import { LogInWithController } from '../support/log-in-with.controller.js';
 import { cookieHeader, type Issued } from '../support/raw-cookies.js';
@@ -74,7 +74,7 @@ describe.each(PLATFORMS)('login on %s', platform => {
 
   describe('F10: ends the session that came with it', () => {
     it('S02: a browser that logs in again has a new session, and the old tokens are dead', async () => {
-      const browser = new Browser(modes.both.url);
+      const browser = new CookieJarClient(modes.both.url);
       const first = await browser.logIn('ada');
       const old = browser.cookieHeader('/session');
       const second = await browser.logIn('ada', '/login');
@@ -93,7 +93,7 @@ describe.each(PLATFORMS)('login on %s', platform => {
 
     it('else that of the access cookie, even an expired one', async () => {
       const session = await issue();
-      await apps.clock.pass('11m');
+      await apps.clock.advance('11m');
       await withCookies([session.accessToken], ['junk']);
       expect(await isLive(session)).toBe(false);
     });

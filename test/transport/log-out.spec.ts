@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Browser, parseCookie } from '../support/browser.js';
+import { CookieJarClient, parseCookie } from '../support/cookie-jar-client.js';
 import { send } from '../support/client.js';
 import { cookieHeader, type Issued } from '../support/raw-cookies.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
@@ -21,7 +21,7 @@ describe.each(PLATFORMS)('scenario 21: log-out on %s', platform => {
     logOut({ cookie: cookieHeader(access, refresh) }, body);
 
   it('S08: ends the session of the browser, for both of its tokens', async () => {
-    const browser = new Browser(test.url);
+    const browser = new CookieJarClient(test.url);
     await browser.logIn('ada');
     const cookie = browser.cookieHeader('/session');
     expect((await browser.post('/session/logout')).status).toBe(204);
@@ -40,7 +40,7 @@ describe.each(PLATFORMS)('scenario 21: log-out on %s', platform => {
   });
 
   it('scenario 15: twice changes nothing, and the old token cannot log out a new login', async () => {
-    const browser = new Browser(test.url);
+    const browser = new CookieJarClient(test.url);
     await browser.logIn('ada');
     const cookie = browser.cookieHeader('/session');
     await browser.post('/session/logout');
@@ -51,9 +51,9 @@ describe.each(PLATFORMS)('scenario 21: log-out on %s', platform => {
 
   it('finds the session by the refresh token, be it rotated long ago', async () => {
     const session = await issue();
-    await test.clock.pass('11m');
+    await test.clock.advance('11m');
     const { refreshToken } = await test.sessions.refresh({ refreshToken: session.refreshToken });
-    await test.clock.pass('11m');
+    await test.clock.advance('11m');
     await test.sessions.refresh({ refreshToken: refreshToken! });
     await withCookies([], [session.refreshToken]);
     expect(await isLive(session)).toBe(false);
@@ -61,7 +61,7 @@ describe.each(PLATFORMS)('scenario 21: log-out on %s', platform => {
 
   it.each(['0s', '11m'])('else by an access token, %s old', async age => {
     const [byCookie, byAuthorization, beside] = [await issue(), await issue(), await issue()];
-    await test.clock.pass(age);
+    await test.clock.advance(age);
     await withCookies([byCookie.accessToken], []);
     await logOut({ authorization: `Bearer ${byAuthorization.accessToken}` });
     await withCookies([beside.accessToken], ['junk']);

@@ -17,7 +17,7 @@ import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, HttpAdapterHost } fro
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Public, SessionController, SessionGuard } from 'nestjs-jwt-session';
 import { map, type Observable } from 'rxjs';
-import { Browser } from '../support/browser.js';
+import { CookieJarClient } from '../support/cookie-jar-client.js';
 import { type AnswerBody, send } from '../support/client.js';
 import { LogInWithController } from '../support/log-in-with.controller.js';
 import { PLATFORMS, type TestAppOptions } from '../support/test-app.js';
@@ -124,9 +124,9 @@ describe.each(PLATFORMS)('mounted on %s', platform => {
     });
 
     it('a session goes its way', async () => {
-      const browser = new Browser(url);
+      const browser = new CookieJarClient(url);
       expect((await browser.logIn('ada', login)).status).toBe(200);
-      await apps.clock.pass('11m');
+      await apps.clock.advance('11m');
       const refresh = await browser.post(`${at}/refresh`, { anything: 'else' });
       expect([refresh.status, unwrap(refresh.body).expiresIn]).toEqual([200, 600]);
       const { body } = await browser.send(at);
@@ -151,7 +151,7 @@ describe.each(PLATFORMS)('mounted on %s', platform => {
     });
 
     it('C06: a refusal keeps its headers and cleared cookies', async () => {
-      const browser = new Browser(url);
+      const browser = new CookieJarClient(url);
       await browser.logIn('ada', login);
       await browser.sendOnly(`${at}/logout-all`, { method: 'POST' });
       const guarded = await browser.sendOnly(at);
@@ -205,7 +205,7 @@ describe.each(PLATFORMS)('mounted on %s', platform => {
 
   it('nothing is mounted where nothing shall be', async () => {
     const { url } = await start({ session: { controller: false, jwks: false } });
-    const browser = new Browser(url);
+    const browser = new CookieJarClient(url);
     await browser.logIn('ada');
     for (const path of ['/session', '/session/devices', JWKS]) expect((await browser.send(path)).status).toBe(404);
     for (const path of ['/session/refresh', '/session/logout']) expect((await browser.post(path)).status).toBe(404);

@@ -2,7 +2,7 @@ import { Controller, Module, RequestMethod, VersioningType } from '@nestjs/commo
 import { RouterModule } from '@nestjs/core';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SessionController } from 'nestjs-jwt-session';
-import { Browser } from '../support/browser.js';
+import { CookieJarClient } from '../support/cookie-jar-client.js';
 import { PLATFORMS, type TestAppOptions } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
 
@@ -107,7 +107,7 @@ describe.each(PLATFORMS)('F8: the path of the refresh cookie on %s', platform =>
 
   it.each(Object.entries(PLACES))('reaches the controller at %s', async (_, { login, at, path, ...options }) => {
     const { url } = await apps.start(options);
-    const browser = new Browser(url);
+    const browser = new CookieJarClient(url);
     expect((await browser.logIn('ada', login)).status).toBe(200);
     const [, refresh] = browser.cookies;
     if (path !== undefined) expect(refresh!.attributes.Path).toBe(path);
@@ -122,7 +122,7 @@ describe.each(PLATFORMS)('F8: the path of the refresh cookie on %s', platform =>
 
   it('stays away from the other routes', async () => {
     const { url } = await apps.start();
-    const browser = new Browser(url);
+    const browser = new CookieJarClient(url);
     await browser.logIn('ada');
     expect(browser.cookieHeader('/me')).not.toContain('refresh_token');
     expect(browser.cookieHeader('/session/refresh')).toContain('refresh_token');
@@ -130,7 +130,7 @@ describe.each(PLATFORMS)('F8: the path of the refresh cookie on %s', platform =>
 
   it('is / where the application mounts routes of its own', async () => {
     const { url } = await apps.start(OWN);
-    const browser = new Browser(url);
+    const browser = new CookieJarClient(url);
     await browser.logIn('ada');
     expect(browser.cookies.map(({ attributes }) => attributes.Path)).toEqual(['/', '/']);
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Browser } from '../support/browser.js';
+import { CookieJarClient } from '../support/cookie-jar-client.js';
 import { type Answer, send, type SendOptions } from '../support/client.js';
 import { type Issued } from '../support/raw-cookies.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
@@ -51,7 +51,7 @@ describe.each(PLATFORMS)('refusals on %s', platform => {
       401,
       async () => {
         const session = await issue();
-        await test.clock.pass('11m');
+        await test.clock.advance('11m');
         return me(session);
       },
     ],
@@ -70,7 +70,7 @@ describe.each(PLATFORMS)('refusals on %s', platform => {
       401,
       async () => {
         const { refreshToken } = await issue();
-        await test.pass('31d');
+        await test.advance('31d');
         return refresh(refreshToken);
       },
     ],
@@ -80,7 +80,7 @@ describe.each(PLATFORMS)('refusals on %s', platform => {
       async () => {
         const { refreshToken } = await issue();
         for (let generation = 0, token = refreshToken; generation < 3; generation++) {
-          await test.clock.pass('1m');
+          await test.clock.advance('1m');
           token = (await test.sessions.refresh({ refreshToken: token })).refreshToken!;
         }
         return refresh(refreshToken);
@@ -114,7 +114,7 @@ describe.each(PLATFORMS)('refusals on %s', platform => {
     const { database, clock } = test;
     const cut = await startTestApp({ platform, database, clock, typeorm: { url: proxy.url } });
     try {
-      const browser = new Browser(cut.url);
+      const browser = new CookieJarClient(cut.url);
       await browser.logIn('ada');
       const jar = [...browser.cookies];
       await proxy.refuse();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Browser } from '../support/browser.js';
+import { CookieJarClient } from '../support/cookie-jar-client.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -10,8 +10,9 @@ interface DeviceBody {
   [name: string]: unknown;
 }
 
-const devicesOf = async (browser: Browser) => (await browser.send('/session/devices')).body as unknown as DeviceBody[];
-const remove = (browser: Browser, id: string) => browser.send(`/session/devices/${id}`, { method: 'DELETE' });
+const devicesOf = async (browser: CookieJarClient) =>
+  (await browser.send('/session/devices')).body as unknown as DeviceBody[];
+const remove = (browser: CookieJarClient, id: string) => browser.send(`/session/devices/${id}`, { method: 'DELETE' });
 
 describe.each(PLATFORMS)('the routes of the session controller on %s', platform => {
   let test: TestApp;
@@ -21,7 +22,7 @@ describe.each(PLATFORMS)('the routes of the session controller on %s', platform 
   afterAll(() => test?.close());
 
   const logIn = async (userId: string) => {
-    const browser = new Browser(test.url);
+    const browser = new CookieJarClient(test.url);
     const { body } = await browser.post('/login', { userId, claims: { role: 'admin' } });
     return { browser, id: (body.session as { id: string }).id };
   };
@@ -111,7 +112,7 @@ describe.each(PLATFORMS)('the routes of the session controller on %s', platform 
     ['POST', '/session/logout-all'],
     ['POST', '/session/refresh'],
   ])('%s %s is not for strangers', async (method, path) => {
-    const { status, body } = await new Browser(test.url).send(path, { method });
+    const { status, body } = await new CookieJarClient(test.url).send(path, { method });
     expect([status, body.errorCode]).toEqual([401, 'session_missing']);
   });
 
@@ -127,7 +128,7 @@ describe.each(PLATFORMS)('the routes of the session controller on %s', platform 
 
   it('POST /session/refresh tells when the access token and when the session ends', async () => {
     const { browser } = await logIn('ada');
-    await test.clock.pass('11m');
+    await test.clock.advance('11m');
     const { status, body } = await browser.post('/session/refresh');
     expect(status).toBe(200);
     expect(body).toEqual({ expiresIn: 600, expiresAt: expect.stringMatching(TIME) });

@@ -2,7 +2,7 @@ import { Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Exchange, SessionExchange, SessionService } from 'nestjs-jwt-session';
-import { Browser, parseCookie } from '../support/browser.js';
+import { CookieJarClient, parseCookie } from '../support/cookie-jar-client.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 
 /** Does several things with one response. */
@@ -47,10 +47,10 @@ const namesOf = (setCookie: readonly string[]) => setCookie.map(header => parseC
 
 describe.each(PLATFORMS)('one response, one word about each cookie, on %s', platform => {
   let test: TestApp;
-  let browser: Browser;
+  let browser: CookieJarClient;
   beforeAll(async () => {
     test = await startTestApp({ platform, controllers: [BusyController] });
-    browser = new Browser(test.url);
+    browser = new CookieJarClient(test.url);
     await browser.logIn('ada');
   });
   afterAll(() => test?.close());

@@ -82,13 +82,13 @@ describe.each(PLATFORMS)('F17, F18: a service that verifies by the public keys a
 
   it('J03: refuses an expired token, and says that refreshing helps', async () => {
     const { accessToken } = await logIn();
-    await issuing.pass('10m');
+    await issuing.advance('10m');
     expect(await codeOf(accessToken!)).toBe('access_token_expired');
   });
 
   it('S13: asks for a recent login where the handler does', async () => {
     const { refreshToken } = await logIn();
-    await issuing.pass('6m');
+    await issuing.advance('6m');
     const { accessToken } = await issuing.sessions.refresh({ refreshToken: refreshToken! });
     expect(await codeOf(accessToken!)).toBeUndefined();
     expect(await codeOf(accessToken!, '/recent')).toBe('insufficient_user_authentication');

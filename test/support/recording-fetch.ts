@@ -1,53 +1,53 @@
-import type { Browser } from './browser.js';
+import type { CookieJarClient } from './cookie-jar-client.js';
 
-type Pass = (request: Request) => Promise<Response>;
+type Forward = (request: Request) => Promise<Response>;
 
-/** A client's line to the servers: it notes what is sent, and may be made to behave as networks do. */
-export class Wire {
+/** A `fetch` that records the requests, and that can delay or replace the answers. */
+export class RecordingFetch {
   /** Method and path of every request so far. */
   readonly sent: string[] = [];
   readonly requests: Request[] = [];
-  /** Stands between the client and the server, if set. */
-  between?: (request: Request, pass: Pass) => Promise<Response>;
+  /** If set, decides what happens to a request; `forward` sends it. */
+  between?: (request: Request, forward: Forward) => Promise<Response>;
 
-  /** @param browser whose jar is used; without it no cookies are kept */
-  constructor(private readonly browser?: Browser) {}
+  /** @param browser whose cookie jar is used; without it cookies are dropped */
+  constructor(private readonly browser?: CookieJarClient) {}
 
   readonly fetch: typeof fetch = (input, init) => {
     const request = new Request(input, init);
     this.sent.push(`${request.method} ${new URL(request.url).pathname}`);
     this.requests.push(request);
-    const pass = (sent: Request) => this.pass(sent);
-    return this.between ? this.between(request, pass) : pass(request);
+    const forward = (sent: Request) => this.forward(sent);
+    return this.between ? this.between(request, forward) : forward(request);
   };
 
-  /** What was sent since the last call. */
+  /** Method and path of the requests since the last call. */
   take(): string[] {
     return this.sent.splice(0);
   }
 
-  /** Requests to that path are kept back until `release` is called. */
+  /** Holds requests to that path until `release` is called. */
   hold(path: string): { release: () => void } {
     const { opened, release } = gate();
-    this.between = async (request, pass) => {
+    this.between = async (request, forward) => {
       if (request.url.endsWith(path)) await opened;
-      return pass(request);
+      return forward(request);
     };
     return { release };
   }
 
-  /** Answers to requests to that path are kept back until `release` is called. */
+  /** Holds the answers of requests to that path until `release` is called. */
   holdAnswer(path: string): { release: () => void } {
     const { opened, release } = gate();
-    this.between = async (request, pass) => {
-      const response = await pass(request);
+    this.between = async (request, forward) => {
+      const response = await forward(request);
       if (request.url.endsWith(path)) await opened;
       return response;
     };
     return { release };
   }
 
-  private async pass(request: Request): Promise<Response> {
+  private async forward(request: Request): Promise<Response> {
     const cookie = request.credentials === 'omit' ? '' : this.browser?.cookieHeader(new URL(request.url).pathname);
     if (cookie) request.headers.set('cookie', cookie);
     const response = await fetch(request);
@@ -56,7 +56,7 @@ export class Wire {
   }
 }
 
-/** What may be waited for until `release` is called. */
+/** A promise that `release` resolves. */
 function gate(): { opened: Promise<void>; release: () => void } {
   let release!: () => void;
   const opened = new Promise<void>(resolve => (release = resolve));

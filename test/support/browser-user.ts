@@ -1,13 +1,13 @@
 import type { BrowserContext, Cookie, Page } from 'playwright-core';
 import { CookieClient } from './client.js';
 
-/** A 401 is how the client learns that it has to refresh; browsers write each one down. */
+/** A 401 tells the client to refresh; browsers log each one. */
 const ORDINARY = /^Failed to load resource: the server responded with a status of 401 /;
 
 const PASSWORDS = { ada: 'lovelace', grace: 'hopper' };
 
-/** Somebody with a browser of their own: any number of tabs, one jar. */
-export class Visitor {
+/** A user with a browser profile: any number of tabs, one cookie jar. */
+export class BrowserUser {
   private found: string[] = [];
 
   constructor(
@@ -43,17 +43,17 @@ export class Visitor {
     return page;
   }
 
-  /** What went wrong in the tabs since this was asked for last. */
+  /** The errors in the tabs since the last call. */
   takeProblems(): string[] {
     return this.found.splice(0);
   }
 
-  /** The cookies whose names end so, prefixes or not. */
+  /** The cookie of that name, with or without its prefix. */
   async cookie(name: 'access_token' | 'refresh_token'): Promise<Cookie | undefined> {
     return (await this.context.cookies()).find(cookie => cookie.name.endsWith(name));
   }
 
-  /** What somebody has who got at the cookies. */
+  /** A client with copies of the cookies. */
   async steal(): Promise<CookieClient> {
     const thief = new CookieClient(this.url);
     for (const { name, value } of await this.context.cookies()) thief.jar.set(name, value);
@@ -69,12 +69,12 @@ export const signInForm = (page: Page) => page.getByRole('heading', { name: 'Sig
 export async function writeNote(page: Page, text: string): Promise<void> {
   const field = page.getByLabel('New note');
   await field.fill(text);
-  // Not by a click, which waits for frames to be drawn: browsers draw few of them in tabs behind others.
+  // A click waits for frames to be drawn, of which browsers draw few in background tabs.
   await field.press('Enter');
   await page.getByRole('list', { name: 'Notes' }).getByText(text, { exact: true }).waitFor();
 }
 
-/** What the page does when somebody turns to its tab again. */
+/** Tells the page that its tab is visible again. */
 export async function turnTo(page: Page): Promise<void> {
   await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
 }
