@@ -91,10 +91,15 @@ export function arrayOf(check: OptionCheck): OptionCheck {
   return value => (Array.isArray(value) ? value.map(check).find(mistake => mistake !== undefined) : 'write an array');
 }
 
-/** One or more secrets of sufficient length. The message gives away neither a secret nor its length. */
-export function secrets(minBytes: number): OptionCheck {
+/**
+ * One or more secrets of sufficient length. The message gives away neither a secret nor its length.
+ *
+ * @param last a name that may follow the secrets of a list
+ */
+export function secrets(minBytes: number, last?: string): OptionCheck {
   return matching(value => {
-    const all: unknown[] = Array.isArray(value) ? value : [value];
+    const given: unknown[] = Array.isArray(value) ? value : [value];
+    const all = last !== undefined && given.at(-1) === last ? given.slice(0, -1) : given;
     return all.length > 0 && all.every(secret => typeof secret === 'string' && Buffer.byteLength(secret) >= minBytes);
   }, `write a random string of at least ${minBytes} bytes, such as the output of "openssl rand -base64 48", or an array of them with the newest first`);
 }

@@ -14,16 +14,16 @@ const NEVER = Date.UTC(9999, 0);
 /**
  * The server secrets and the keys derived from them.
  *
- * An application without its own secret uses a generated one, one per database. After it moves to its own secret,
- * refresh tokens made under the generated one still count, so that users stay logged in. Signing keys encrypted under it
- * do not: a party with write access to the database could add more of them.
+ * An application without its own secret uses a generated one, one per database. A party with write access to the database
+ * can put a secret of its own there. Beside own secrets the generated one therefore counts only if the options ask for it
+ * (`secret: [own, 'database']`), and only for refresh tokens and the CSRF tokens sent with them, so that users stay logged in after the change.
  *
- * | member | secrets |
- * |---|---|
- * | `newest` | the one under which everything new is made |
- * | `accepted` | those whose refresh tokens are accepted |
- * | `trusted` | those whose signing keys are trusted |
- * | `areOwn` | whether the application has its own secret |
+ * | member | secrets | `secret: own` | `[own, 'database']` | `'database'` or none |
+ * |---|---|---|---|---|
+ * | `newest` | the one under which everything new is made | own | own | generated |
+ * | `accepted` | those whose refresh tokens, and CSRF tokens, are accepted | own | own, generated | generated |
+ * | `trusted` | those accepted for everything else: signing keys, binding, encryption | own | own | generated |
+ * | `areOwn` | whether the application has its own secret | true | true | false |
  */
 @Injectable()
 export class ServerSecrets {
@@ -69,11 +69,19 @@ export class ServerSecrets {
       const secret = randomBytes(SERVER_SECRET_BYTES);
       await this.store.elect(this.row({ kid: SECRET_ROW, purpose: SECRET_ROW, period: 0, sealedPrivateKey: secret }));
       stored = await this.find();
+    }
+    if (!this.areOwn) {
       this.logger.warn(
-        'no "secret" was given: one was generated and is kept in the database, so that everybody who can read the database can mint tokens',
+        'the secret is generated and kept in the database: everybody who can read the database can create tokens. Write a random string of at least 32 bytes as option "secret"',
+      );
+    } else if (stored && !this.options.acceptsGeneratedSecret) {
+      this.logger.warn(
+        `the generated secret in the database does not count beside option "secret". To keep users logged in who have refresh tokens of it, write secret: [own, 'database']; otherwise delete the row "${SECRET_ROW}" of the signing-key table`,
       );
     }
-    if (stored) this.generated = deriveServerKeys(stored.sealedPrivateKey.toString('base64url'));
+    if (stored && this.options.acceptsGeneratedSecret) {
+      this.generated = deriveServerKeys(stored.sealedPrivateKey.toString('base64url'));
+    }
     // Generated signing keys reveal a wrong secret at start; without them, the recorded ids do.
     if (this.areOwn && this.options.keys.signingKey !== undefined) await this.requireKnown();
   }

@@ -10,9 +10,14 @@ type Environment = Record<string, string | undefined>;
 export abstract class ResolvedSessionOptions extends optionsToken<Omit<Resolved<SessionSettings>, 'secret'>>() {
   /** The application's own server secrets, the newest first; empty where the database holds a generated one. */
   declare readonly secrets: readonly string[];
+  /** Whether the generated secret in the database counts: alone, or for refresh tokens beside own secrets. */
+  declare readonly acceptsGeneratedSecret: boolean;
 }
 
 const MODULE = 'SessionModule';
+
+/** Names the generated secret in option `secret`. */
+const DATABASE = 'database';
 
 /**
  * Checks the options and fills in the defaults.
@@ -35,7 +40,9 @@ export function resolveOptions(
 /** Expects settings that were checked. */
 export function resolveSettings(settings: SessionSettings): ResolvedSessionOptions {
   const { secret, ...options } = resolve(settings);
-  return { ...options, secrets: secret === undefined || secret === 'database' ? [] : [secret].flat() };
+  const given = [secret ?? DATABASE].flat();
+  const secrets = given.filter(one => one !== DATABASE);
+  return { ...options, secrets, acceptsGeneratedSecret: secrets.length < given.length };
 }
 
 function missingOptions(given: SessionModuleOptions, environment: Environment): OptionRule[] {

@@ -70,9 +70,10 @@ export class SessionSettings extends TransportSettings {
   /**
    * One or more server secrets of at least 32 bytes. The first one encrypts private keys and derives refresh tokens; the
    * others still read what they made. Default: a generated secret in the database, so that anybody who can read the
-   * database can create tokens; with `NODE_ENV=production` that requires the value `'database'`.
+   * database can create tokens; with `NODE_ENV=production` that requires the value `'database'`. `[own, 'database']`
+   * accepts refresh tokens of the generated secret after an own one has replaced it.
    */
-  @Check(value => (value === 'database' ? undefined : secrets(SERVER_SECRET_BYTES)(value)))
+  @Check(value => (value === 'database' ? undefined : secrets(SERVER_SECRET_BYTES, 'database')(value)))
   secret?: string | string[];
 
   @CheckGroup()

@@ -42,7 +42,7 @@ export class AccessTokenEncryption extends AccessTokenDecryption {
     const kid = encryptionOf(token);
     if (kid === undefined) return undefined;
     const [secretId, ...signedBy] = kid.split('.');
-    const keys = this.secrets.accepted.find(({ id }) => id === secretId);
+    const keys = this.secrets.trusted.find(({ id }) => id === secretId);
     if (!keys) return undefined;
     try {
       const { plaintext } = await compactDecrypt(token, keyFor(signedBy.join('.'), keys));

@@ -55,7 +55,7 @@ export class TokenBinding {
     if (!this.byIp && !this.byUserAgent) return;
     const given = Buffer.from(binding ?? '', 'base64url');
     const now = client();
-    const matches = this.secrets.accepted.some(
+    const matches = this.secrets.trusted.some(
       keys => given.length === BYTES && timingSafeEqual(given, this.digest(sid, now, keys)),
     );
     if (!matches) throw new AccessTokenInvalidError('The access token belongs to another client: refresh');

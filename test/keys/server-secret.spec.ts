@@ -1,9 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { calculateJwkThumbprint } from 'jose';
 import { generateKeyPairSync } from 'node:crypto';
 import { AccessTokenInvalidError, RefreshTokenInvalidError } from 'nestjs-jwt-session';
 import { publicJwkOf } from '../../lib/keys/key-pair.js';
 import { encryptPrivateKey } from '../../lib/keys/key-encryption.js';
+import { encodeRefreshToken } from '../../lib/rules/refresh-token.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import { refusalOf } from '../support/application.js';
 import { es256, jws, partsOf } from '../support/forged-token.js';
@@ -141,11 +143,11 @@ describe('the server secret', () => {
       await expect(restarted.sessions.refresh({ refreshToken: refreshToken! })).resolves.toBeDefined();
     });
 
-    it('gives way to an own one: nobody is logged out, and its keys are not trusted any more', async () => {
+    it("gives way to [own, 'database']: nobody is logged out, and its keys are not trusted any more", async () => {
       const generated = await start('database');
       const issued = await logIn(generated);
 
-      const own = await start(SECRET);
+      const own = await start([SECRET, 'database']);
       await expect(own.sessions.verify(issued.accessToken!)).rejects.toThrow(AccessTokenInvalidError);
       const { kid } = partsOf(issued.accessToken!).header;
       expect((await fetchJwks(own.url)).keys.map(key => key.kid)).not.toContain(kid);
@@ -153,6 +155,41 @@ describe('the server secret', () => {
       await expect(own.sessions.verify(refreshed.accessToken!)).resolves.toMatchObject({ userId: 'ada' });
       await apps.clock.advance('1h');
       await expect(own.sessions.refresh({ refreshToken: refreshed.refreshToken! })).resolves.toBeDefined();
+    });
+
+    it('does not count beside an own one where it is not asked for, not even one that was planted', async () => {
+      const generated = await start('database');
+      const { refreshToken } = await logIn(generated);
+      const own = await start(SECRET);
+      await expect(own.sessions.refresh({ refreshToken: refreshToken! })).rejects.toThrow(RefreshTokenInvalidError);
+
+      await own.database.query("UPDATE jwt_session_key SET sealed_private_key = $1 WHERE purpose = 'server-secret'", [
+        Buffer.alloc(32, 7),
+      ]);
+      const planted = deriveServerKeys(Buffer.alloc(32, 7).toString('base64url'));
+      const restarted = await start(SECRET);
+      const victim = await logIn(restarted);
+      const parts = { sessionId: victim.session.id, generation: 0, secret: Buffer.alloc(32, 1) };
+      const forged = restarted.sessions.refresh({ refreshToken: encodeRefreshToken(parts, planted) });
+      await expect(forged).rejects.toThrow(RefreshTokenInvalidError);
+      await expect(restarted.sessions.verify(victim.accessToken!)).resolves.toBeDefined();
+    });
+
+    it('is warned of at every start, and so is one that does not count', async () => {
+      const warnings: string[] = [];
+      const warn = jest
+        .spyOn(Logger.prototype, 'warn')
+        .mockImplementation(message => void warnings.push(String(message)));
+      try {
+        for (const secret of ['database', 'database', SECRET, [SECRET, 'database']]) await start(secret);
+      } finally {
+        warn.mockRestore();
+      }
+      expect(warnings.filter(message => message.includes('secret'))).toEqual([
+        expect.stringContaining('the secret is generated and kept in the database'),
+        expect.stringContaining('the secret is generated and kept in the database'),
+        expect.stringMatching(/does not count beside option "secret".*secret: \[own, 'database'\]/),
+      ]);
     });
 
     it('who has read it cannot make keys for an application that has an own one', async () => {

@@ -40,6 +40,7 @@ describe('the options of SessionModule', () => {
     const [minute, day] = [60_000, 86_400_000];
     expect(await resolved()).toEqual({
       secrets: [],
+      acceptsGeneratedSecret: true,
       accessToken: { lifetime: 10 * minute, algorithm: 'ES256', clockTolerance: 5_000, encryption: 'off' },
       session: { idleLifetime: 30 * day, absoluteLifetime: 180 * day, leeway: 30_000, onLimit: 'evict-oldest' },
       keys: { rotateEvery: 7 * day, publishAhead: 60 * minute },
@@ -209,7 +210,7 @@ describe('the options of SessionModule', () => {
     ['a list with a short one', [SECRET, SHORT_SECRET]],
     ['a list with an undefined one', [SECRET, undefined]],
     ['a number', Number.MAX_SAFE_INTEGER],
-    ["'database' in a list", ['database', SECRET]],
+    ["'database' before another one in a list", ['database', SECRET]],
   ])('refuse a secret that is %s, without repeating it', async (_, secret) => {
     const message = await refused({ secret });
     expect(message).toMatch(/option "secret": write a random string of at least 32 bytes/);
@@ -247,6 +248,14 @@ describe('the options of SessionModule', () => {
     process.env.NODE_ENV = 'production';
     expect((await resolved({ secret: 'database' })).secrets).toEqual([]);
     expect((await resolved({ secret: [SECRET, `${SECRET}-former`] })).secrets).toHaveLength(2);
+  });
+
+  it.each([
+    ['database', [], true],
+    [SECRET, [SECRET], false],
+    [[SECRET, 'database'], [SECRET], true],
+  ])('%j: own secrets, and whether the generated one counts', async (secret, secrets, acceptsGeneratedSecret) => {
+    expect(await resolved({ secret })).toMatchObject({ secrets, acceptsGeneratedSecret });
   });
 
   it('are refused by an error of their own class', async () => {
