@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
-import { isIPv6 } from 'node:net';
+import { isIPv6, SocketAddress } from 'node:net';
 import type { SessionExchange } from '../index.js';
 import { clientAddress } from '../common/client-address.js';
 import { emailKey } from './account.email.js';
@@ -9,16 +9,13 @@ import { AccountEvents } from './account.events.js';
 import { ResolvedAccountOptions } from './options/resolve-account-options.js';
 import { AttemptStore } from './store/attempt.store.js';
 
-/** Who asks: the request, or the client's address where there is none. */
+/** Who makes a request: the exchange, or the client's address where there is no exchange. */
 export interface Caller {
   readonly exchange?: SessionExchange;
   readonly ip?: string;
 }
 
-/**
- * Limits attempts per account and per client address. What counts is the e-mail address that a request names, so that
- * known and unknown ones are limited alike.
- */
+/** Limits attempts per e-mail address, known or not, and per client address. */
 @Injectable()
 export class Attempts {
   constructor(
@@ -28,11 +25,11 @@ export class Attempts {
   ) {}
 
   /**
-   * Counts an attempt before it is made, so that many at once cannot outrun the limit.
+   * Counts an attempt before it is made, so that parallel attempts cannot exceed the limit.
    *
    * @throws TooManyAttemptsError
    */
-  async take(operation: 'logIn' | 'mail', email: string, caller: Caller): Promise<void> {
+  async consume(operation: 'logIn' | 'mail', email: string, caller: Caller): Promise<void> {
     const { perAccount, perAddress, within } = this.options.attempts[operation];
     const counters = [
       ['address', addressKey(caller), perAddress],
@@ -47,7 +44,7 @@ export class Attempts {
     }
   }
 
-  /** The password was right: what counts are wrong ones. */
+  /** Takes the attempt back: only wrong passwords count. */
   async succeeded(email: string, caller: Caller): Promise<void> {
     await this.store.reset(accountKey(email), 'logIn');
     const address = addressKey(caller);
@@ -64,13 +61,12 @@ function addressKey({ exchange, ip }: Caller): string | undefined {
   return address === undefined ? undefined : digest(`address:${isIPv6(address) ? networkOf(address) : address}`);
 }
 
-/** The first 64 bits: what one subscriber has (RFC 6177), and can change the rest of at will. */
+/** The first 64 bits: what one subscriber has (RFC 6177), and can vary the rest of at will. */
 function networkOf(address: string): string {
-  const [head = '', tail] = new URL(`http://[${address.replace(/%.*$/, '')}]/`).hostname.slice(1, -1).split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = Array.from({ length: tail === undefined ? 0 : 8 - before.length - after.length }, () => '0');
-  return [...before, ...zeros, ...after].slice(0, 4).join(':');
+  const { address: canonical } = new SocketAddress({ address: address.replace(/%.*$/, ''), family: 'ipv6' });
+  const [before = [], after] = canonical.split('::').map(half => half.split(':').filter(Boolean));
+  const zeros = after ? Array<string>(8 - before.length - after.length).fill('0') : [];
+  return [...before, ...zeros, ...(after ?? [])].slice(0, 4).join(':');
 }
 
 function digest(text: string): string {

@@ -16,12 +16,11 @@ import { AttemptStore } from './store/attempt.store.js';
 import { MailStore } from './store/mail.store.js';
 import { TokenStore } from './store/token.store.js';
 
-// Milliseconds.
-const MAIL_INTERVAL = 10_000;
-const CLEAN_UP_INTERVAL = 3_600_000;
-const WEEK = 604_800_000;
+const MAIL_INTERVAL_MS = 10_000;
+const CLEAN_UP_INTERVAL_MS = 3_600_000;
+const FAILED_MAIL_TTL_MS = 604_800_000;
 
-/** What happens at start and at the end, and in between by itself. */
+/** Checks the database at start, sends waiting mails and cleans up at intervals, and waits for mails at the end. */
 @Injectable()
 export class AccountLifecycle implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('AccountModule');
@@ -47,23 +46,23 @@ export class AccountLifecycle implements OnModuleInit, OnApplicationBootstrap, B
 
   async onApplicationBootstrap(): Promise<void> {
     this.timers.push(
-      this.schedule.every('jwt-account-mail', MAIL_INTERVAL, () => this.outbox.drain()),
-      this.schedule.every('jwt-account-clean-up', CLEAN_UP_INTERVAL, () => this.cleanUp()),
+      this.schedule.every('jwt-account-mail', MAIL_INTERVAL_MS, () => this.outbox.drain()),
+      this.schedule.every('jwt-account-clean-up', CLEAN_UP_INTERVAL_MS, () => this.cleanUp()),
     );
-    this.outbox.kick();
+    this.outbox.wake();
   }
 
-  /** What is being sent is finished while TypeORM's connections are still open. */
+  /** Mails under way are finished while TypeORM's connections are still open. */
   async beforeApplicationShutdown(): Promise<void> {
     for (const stop of this.timers.splice(0)) stop();
     await this.outbox.stop();
     this.events.complete();
   }
 
-  /** Removes tokens and counters that are over, and mails that were given up a week ago. */
+  /** Removes expired tokens and counters, and mails that were given up a week ago. */
   async cleanUp(): Promise<void> {
     await this.tokens.removeExpired();
     await this.attempts.removeExpired();
-    await this.mails.removeFailed(WEEK);
+    await this.mails.removeFailed(FAILED_MAIL_TTL_MS);
   }
 }

@@ -9,15 +9,18 @@ import { AccountLifecycle } from './account.lifecycle.js';
 import { AccountService } from './account.service.js';
 import { MailComposer } from './mail/composer.js';
 import { FolderMailer } from './mail/folder-mailer.js';
+import { MailTokens } from './mail/mail-tokens.js';
 import { Mailer } from './mail/mailer.js';
 import { Outbox } from './mail/outbox.js';
 import { ProvidedMailer } from './mail/provided-mailer.js';
 import { SmtpMailer } from './mail/smtp-mailer.js';
-import { Administration } from './operations/administration.js';
+import { AccountAdmin } from './operations/account-admin.js';
+import { AccountEditor } from './operations/account-editor.js';
 import { EmailChange } from './operations/email-change.js';
 import { LogIn } from './operations/log-in.js';
-import { MailTokens } from './operations/mail-tokens.js';
-import { Passwords } from './operations/passwords.js';
+import { PasswordChange } from './operations/password-change.js';
+import { PasswordCheck } from './operations/password-check.js';
+import { PasswordRecovery } from './operations/password-recovery.js';
 import { Registration } from './operations/registration.js';
 import { ResolvedAccountOptions } from './options/resolve-account-options.js';
 import { Argon2Hasher } from './passwords/argon2-hasher.js';
@@ -57,7 +60,17 @@ const mail: Provider[] = [
   Outbox,
 ];
 
-const operations = [Attempts, Registration, LogIn, Passwords, EmailChange, Administration];
+const operations = [
+  Attempts,
+  AccountEditor,
+  PasswordCheck,
+  Registration,
+  LogIn,
+  PasswordChange,
+  PasswordRecovery,
+  EmailChange,
+  AccountAdmin,
+];
 
 export const ACCOUNT_PROVIDERS: Provider[] = [
   ...runtime,

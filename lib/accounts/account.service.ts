@@ -13,32 +13,34 @@ import {
   TokenDto,
 } from './account.input.js';
 import type { AccountView } from './account.types.js';
-import { type AccountExport, Administration } from './operations/administration.js';
+import { toView } from './account.view.js';
+import { AccountAdmin, type AccountExport } from './operations/account-admin.js';
 import { EmailChange } from './operations/email-change.js';
 import { LogIn } from './operations/log-in.js';
-import { Passwords } from './operations/passwords.js';
+import { PasswordChange } from './operations/password-change.js';
+import { PasswordRecovery } from './operations/password-recovery.js';
 import { Registration } from './operations/registration.js';
-import { viewOf } from './operations/view.js';
 import { AccountStore } from './store/account.store.js';
 
 /**
  * Accounts that log in by e-mail and password. The façade that applications inject.
  *
- * Input is checked here, so that a request's body may be handed over as it is; `InvalidInputError` names each field that
- * is wrong. Where a method takes a `Caller`, attempts are limited by the client's address as well.
+ * Each method checks its input, so that it takes a request's body as it is; `InvalidInputError` names each wrong field.
+ * Methods with a `Caller` limit attempts by the client's address as well.
  */
 @Injectable()
 export class AccountService {
-  /** What happens. Each event is delivered in a try/catch of its own: a subscriber that fails harms nobody. */
+  /** What happens to accounts and mails. A subscriber that throws is logged and affects nothing else. */
   readonly events: Observable<AccountEvent>;
 
   /** @internal Nest makes it. */
   constructor(
     private readonly registration: Registration,
-    private readonly entrance: LogIn,
-    private readonly passwords: Passwords,
-    private readonly emails: EmailChange,
-    private readonly administration: Administration,
+    private readonly logins: LogIn,
+    private readonly passwordChange: PasswordChange,
+    private readonly recovery: PasswordRecovery,
+    private readonly emailChange: EmailChange,
+    private readonly admin: AccountAdmin,
     private readonly accounts: AccountStore,
     events: AccountEvents,
   ) {
@@ -46,8 +48,8 @@ export class AccountService {
   }
 
   /**
-   * Makes an account and sends a link that verifies its address. Where the address has an account already, its owner gets
-   * a mail that says so; the answer and its time are the same.
+   * Creates an account and sends a link that verifies its address. Where the address already has an account, its owner
+   * gets a mail that says so; the answer and its time are the same.
    *
    * @throws InvalidInputError, also for a password that the policy refuses
    * @throws TooManyAttemptsError
@@ -57,22 +59,22 @@ export class AccountService {
     await this.registration.register(email, password, caller);
   }
 
-  /** Sends the link that verifies an address again. Also for an unknown address there is no error, but no mail either. */
+  /** Sends the link that verifies an address again. For an unknown address there is neither an error nor a mail. */
   async sendVerification(input: EmailDto, caller: Caller = {}): Promise<void> {
-    await this.registration.sendAgain(readInput(EmailDto, input).email, caller);
+    await this.registration.sendVerification(readInput(EmailDto, input).email, caller);
   }
 
-  /** @throws TokenInvalidError for a token that was used, is too old or none of ours */
+  /** @throws TokenInvalidError for a token that was used, has expired or is unknown */
   async verifyEmail(input: TokenDto): Promise<AccountView> {
-    return viewOf(await this.registration.verify(readInput(TokenDto, input).token));
+    return toView(await this.registration.verify(readInput(TokenDto, input).token));
   }
 
   /**
-   * Begins a session whose user id is the account's id and whose claims have its role. Takes the options of
+   * Begins a session whose user id is the account's id and whose claims contain its role. Takes the options of
    * `SessionService.logIn` except `manager`; `exchange` sets the cookies.
    *
    * @throws InvalidCredentialsError for an unknown address and for a wrong password, after the same time
-   * @throws EmailNotVerifiedError, AccountDisabledError, only to those who know the password
+   * @throws EmailNotVerifiedError, AccountDisabledError, only for the right password
    * @throws TooManyAttemptsError, and what `SessionService.logIn` throws
    */
   async logIn(
@@ -80,26 +82,26 @@ export class AccountService {
     options: LogInOptions = {},
   ): Promise<{ account: AccountView; tokens: IssuedTokens }> {
     const { email, password } = readInput(CredentialsDto, input);
-    const [account, tokens] = await this.entrance.logIn(email, password, options);
-    return { account: viewOf(account), tokens };
+    const [account, tokens] = await this.logins.logIn(email, password, options);
+    return { account: toView(account), tokens };
   }
 
   /**
-   * Asks for the password again, for what needs a recent login (RFC 9470): a new session takes the place of this one.
+   * Renews the login of a session by the password, for what needs a recent login (RFC 9470): a new session replaces it.
    *
    * @throws InvalidCredentialsError, TooManyAttemptsError
    */
   reauthenticate(session: UserSession, input: PasswordDto, options: LogInOptions = {}): Promise<IssuedTokens> {
-    return this.entrance.reauthenticate(session, readInput(PasswordDto, input).password, options);
+    return this.logins.reauthenticate(session, readInput(PasswordDto, input).password, options);
   }
 
   /** An account by its id, which is the user id of its sessions; or null. */
   async find(accountId: string): Promise<AccountView | null> {
     const account = await this.accounts.findById(accountId);
-    return account && viewOf(account);
+    return account && toView(account);
   }
 
-  /** @throws SessionRevokedError when the account is gone: the session has ended with it */
+  /** @throws SessionRevokedError when the account was deleted: its sessions ended with it */
   async own({ userId }: UserSession): Promise<AccountView> {
     const account = await this.find(userId);
     if (!account) throw new SessionRevokedError();
@@ -107,64 +109,65 @@ export class AccountService {
   }
 
   /**
-   * Sets another password, ends sessions as `password.onChange` says, and takes back all links that were sent, in one
-   * transaction. Ask for a recent login before.
+   * Sets another password, ends sessions as `password.onChange` says, and removes all links that were sent, in one
+   * transaction. Require a recent login before.
    *
-   * @throws InvalidCredentialsError when the present password is another
+   * @throws InvalidCredentialsError when the present password is wrong
    * @throws InvalidInputError, TooManyAttemptsError
    */
   async changePassword(session: UserSession, input: ChangePasswordDto, caller: Caller = {}): Promise<void> {
     const { currentPassword, newPassword } = readInput(ChangePasswordDto, input);
-    await this.passwords.change(session, currentPassword, newPassword, caller);
+    await this.passwordChange.change(session, currentPassword, newPassword, caller);
   }
 
-  /** Sends a link with which a new password can be chosen. An unknown address gets no mail; the answer is the same. */
+  /** Sends a link to choose a new password by. An unknown address gets no mail; the answer is the same. */
   async forgotPassword(input: EmailDto, caller: Caller = {}): Promise<void> {
-    await this.passwords.forgot(readInput(EmailDto, input).email, caller);
+    await this.recovery.request(readInput(EmailDto, input).email, caller);
   }
 
   /**
    * Sets the password and ends all sessions of the account, in one transaction. Also verifies the address.
    *
-   * @throws TokenInvalidError; InvalidInputError for a password that is refused, and the link goes on to work
+   * @throws TokenInvalidError
+   * @throws InvalidInputError for a password that the policy refuses; the link stays valid
    */
   async resetPassword(input: ResetPasswordDto): Promise<void> {
     const { token, password } = readInput(ResetPasswordDto, input);
-    await this.passwords.reset(token, password);
+    await this.recovery.reset(token, password);
   }
 
-  /** Sends a link to the new address; until it is followed the former one counts. Ask for a recent login before. */
+  /** Sends a link to the new address. The former one stays in force until the link is followed. */
   async changeEmail({ userId }: UserSession, input: EmailDto, caller: Caller = {}): Promise<void> {
-    await this.emails.request(userId, readInput(EmailDto, input).email, caller);
+    await this.emailChange.request(userId, readInput(EmailDto, input).email, caller);
   }
 
-  /** @throws TokenInvalidError; EmailTakenError when another account has the address by now */
+  /** @throws TokenInvalidError, or EmailTakenError when another account has the address by now */
   async confirmEmail(input: TokenDto): Promise<AccountView> {
-    return viewOf(await this.emails.confirm(readInput(TokenDto, input).token));
+    return toView(await this.emailChange.confirm(readInput(TokenDto, input).token));
   }
 
   /** Removes the account and ends its sessions, in one transaction. False when there is none. */
   delete(accountId: string): Promise<boolean> {
-    return this.administration.delete(accountId);
+    return this.admin.delete(accountId);
   }
 
-  /** What is stored about the account's owner, with columns of the application's own; or null. */
+  /** What is stored about the account's owner, including columns of the application's own; or null. */
   export(accountId: string): Promise<AccountExport | null> {
-    return this.administration.export(accountId);
+    return this.admin.export(accountId);
   }
 
-  /** Ends all sessions at once and refuses logins from now on. For administrators. False when there is no such account. */
+  /** Ends all sessions and refuses logins from now on. For administrators. False when there is no such account. */
   disable(accountId: string): Promise<boolean> {
-    return this.administration.disable(accountId);
+    return this.admin.disable(accountId);
   }
 
-  /** Takes `disable` back. For administrators. */
+  /** Reverses `disable`. For administrators. */
   enable(accountId: string): Promise<boolean> {
-    return this.administration.enable(accountId);
+    return this.admin.enable(accountId);
   }
 
-  /** Gives another role, in force with the next request where SessionModule has `claims: AccountClaims`. */
+  /** Sets another role, in force at the next request where SessionModule has `claims: AccountClaims`. */
   setRole(accountId: string, role: string): Promise<boolean> {
-    return this.administration.setRole(accountId, role);
+    return this.admin.setRole(accountId, role);
   }
 }

@@ -27,7 +27,7 @@ export {
   TokenDto,
 } from './account.input.js';
 export type { Account, AccountChanges, AccountTransaction, AccountView, MailKind } from './account.types.js';
-export type { AccountExport } from './operations/administration.js';
+export type { AccountExport } from './operations/account-admin.js';
 
 export type {
   AccountAttemptOptions,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { DataSource } from 'typeorm';
-import { MailTokens } from '../../lib/accounts/operations/mail-tokens.js';
+import { MailTokens } from '../../lib/accounts/mail/mail-tokens.js';
 import { untilWaiting } from '../support/races.js';
 import { PLATFORMS } from '../support/test-app.js';
 import { until } from '../support/until.js';

@@ -2,17 +2,17 @@ import { Injectable } from '@nestjs/common';
 import { randomBytes } from '../../common/random.js';
 import { emailKey } from '../account.email.js';
 import type { Account, MailRequest, TokenPurpose } from '../account.types.js';
-import { MailTokens } from '../operations/mail-tokens.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
 import { PasswordHasher } from '../passwords/password-hasher.js';
 import { AccountStore } from '../store/account.store.js';
 import type { QueuedMail } from '../store/mail.store.js';
+import { MailTokens } from './mail-tokens.js';
 import type { Mail } from './mailer.js';
 import { MAIL_TEMPLATES, type MailTemplates } from './templates.js';
 
 type Page = keyof ResolvedAccountOptions['pages'];
 
-interface Letter {
+interface MailPlan {
   readonly template: keyof MailTemplates;
   readonly to: string;
   readonly page: Page;
@@ -20,8 +20,8 @@ interface Letter {
 }
 
 /**
- * Decides what a request for a mail comes to, when the mail is sent. Whether an address has an account is asked only
- * here, after the answer: a request for an unknown one takes the same time and ends in no mail.
+ * Turns a queued request into a mail when the mail is sent. Accounts are looked up here, after the answer, so that requests
+ * for known and unknown addresses take the same time; for an unknown one no mail is sent.
  */
 @Injectable()
 export class MailComposer {
@@ -36,13 +36,13 @@ export class MailComposer {
     this.templates = { ...MAIL_TEMPLATES, ...options.mail.templates };
   }
 
-  /** @returns undefined where nobody shall get a mail */
+  /** @returns undefined when no mail is to be sent */
   async compose(request: QueuedMail): Promise<Mail | undefined> {
-    const letter = await this.letterFor(request);
-    return letter && this.write(request.id, letter);
+    const plan = await this.planFor(request);
+    return plan && this.write(request.id, plan);
   }
 
-  private async letterFor(request: MailRequest): Promise<Letter | undefined> {
+  private async planFor(request: MailRequest): Promise<MailPlan | undefined> {
     switch (request.kind) {
       case 'registration':
       case 'verification':
@@ -66,11 +66,11 @@ export class MailComposer {
     }
   }
 
-  private async verification({ email, passwordHash }: MailRequest): Promise<Letter | undefined> {
+  private async verification({ email, passwordHash }: MailRequest): Promise<MailPlan | undefined> {
     const account = await this.accounts.findByEmail(emailKey(email));
     if (!account || account.disabledAt) return undefined;
     if (account.verifiedAt) return { template: 'alreadyRegistered', to: account.email, page: 'logIn' };
-    if (passwordHash !== undefined && passwordHash !== account.passwordHash) await this.voidPassword(account.id);
+    if (passwordHash !== undefined && passwordHash !== account.passwordHash) await this.invalidatePassword(account.id);
     const token = { purpose: 'verify-email', account, passwordHash } as const;
     return { template: 'verifyEmail', to: account.email, page: 'verifyEmail', token };
   }
@@ -80,7 +80,7 @@ export class MailComposer {
    * knows, so that only the link of a registration puts its own in force; after a mail that was asked for again the owner
    * chooses a new one.
    */
-  private async voidPassword(accountId: string): Promise<void> {
+  private async invalidatePassword(accountId: string): Promise<void> {
     if (!this.options.requireVerified) return;
     const passwordHash = await this.hasher.hash(randomBytes(32).toString('base64'));
     await this.accounts.change(accountId, async ({ verifiedAt }, transaction) => {
@@ -88,7 +88,7 @@ export class MailComposer {
     });
   }
 
-  private async emailChange({ email, accountId }: MailRequest): Promise<Letter | undefined> {
+  private async emailChange({ email, accountId }: MailRequest): Promise<MailPlan | undefined> {
     const account = await this.accounts.findById(accountId!);
     if (!account || account.disabledAt) return undefined;
     const owner = await this.accounts.findByEmail(emailKey(email));
@@ -96,7 +96,7 @@ export class MailComposer {
     return { template: 'confirmEmail', to: email, page: 'confirmEmail', token: { purpose: 'change-email', account } };
   }
 
-  private async write(mailId: string, { template, to, page, token }: Letter): Promise<Mail | undefined> {
+  private async write(mailId: string, { template, to, page, token }: MailPlan): Promise<Mail | undefined> {
     const { baseUrl, pages, serviceName, mail } = this.options;
     let link = `${baseUrl}${pages[page]}`;
     let lifetime = '';
@@ -106,8 +106,8 @@ export class MailComposer {
       const email = purpose === 'change-email' ? to : account.emailKey;
       const secret = await this.tokens.issue(mailId, purpose, { accountId: account.id, email, passwordHash });
       if (secret === undefined) return undefined;
-      // In the fragment, which browsers send to no server: a query would stand in access logs and in the Referer of
-      // whatever the page loads. The page reads it and posts it, so that scanners that open links use none up either.
+      // Browsers send the fragment to no server, so it appears in no access log and no Referer. The page posts the token, so
+      // that scanners that open links do not use it up.
       link += `#token=${secret}`;
       lifetime = inWords(this.tokens.lifetimeOf(purpose));
     }
@@ -122,7 +122,7 @@ const UNITS = [
   ['minute', 60_000],
 ] as const;
 
-/** `24 hours` rather than `1 day`, and never more than it is. */
+/** `24 hours` rather than `1 day`, rounded down. */
 function inWords(milliseconds: number): string {
   const [unit, size] = UNITS.find(([, length]) => milliseconds >= 2 * length) ?? UNITS.at(-1)!;
   const count = Math.floor(milliseconds / size);

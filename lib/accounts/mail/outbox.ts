@@ -9,21 +9,21 @@ import { MailComposer } from './composer.js';
 import { Mailer } from './mailer.js';
 import { SessionStoreUnavailableError } from '../../index.js';
 
-// Milliseconds. For so long a mail is one process's.
+// How long a process holds a mail exclusively.
 const LEASE_MS = 120_000;
-// Less than that: a mail server or an API that answers no more must not hold up all other mails.
+// Shorter than the lease, so that a mail server that does not answer holds up no other mail.
 const SEND_TIMEOUT_MS = 100_000;
 const DATABASE_TIMEOUT_MS = 5_000;
 const SHUTDOWN_TIMEOUT_MS = 10_000;
-const FIRST_DELAY = 10_000;
-const MAX_DELAY_MS = 21_600_000;
-const AT_ONCE = 4;
-// So that the answer is gone before work begins that only a known address makes.
-const KICK_DELAY = 50;
+const FIRST_RETRY_DELAY_MS = 10_000;
+const MAX_RETRY_DELAY_MS = 21_600_000;
+const MAX_CONCURRENT_MAILS = 4;
+// The answer has left before work begins that only known addresses cause.
+const WAKE_DELAY_MS = 50;
 
 /**
- * Sends mails behind the answer. A request for one is written with what it is about, and carried out by whichever process
- * comes first; what fails is tried again, ever more rarely, until it is given up and reported.
+ * Sends mails after the answer. A request is stored with its subject, and any process sends it. Failed mails are retried
+ * at growing intervals until they are given up and reported.
  */
 @Injectable()
 export class Outbox {
@@ -31,7 +31,7 @@ export class Outbox {
   private running?: Promise<void>;
   private again = false;
   private stopped = false;
-  private kicked?: NodeJS.Timeout;
+  private waking?: NodeJS.Timeout;
 
   constructor(
     private readonly store: MailStore,
@@ -43,32 +43,43 @@ export class Outbox {
     private readonly timers: SessionTimers,
   ) {}
 
-  /** Writes a request, in the caller's transaction where there is one; `kick` it after the commit. */
+  /** Queues a mail and sends it soon. */
+  async send(mail: MailRequest): Promise<void> {
+    await this.add(mail);
+    this.wake();
+  }
+
+  /** Queues a mail in the caller's transaction. The caller calls `wake` after the commit. */
   async add(mail: MailRequest, transaction?: AccountTransaction): Promise<void> {
     await this.store.add(uuidV7(this.clock.now()), mail, transaction);
   }
 
-  /** Sends what waits, soon. Never fails and never blocks. */
-  kick(): void {
-    this.kicked ??= this.timers.after(KICK_DELAY, () => {
-      this.kicked = undefined;
+  /** Removes the queued mails of an account. */
+  async removeAllOf(accountId: string, transaction: AccountTransaction): Promise<void> {
+    await this.store.removeAllOf(accountId, transaction);
+  }
+
+  /** Sends queued mails soon. Never throws and never blocks. */
+  wake(): void {
+    this.waking ??= this.timers.after(WAKE_DELAY_MS, () => {
+      this.waking = undefined;
       this.drain().catch((error: unknown) =>
-        // The next turn of the timer tries again.
+        // The next tick of the timer tries again.
         this.logger.error(`the queue of mails cannot be read: ${describe(error)}`),
       );
     });
   }
 
-  /** Sends all that is due now, once. */
+  /** Sends all mails that are due now. */
   drain(): Promise<void> {
     this.again = true;
     return (this.running ??= this.run().finally(() => (this.running = undefined)));
   }
 
-  /** Waits a while for what is being sent; the rest is left to the other processes, or to the next start. */
+  /** Waits for mails under way, up to 10 s. Other processes, or the next start, send the rest. */
   async stop(): Promise<void> {
     this.stopped = true;
-    this.timers.clear(this.kicked);
+    this.timers.clear(this.waking);
     if (this.running)
       await this.timers
         .within(SHUTDOWN_TIMEOUT_MS, this.running, () => new SessionStoreUnavailableError())
@@ -78,11 +89,11 @@ export class Outbox {
   private async run(): Promise<void> {
     while (this.again && !this.stopped) {
       this.again = false;
-      await Promise.all(Array.from({ length: AT_ONCE }, () => this.work()));
+      await Promise.all(Array.from({ length: MAX_CONCURRENT_MAILS }, () => this.sendNext()));
     }
   }
 
-  private async work(): Promise<void> {
+  private async sendNext(): Promise<void> {
     while (!this.stopped) {
       const mail = await this.timers.within(
         DATABASE_TIMEOUT_MS,
@@ -90,14 +101,14 @@ export class Outbox {
         () => new SessionStoreUnavailableError(),
       );
       if (!mail) return;
-      await this.send(mail);
+      await this.attempt(mail);
     }
   }
 
-  private async send(request: QueuedMail): Promise<void> {
+  private async attempt(request: QueuedMail): Promise<void> {
     try {
       const late = () => new Error(`took longer than ${SEND_TIMEOUT_MS / 1000} s`);
-      await this.timers.within(SEND_TIMEOUT_MS, this.carryOut(request), late);
+      await this.timers.within(SEND_TIMEOUT_MS, this.deliver(request), late);
     } catch (error) {
       await this.timers.within(
         DATABASE_TIMEOUT_MS,
@@ -107,7 +118,7 @@ export class Outbox {
     }
   }
 
-  private async carryOut(request: QueuedMail): Promise<void> {
+  private async deliver(request: QueuedMail): Promise<void> {
     const { id: mailId, kind } = request;
     const mail = await this.composer.compose(request);
     if (mail) await this.mailer.send(mail);
@@ -122,7 +133,7 @@ export class Outbox {
       this.events.emit({ type: 'mail.failed', mailId, kind, attempts, error });
       return;
     }
-    await this.store.retry(mailId, Math.min(FIRST_DELAY * 4 ** (attempts - 1), MAX_DELAY_MS), error);
+    await this.store.retry(mailId, Math.min(FIRST_RETRY_DELAY_MS * 4 ** (attempts - 1), MAX_RETRY_DELAY_MS), error);
     this.logger.warn(`mail ${mailId} (${kind}) was not sent, attempt ${attempts}: ${error}`);
     this.events.emit({ type: 'mail.delayed', mailId, kind, attempts, error });
   }
@@ -130,7 +141,7 @@ export class Outbox {
 
 const MAX_ERROR_LENGTH = 300;
 
-/** A mail server's answer may quote the mail: what could be a token or an address goes. */
+/** A mail server's answer may quote the mail, so anything that could be a token or an address is removed. */
 function describe(error: unknown): string {
   const { code, message } = error instanceof Error ? (error as Error & { code?: unknown }) : { message: String(error) };
   return [typeof code === 'string' ? code : '', message]

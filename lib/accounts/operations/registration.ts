@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { SessionService } from '../../index.js';
 import { uuidV7 } from '../../common/uuid.js';
 import { SessionClock } from '../../common/clock.js';
 import { Attempts, type Caller } from '../account.attempts.js';
@@ -11,19 +10,14 @@ import { Outbox } from '../mail/outbox.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
 import { PasswordHasher } from '../passwords/password-hasher.js';
 import { PasswordPolicy } from '../passwords/password-policy.js';
-import { AccountDatabase } from '../store/account.database.js';
-import { AccountStore } from '../store/account.store.js';
-import { MailTokens } from './mail-tokens.js';
+import { AccountEditor } from './account-editor.js';
 
 /** From a new address to a verified account. */
 @Injectable()
 export class Registration {
   constructor(
-    private readonly database: AccountDatabase,
-    private readonly accounts: AccountStore,
-    private readonly tokens: MailTokens,
+    private readonly editor: AccountEditor,
     private readonly outbox: Outbox,
-    private readonly sessions: SessionService,
     private readonly attempts: Attempts,
     private readonly policy: PasswordPolicy,
     private readonly hasher: PasswordHasher,
@@ -32,50 +26,35 @@ export class Registration {
     private readonly clock: SessionClock,
   ) {}
 
-  /** The same for a known and an unknown address: one hash, one insert that may do nothing, one mail to write. */
+  /** Does the same for known and unknown addresses: one hash, one insert that may change nothing, one queued mail. */
   async register(email: string, password: string, caller: Caller): Promise<void> {
     await this.policy.check('password', password, email);
-    await this.attempts.take('mail', email, caller);
+    await this.attempts.consume('mail', email, caller);
     const account = this.newAccount(email, await this.hasher.hash(password));
-    const isNew = await this.database.transaction(async transaction => {
-      const inserted = await this.accounts.insert(account, transaction);
-      await this.outbox.add({ kind: 'registration', email, passwordHash: account.passwordHash }, transaction);
-      return inserted;
-    });
+    const { passwordHash } = account;
+    const isNew = await this.editor.create(account, { kind: 'registration', email, passwordHash });
     if (isNew) this.events.emit({ type: 'account.registered', accountId: account.id });
-    this.outbox.kick();
   }
 
-  async sendAgain(email: string, caller: Caller): Promise<void> {
-    await this.attempts.take('mail', email, caller);
-    await this.outbox.add({ kind: 'verification', email });
-    this.outbox.kick();
+  async sendVerification(email: string, caller: Caller): Promise<void> {
+    await this.attempts.consume('mail', email, caller);
+    await this.outbox.send({ kind: 'verification', email });
   }
 
   /** @throws TokenInvalidError */
   async verify(token: string): Promise<Account> {
-    const found = await this.tokens.find(token, 'verify-email');
-    const verified =
-      found &&
-      (await this.accounts.change(found.accountId, async (account, transaction) => {
-        const used = await this.tokens.use(token, 'verify-email', transaction);
-        if (!used || used.email !== account.emailKey || account.verifiedAt || account.disabledAt) {
-          throw new TokenInvalidError();
-        }
-        // The password of the registration that this very mail came from. Somebody else may have registered the address
-        // before its owner did, and would otherwise know the password of the owner's account.
-        const passwordHash = used.passwordHash ?? account.passwordHash;
-        const changes = { verifiedAt: new Date(this.clock.now()), passwordHash };
-        await this.accounts.update(account.id, changes, transaction);
-        await this.tokens.removeAll(account.id, transaction);
-        if (passwordHash !== account.passwordHash) {
-          await this.sessions.logOutAll(account.id, { ...transaction, reason: 'verified' });
-        }
-        return { ...account, ...changes };
-      }));
-    if (!verified) throw new TokenInvalidError();
-    this.events.emit({ type: 'account.verified', accountId: verified.id });
-    return verified;
+    const { account } = await this.editor.redeem(token, 'verify-email', (former, used) => {
+      if (used.email !== former.emailKey || former.verifiedAt) throw new TokenInvalidError();
+      // The password of the registration that this very mail came from. Somebody else may have registered the address
+      // before its owner did, and would otherwise know the password of the owner's account.
+      const passwordHash = used.passwordHash ?? former.passwordHash;
+      return {
+        changes: { verifiedAt: new Date(this.clock.now()), passwordHash },
+        endSessions: passwordHash === former.passwordHash ? undefined : { reason: 'verified' },
+      };
+    });
+    this.events.emit({ type: 'account.verified', accountId: account.id });
+    return account;
   }
 
   private newAccount(email: string, passwordHash: string): Account {

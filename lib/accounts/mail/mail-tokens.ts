@@ -6,10 +6,10 @@ import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
 import { MailStore } from '../store/mail.store.js';
 import { type StoredToken, TokenStore } from '../store/token.store.js';
 
-const BYTES = 32;
-const FORM = /^[\w-]{43}$/;
+const TOKEN_BYTES = 32;
+const TOKEN_FORM = /^[\w-]{43}$/;
 
-/** The tokens in mails: 256 random bits, of which the database has the hash, each for one purpose and one use. */
+/** The tokens in mails: 256 random bits, each for one purpose and one use. The database has only their hashes. */
 @Injectable()
 export class MailTokens {
   constructor(
@@ -18,27 +18,27 @@ export class MailTokens {
     private readonly options: ResolvedAccountOptions,
   ) {}
 
-  /** @returns undefined where the mail was taken back meanwhile */
+  /** @returns undefined when the mail was removed meanwhile */
   async issue(mailId: string, purpose: TokenPurpose, subject: StoredToken): Promise<string | undefined> {
-    const token = randomBytes(BYTES).toString('base64url');
+    const token = randomBytes(TOKEN_BYTES).toString('base64url');
     const lifetime = this.lifetimeOf(purpose);
     const added = await this.store.add(mailId, { ...subject, hash: hashOf(token), purpose, lifetime });
     return added ? token : undefined;
   }
 
-  /** Whose it is, without using it up. */
+  /** The account and address of a token, without using it up. */
   async find(token: string, purpose: TokenPurpose): Promise<StoredToken | undefined> {
-    return FORM.test(token) ? this.store.find(hashOf(token), purpose) : undefined;
+    return TOKEN_FORM.test(token) ? this.store.find(hashOf(token), purpose) : undefined;
   }
 
-  /** Uses it up: of any number of callers at once one gets it. */
+  /** Uses a token up: of any number of concurrent callers one gets it. */
   async use(token: string, purpose: TokenPurpose, transaction: AccountTransaction): Promise<StoredToken | undefined> {
     return this.store.use(hashOf(token), purpose, transaction);
   }
 
-  /** Takes back all tokens of an account, and what still waits to be sent with one for another address. */
+  /** Removes all tokens of an account, and the queued mails that would bring one to another address. */
   async removeAll(accountId: string, transaction: AccountTransaction): Promise<void> {
-    // In this order: who is just adding a token has locked its mail.
+    // Mails first: `issue` locks the mail of a token that it adds, so the token is either prevented or found here.
     await this.mails.removeLinksOf(accountId, transaction);
     await this.store.removeAll(accountId, transaction);
   }
@@ -50,7 +50,7 @@ export class MailTokens {
   }
 }
 
-/** Random enough to need no salt and no slow hash. */
+/** The token has 256 random bits, so its hash needs neither a salt nor time. */
 function hashOf(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }

@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import { type Device, SessionService } from '../../index.js';
+import { SessionClock } from '../../common/clock.js';
+import { AccountEvents } from '../account.events.js';
+import type { Account, AccountChanges } from '../account.types.js';
+import { AccountStore } from '../store/account.store.js';
+import { AccountEditor } from './account-editor.js';
+
+/** Everything that is stored about an account's owner, except secrets. */
+export interface AccountExport {
+  readonly account: Record<string, unknown>;
+  readonly sessions: readonly Device[];
+}
+
+/** Disables, enables, deletes and exports accounts, and changes roles. */
+@Injectable()
+export class AccountAdmin {
+  constructor(
+    private readonly accounts: AccountStore,
+    private readonly editor: AccountEditor,
+    private readonly sessions: SessionService,
+    private readonly events: AccountEvents,
+    private readonly clock: SessionClock,
+  ) {}
+
+  async disable(accountId: string): Promise<boolean> {
+    const edited = await this.editor.edit(accountId, ({ disabledAt }) => ({
+      changes: { disabledAt: disabledAt ?? new Date(this.clock.now()) },
+      endSessions: { reason: 'disabled' },
+    }));
+    if (edited) this.events.emit({ type: 'account.disabled', accountId, ended: edited.ended });
+    return edited !== null;
+  }
+
+  async enable(accountId: string): Promise<boolean> {
+    const enabled = await this.update(accountId, { disabledAt: null });
+    if (enabled) this.events.emit({ type: 'account.enabled', accountId });
+    return enabled;
+  }
+
+  async setRole(accountId: string, role: string): Promise<boolean> {
+    const changed = await this.update(accountId, { role });
+    if (changed) this.events.emit({ type: 'account.role-changed', accountId, role });
+    return changed;
+  }
+
+  async delete(accountId: string): Promise<boolean> {
+    const edited = await this.editor.edit(accountId, ({ email }) => ({
+      changes: 'remove',
+      notice: { kind: 'deleted', email },
+      endSessions: { reason: 'account-deleted' },
+    }));
+    if (edited) this.events.emit({ type: 'account.deleted', accountId, ended: edited.ended });
+    return edited !== null;
+  }
+
+  async export(accountId: string): Promise<AccountExport | null> {
+    const account = await this.accounts.findById(accountId);
+    if (!account) return null;
+    const { passwordHash: _hash, emailKey: _key, ...stored } = account satisfies Account;
+    return { account: stored, sessions: await this.sessions.list(accountId) };
+  }
+
+  /** Clients refresh at once, and with `AccountClaims` receive the new role. */
+  private async update(accountId: string, changes: AccountChanges): Promise<boolean> {
+    const changed = await this.accounts.change(accountId, async (_, transaction) => {
+      await this.accounts.update(accountId, changes, transaction);
+      if (changes.role !== undefined) await this.sessions.invalidateTokens(accountId, 'access', transaction);
+      return true;
+    });
+    return changed === true;
+  }
+}
