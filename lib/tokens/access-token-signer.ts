@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { JwtService } from '@nestjs/jwt';
 import { signatureBytes } from '../keys/key-pair.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
@@ -14,12 +15,15 @@ import {
   type SignedAccessToken,
 } from './access-token.claims.js';
 import { AccessTokenEncryption } from './access-token-encryption.js';
-import { base64urlLength, segmentOf } from './base64url.js';
-import { signatureOf } from './jws.js';
+import { base64urlLength } from './base64url.js';
+import { withLowS } from './signature-form.js';
 
 /** Mints access tokens from what a statement returned. */
 @Injectable()
 export class AccessTokenSigner {
+  // Made here and no provider: `app.get(JwtService)` must find the application's own one.
+  private readonly jwt = new JwtService();
+
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly keys: KeyRing,
@@ -49,7 +53,6 @@ export class AccessTokenSigner {
       generation: branch.generation,
       branch: branchOf(branch.hash),
       access_version: Number(row.access_version),
-      access_uuid: row.access_auth_uuid,
       token_version: row.token_version,
       binding: this.binding.claimOf(row.id, { ip: row.ip ?? undefined, userAgent: row.user_agent ?? undefined }),
     };
@@ -57,11 +60,11 @@ export class AccessTokenSigner {
     for (const name of Object.keys(row.claims)) {
       if (!(name in payload)) payload[name] = row.claims[name];
     }
-    const header = segmentOf({ alg: algorithm, typ: ACCESS_TOKEN_TYPE, kid });
-    const input = `${header}.${segmentOf(payload)}`;
-    const signed = `${input}.${signatureOf(input, algorithm, privateKey)}`;
+    const header = { alg: algorithm, typ: ACCESS_TOKEN_TYPE, kid };
+    // The payload is ours: to copy it takes as long as some algorithms take to sign.
+    const signed = this.jwt.sign(payload, { privateKey, algorithm, header, mutatePayload: true });
     return {
-      token: await this.encryption.seal(signed, kid),
+      token: await this.encryption.seal(withLowS(signed, algorithm), kid),
       session: sessionOfClaims(payload, row.claims),
       expiresIn: payload.exp - payload.iat,
       issuedAt: row.now_ms,
@@ -86,7 +89,6 @@ export class AccessTokenSigner {
       generation: 9_999_999_999,
       branch: '00000000',
       access_version: Number.MAX_SAFE_INTEGER,
-      access_uuid: uuid,
       token_version: 9_999_999_999,
       binding: '0'.repeat(22),
     };

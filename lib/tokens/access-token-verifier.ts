@@ -1,5 +1,6 @@
 import { Injectable, Logger, Optional } from '@nestjs/common';
-import { VerificationKeys } from '../keys/key-ring.js';
+import { JwtService } from '@nestjs/jwt';
+import { type VerificationKey, VerificationKeys } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { isUuid } from '../common/uuid.js';
 import { AccessTokenInvalidError } from '../session.errors.js';
@@ -13,29 +14,36 @@ import {
   type VerifiedToken,
 } from './access-token.claims.js';
 import { AccessTokenDecryption, isEncrypted } from './access-token-decryption.js';
-import { isCanonicalBase64url, parseSegment } from './base64url.js';
-import { isSignature } from './jws.js';
+import { isCanonicalBase64url, parseSegment, segmentOf } from './base64url.js';
+import { hasSignatureForm } from './signature-form.js';
 
 interface TokenHeader {
   readonly alg: string;
   readonly kid: string;
 }
 
-/** How many headers are remembered: one for each signing key of the last days. */
+/** Headers that are remembered: one for each signing key of the last days. */
 const MAX_CACHED_HEADERS = 100;
 
-/** The last second that a `Date` can tell. */
+/** The last second that a `Date` can hold. */
 const LAST_TIME = 8_640_000_000_000;
 
-/** What `logIn` takes for a user id. */
+/** The user ids that `logIn` accepts. */
 const USER_ID = /^[^\0\p{Surrogate}]{1,255}$/u;
 
-/** Checks what about an access token never changes: form, header, signature, issuer, audience, claims (RFC 8725). */
+/**
+ * Checks the properties of an access token that never change (RFC 8725): form, header, signature, claims, issuer, audience.
+ *
+ * `JwtService` verifies the signature. It also accepts what we never issue (a signature or JSON in another spelling, headers
+ * such as `jku` and `crit`), so all forms are checked here.
+ */
 @Injectable()
 export class AccessTokenVerifier {
   private readonly logger = new Logger('SessionTokens');
+  // Made here and no provider: `app.get(JwtService)` must find the application's own one.
+  private readonly jwt = new JwtService();
   private warned = false;
-  /** The headers of genuine tokens, which differ by key only, and what they say. */
+  /** The parsed headers of genuine tokens, by segment: they differ only by key. */
   private readonly headers = new Map<string, TokenHeader>();
 
   constructor(
@@ -46,7 +54,7 @@ export class AccessTokenVerifier {
   ) {}
 
   /**
-   * Whether the token has expired is not checked: that changes, and log-out takes an expired one too.
+   * Expiry is not checked here: it changes with time, and log-out accepts an expired token too.
    *
    * @throws AccessTokenInvalidError
    */
@@ -59,13 +67,15 @@ export class AccessTokenVerifier {
     const header = this.headers.get(headerSegment!) ?? readHeader(headerSegment!);
     const { kid, alg } = header;
     const key = await this.keys.find(kid, alg);
-    const input = signed.slice(0, -signature.length - 1);
-    if (key?.algorithm !== alg || !isSignature(Buffer.from(signature, 'base64url'), input, key)) {
-      // Why a foreign token is wrong is nobody's business; the code tells the client what to do.
+    // The algorithm is the key's own, never what a token says: no `none`, no HMAC with a public key.
+    if (key?.algorithm !== alg) throw new AccessTokenInvalidError();
+    if (!hasSignatureForm(Buffer.from(signature, 'base64url'), key.algorithm, key.publicKey)) {
       throw new AccessTokenInvalidError();
     }
+    const payload = this.verifySignature(signed, key);
     if (this.headers.size < MAX_CACHED_HEADERS) this.headers.set(headerSegment!, header);
-    const payload = parseSegment(payloadSegment!) ?? {};
+    // Another parser may read a repeated member, or bytes that are not UTF-8, in another way.
+    if (segmentOf(payload) !== payloadSegment) throw new AccessTokenInvalidError();
     const registered = this.checkClaims(payload);
     const revocationKeys = {
       sessionId: registered.sid,
@@ -77,6 +87,21 @@ export class AccessTokenVerifier {
     return Object.freeze({ session, registered, revocationKeys, kid, algorithm: key.algorithm });
   }
 
+  private verifySignature(token: string, { algorithm, publicKey }: VerificationKey): Record<string, unknown> {
+    try {
+      return this.jwt.verify(token, {
+        // The option's type lacks KeyObject, which jsonwebtoken takes; parsing a PEM for every token takes longer.
+        publicKey: publicKey as unknown as Buffer,
+        algorithms: [algorithm],
+        ignoreExpiration: true,
+        ignoreNotBefore: true,
+      });
+    } catch {
+      // The reason is not disclosed; the error code is all that a client needs.
+      throw new AccessTokenInvalidError();
+    }
+  }
+
   private checkClaims(payload: Record<string, unknown>): RegisteredClaims {
     const latest = (this.clock.now() + this.options.accessToken.clockTolerance) / 1000;
     const times = ['iat', 'exp', 'auth_time', 'session_exp'];
@@ -84,12 +109,14 @@ export class AccessTokenVerifier {
     const sound =
       times.every(name => isWholeNumber(payload[name], LAST_TIME)) &&
       counters.every(name => isWholeNumber(payload[name], Number.MAX_SAFE_INTEGER)) &&
-      ['sub', 'jti', 'branch', 'access_uuid'].every(name => typeof payload[name] === 'string') &&
+      ['sub', 'jti', 'branch'].every(name => typeof payload[name] === 'string') &&
       USER_ID.test(payload.sub as string) &&
       typeof payload.sid === 'string' &&
       isUuid(payload.sid) &&
       (payload.iat as number) <= latest &&
-      (payload.nbf === undefined || (typeof payload.nbf === 'number' && payload.nbf <= latest));
+      (payload.nbf === undefined || (typeof payload.nbf === 'number' && payload.nbf <= latest)) &&
+      // Bound to a key that the client must prove to hold (RFC 7800), which is not checked here.
+      payload.cnf === undefined;
     if (!sound || !this.isMeantForUs(payload)) throw new AccessTokenInvalidError();
     return Object.freeze(payload as unknown as RegisteredClaims);
   }
@@ -97,7 +124,7 @@ export class AccessTokenVerifier {
   private isMeantForUs({ iss, aud }: Record<string, unknown>): boolean {
     const { issuer, audience } = this.options.accessToken;
     if (iss === issuer && aud === audience) return true;
-    // Its signature is good, so that this is no attack but most likely a setting.
+    // The signature is good, so this is most likely a wrong setting and no attack.
     if (!this.warned) {
       this.logger.warn(
         `a genuine token was refused: its issuer is ${JSON.stringify(iss)} and its audience ${JSON.stringify(aud)}, the options "issuer" and "audience" say ${JSON.stringify(issuer)} and ${JSON.stringify(audience)}`,
@@ -109,8 +136,8 @@ export class AccessTokenVerifier {
 }
 
 /**
- * Reads a token's header. It may hold `alg`, `typ` and `kid`, as we issue it: whatever else a header can say (`jku`, `jwk`,
- * `x5u`, `crit`, `b64`) has no business in our tokens.
+ * Reads a token's header. It may have `alg`, `typ` and `kid`, as we issue it; `jku`, `jwk`, `x5u`, `crit`, `b64` and any
+ * other member are refused.
  */
 function readHeader(segment: string): TokenHeader {
   const { alg, kid, typ, ...others } = parseSegment(segment) ?? {};
@@ -119,6 +146,6 @@ function readHeader(segment: string): TokenHeader {
   return { alg, kid };
 }
 
-function isWholeNumber(value: unknown, most: number): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
+function isWholeNumber(value: unknown, max: number): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= max;
 }

@@ -23,7 +23,6 @@ export interface RegisteredClaims {
   readonly branch: string;
   /** What the user-auth rows and the session row said at issue. */
   readonly access_version: number;
-  readonly access_uuid: string;
   readonly token_version: number;
   /** What ties the token to its client, where `binding` says `always`. */
   readonly binding?: string;
@@ -44,7 +43,6 @@ export const REGISTERED_CLAIMS: ReadonlySet<string> = new Set([
   'generation',
   'branch',
   'access_version',
-  'access_uuid',
   'token_version',
   'binding',
   'cnf',

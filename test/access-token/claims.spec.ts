@@ -8,7 +8,7 @@ import { startTestApp, type TestApp, type TestAppOptions } from '../support/test
 import { openWorkshop, type Workshop } from './forgeries.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-const OWN_CLAIMS = ['access_uuid', 'access_version', 'branch', 'generation', 'session_exp', 'sid', 'token_version'];
+const OWN_CLAIMS = ['access_version', 'branch', 'generation', 'session_exp', 'sid', 'token_version'];
 const RFC_CLAIMS = ['auth_time', 'exp', 'iat', 'jti', 'sub'];
 
 const clock = new FixedClock();
@@ -59,7 +59,6 @@ describe.each([
       generation: 0,
       branch: expect.stringMatching(/^[\w-]{8}$/),
       access_version: 0,
-      access_uuid: '00000000-0000-0000-0000-000000000000',
       token_version: 0,
       exp: iat + 600,
       auth_time: iat,
@@ -89,7 +88,7 @@ describe.each([
     },
   );
 
-  it.each(['sub', 'sid', 'jti', 'branch', 'access_uuid'])('J03: %s must be text', async name => {
+  it.each(['sub', 'sid', 'jti', 'branch'])('J03: %s must be text', async name => {
     for (const wrong of [7, true, {}]) await expectRefused(withClaims({ [name]: wrong }));
   });
 

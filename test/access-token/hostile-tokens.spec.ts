@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { AccessTokenInvalidError, SessionError, SessionRevokedError } from 'nestjs-jwt-session';
+import { AccessTokenInvalidError, SessionError } from 'nestjs-jwt-session';
 import { GENERATED_ALGORITHMS } from '../../lib/options/token-options.js';
 import { jws, type Members, partsOf, segment, signed } from '../support/forged-token.js';
 import { statementsDuring } from '../support/statement-watch.js';
@@ -122,17 +122,16 @@ describe.each(GENERATED_ALGORITHMS)('hostile %s tokens', algorithm => {
   });
 
   if (algorithm === 'ES256' || algorithm === 'ES384') {
-    it('J05: n − s is another spelling of a token that we signed: no forgery, and it ends with its session', async () => {
+    it('J05: n − s is refused in the place of s: a signature has one accepted spelling', async () => {
       const { test, workshop } = target;
-      const { accessToken, session } = await target.logInAsGrace();
-      const spellings = [accessToken!, mirrored({ ...workshop, genuine: accessToken! })];
-      expect(new Set(spellings).size).toBe(2);
-      // Each has its own entry in the cache of verified tokens. Nothing else goes by a token's text.
-      for (const token of [...spellings, ...spellings]) {
-        expect(await test.sessions.verify(token)).toMatchObject({ id: session.id, userId: 'grace' });
+      // Without this rule, half of all signatures have the higher s.
+      for (let round = 0; round < 16; round++) {
+        const { accessToken } = await target.logInAsGrace();
+        const mirror = mirrored({ ...workshop, genuine: accessToken! });
+        expect(mirror).not.toBe(accessToken);
+        await expect(test.sessions.verify(mirror)).rejects.toThrow(AccessTokenInvalidError);
+        await expect(test.sessions.verify(accessToken!)).resolves.toMatchObject({ userId: 'grace' });
       }
-      await test.sessions.logOut(session.id);
-      for (const token of spellings) await expect(test.sessions.verify(token)).rejects.toThrow(SessionRevokedError);
     });
   } else {
     it('J05: the control of the blocks made by hand is RS256, and only that', async () => {

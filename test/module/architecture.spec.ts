@@ -68,7 +68,15 @@ const LAYERS = [
 const EXCHANGE = 'http/exchange.ts';
 
 /** All that a service with the verifier alone needs. */
-const VERIFIER_PACKAGES = ['@nestjs/common', '@nestjs/core', 'class-validator', 'jose', 'reflect-metadata', 'rxjs'];
+const VERIFIER_PACKAGES = [
+  '@nestjs/common',
+  '@nestjs/core',
+  '@nestjs/jwt',
+  'class-validator',
+  'jose',
+  'reflect-metadata',
+  'rxjs',
+];
 
 function layerOf(file: string): string {
   const [top] = file.split('/');

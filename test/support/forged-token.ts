@@ -46,11 +46,23 @@ export function partsOf(token: string): { header: Members; payload: Members; seg
 /** Signs as the algorithm says. */
 export function signatureOf(algorithm: GeneratedAlgorithm, key: KeyObject): Signature {
   const { digest, ...parameters } = SIGNATURE_PARAMETERS[algorithm];
-  return input => sign(digest, input, { key, ...parameters });
+  const signature: Signature = input => sign(digest, input, { key, ...parameters });
+  return algorithm === 'ES256' || algorithm === 'ES384' ? lowS(signature) : signature;
 }
 
 export function es256(key: KeyObject, dsaEncoding: 'ieee-p1363' | 'der' = 'ieee-p1363'): Signature {
-  return input => sign('sha256', input, { key, dsaEncoding });
+  const signature: Signature = input => sign('sha256', input, { key, dsaEncoding });
+  return dsaEncoding === 'der' ? signature : lowS(signature);
+}
+
+/** Signs again until `s` is the lower of its two values, as the library issues it. */
+function lowS(signature: Signature): Signature {
+  return input => {
+    for (;;) {
+      const made = signature(input);
+      if (made[made.length / 2]! < 0x7f) return made;
+    }
+  };
 }
 
 export function rs256(key: KeyObject): Signature {
