@@ -23,6 +23,3 @@ export const RECENT_LOGIN = 'nestjs-jwt-session:recent-login';
 
 /** Marks the session controller and its subclasses, to find where they are mounted. */
 export const SESSION_CONTROLLER = 'nestjs-jwt-session:controller';
-
-/** The module class itself, to find out whether an application imports it twice. */
-export const SESSION_MODULE_CLASS = Symbol('SESSION_MODULE_CLASS');

@@ -1,26 +1,121 @@
 import {
+  type BeforeApplicationShutdown,
   type ConfigurableModuleAsyncOptions,
   ConfigurableModuleBuilder,
   type DynamicModule,
+  Inject,
+  Logger,
   Module,
   type NestModule,
+  type OnModuleDestroy,
+  type OnModuleInit,
+  type Provider,
 } from '@nestjs/common';
+import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
-import { SessionAuthenticator } from './http/session-authenticator.js';
-import { JwksRoute } from './http/jwks-route.js';
+import { SessionClock, SessionTimers } from './common/clock.js';
+import { mountedAt } from './common/mounted-at.js';
+import { requireOneModule } from './common/one-module.js';
+import { Schedule } from './common/schedule.js';
 import { checkAsyncOptions, checkStaticOptions } from './common/static-options.js';
+import { HttpSecrets } from './http/http-secrets.js';
+import { HttpSessionAuthenticator } from './http/http-session-authenticator.js';
+import { introspectionAt } from './http/introspection.controller.js';
+import { JwksRoute } from './http/jwks-route.js';
+import { RequestSession } from './http/request-session.js';
+import { SessionAuthenticator } from './http/session-authenticator.js';
+import { SessionHttp } from './http/session-http.js';
+import { KEY_PROVIDERS } from './keys/key.providers.js';
+import { ServerSecrets } from './keys/server-secrets.js';
 import { resolveOptions, ResolvedSessionOptions } from './options/resolve-options.js';
 import type { SessionModuleOptions } from './options/session-options.js';
 import { type SessionModuleExtras, StaticSessionSettings } from './options/static-options.js';
-import { SESSION_DATA_SOURCE, SESSION_MODULE_CLASS, SESSION_MODULE_EXTRAS } from './session.constants.js';
-import { mountedAt } from './common/mounted-at.js';
+import { RevocationCheck } from './revocation/revocation-check.js';
+import { RevocationFeed } from './revocation/revocation-feed.js';
+import { Revocations } from './revocation/revocations.js';
+import { SESSION_DATA_SOURCE, SESSION_MODULE_EXTRAS } from './session.constants.js';
 import { SessionController } from './session.controller.js';
+import { SessionEvents } from './session.events.js';
 import { SessionGuard } from './session.guard.js';
-import { introspectionAt } from './http/introspection.controller.js';
-import { SessionLifecycle } from './session.lifecycle.js';
-import { SESSION_PROVIDERS } from './session.providers.js';
 import { SessionService } from './session.service.js';
+import { Announcements } from './sessions/announcements.js';
+import { ClaimsHook } from './sessions/claims-hook.js';
+import { SessionIssuer } from './sessions/log-in.js';
+import { SessionRevoker } from './sessions/log-out.js';
+import { SessionMaintenance } from './sessions/maintenance.js';
+import { SessionRefresher } from './sessions/refresh.js';
+import { RotationConfirmations } from './sessions/rotation-confirmations.js';
+import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
+import { SessionRecords } from './sessions/session-records.js';
+import { SessionTokens } from './sessions/session-tokens.js';
+import { CleanUpStore } from './store/clean-up.store.js';
+import { Database } from './store/database.js';
 import { SESSION_ENTITIES } from './store/entities/index.js';
+import { KeyStore } from './store/key.store.js';
+import { Notifications } from './store/notifications.js';
+import { RevocationStore } from './store/revocation.store.js';
+import { RotationStore } from './store/rotation.store.js';
+import { SchemaCheck } from './store/schema-check.js';
+import { SessionStore } from './store/session.store.js';
+import { AccessTokenAuthenticator, TokenUse } from './tokens/access-token-authenticator.js';
+import { AccessTokenDecryption } from './tokens/access-token-decryption.js';
+import { AccessTokenEncryption } from './tokens/access-token-encryption.js';
+import { AccessTokenSigner } from './tokens/access-token-signer.js';
+import { AccessTokenVerifier } from './tokens/access-token-verifier.js';
+import { TokenAuthenticator } from './tokens/token-authenticator.js';
+import { TokenBinding } from './tokens/token-binding.js';
+
+// The module's parts by layer; each layer uses those above it.
+
+const RUNTIME = [SessionClock, SessionTimers, Schedule, SessionEvents];
+
+const STORE = [
+  Database,
+  SchemaCheck,
+  SessionStore,
+  RotationStore,
+  KeyStore,
+  CleanUpStore,
+  RevocationStore,
+  Notifications,
+];
+
+const KEYS = [...KEY_PROVIDERS, JwksRoute];
+
+const REVOCATION = [Revocations, RevocationFeed, RevocationCheck];
+
+const HTTP = [
+  { provide: HttpSecrets, useExisting: ServerSecrets },
+  SessionHttp,
+  RequestSession,
+  { provide: SessionAuthenticator, useClass: HttpSessionAuthenticator },
+];
+
+const TOKENS = [
+  TokenBinding,
+  AccessTokenEncryption,
+  { provide: AccessTokenDecryption, useExisting: AccessTokenEncryption },
+  AccessTokenSigner,
+  AccessTokenVerifier,
+  AccessTokenAuthenticator,
+  { provide: TokenAuthenticator, useExisting: AccessTokenAuthenticator },
+];
+
+const SESSIONS = [
+  Announcements,
+  ClaimsHook,
+  SessionTokens,
+  SessionIssuer,
+  SessionRefresher,
+  SessionRevoker,
+  SessionExpiryWatcher,
+  SessionRecords,
+  SessionMaintenance,
+  RotationConfirmations,
+  { provide: TokenUse, useExisting: RotationConfirmations },
+];
+
+const SESSION_PROVIDERS: Provider[] = [...RUNTIME, ...STORE, ...KEYS, ...REVOCATION, ...TOKENS, ...HTTP, ...SESSIONS];
 
 const MODULE = 'SessionModule';
 
@@ -38,11 +133,22 @@ export interface SessionModuleAsyncOptions
 
 /** Logs users in and out. Import it once, with `forRoot` or `forRootAsync`. */
 @Module({})
-export class SessionModule extends ConfigurableModuleClass implements NestModule {
+export class SessionModule
+  extends ConfigurableModuleClass
+  implements NestModule, OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown
+{
+  private readonly logger = new Logger(MODULE);
+
   /** @internal Nest makes it. */
   constructor(
-    private readonly lifecycle: SessionLifecycle,
+    private readonly options: ResolvedSessionOptions,
+    @Inject(SESSION_MODULE_EXTRAS) private readonly extras: SessionModuleExtras,
+    private readonly modules: ModulesContainer,
+    private readonly host: HttpAdapterHost,
+    private readonly http: SessionHttp,
     private readonly jwks: JwksRoute,
+    private readonly maintenance: SessionMaintenance,
+    private readonly events: SessionEvents,
   ) {
     super();
   }
@@ -58,10 +164,38 @@ export class SessionModule extends ConfigurableModuleClass implements NestModule
     return super.forRootAsync(options);
   }
 
-  // Before any route of the application is registered, so that a wildcard route does not take the keys' place.
+  /** Runs before the routes of the application are registered, so that a wildcard route does not hide the public keys. */
   configure(): void {
-    this.lifecycle.requireOneModule();
+    requireOneModule(this.modules, MODULE, SessionModule);
     this.jwks.mount();
+  }
+
+  async onModuleInit(): Promise<void> {
+    // An application without HTTP does not call configure().
+    requireOneModule(this.modules, MODULE, SessionModule);
+    await this.maintenance.start();
+    this.logSetUp();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.maintenance.stop();
+  }
+
+  /** Nest calls the hooks of providers first, so their last events are still delivered. */
+  beforeApplicationShutdown(): void {
+    this.events.complete();
+  }
+
+  private logSetUp(): void {
+    const { transport, accessToken, cookies, csrf, revocation } = this.options;
+    const { controller } = this.extras;
+    const mounted = controller && this.host?.httpAdapter ? this.http.cookies.refreshPath : 'not mounted';
+    this.logger.log(
+      `sessions at ${mounted}, transport ${transport}, ${accessToken.algorithm}, revocation ${revocation.mode}${revocation.mode === 'live' ? ` (${revocation.feed})` : ''}, public keys at ${this.jwks.path ?? 'not mounted'}`,
+    );
+    if (transport === 'bearer') return;
+    if (!cookies.secure) this.logger.warn('cookies are not Secure: for development on plain http only');
+    if (csrf === 'off') this.logger.warn("csrf is off: pages of other sites can act with a user's cookies");
   }
 }
 
@@ -81,7 +215,6 @@ function declare(
     providers: [
       ...providers,
       { provide: SESSION_MODULE_EXTRAS, useValue: extras },
-      { provide: SESSION_MODULE_CLASS, useValue: SessionModule },
       { provide: SESSION_DATA_SOURCE, useExisting: getDataSourceToken(extras.dataSource) },
       {
         provide: ResolvedSessionOptions,
@@ -89,7 +222,6 @@ function declare(
         useFactory: (options: SessionModuleOptions) => resolveOptions(options, process.env),
       },
       ...SESSION_PROVIDERS,
-      SessionLifecycle,
       SessionService,
       SessionGuard,
     ],

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { AccessTokenAuthenticator } from './tokens/access-token-authenticator.js';
-import { isUuid } from './common/uuid.js';
-import { RefreshTokenInvalidError, type SessionError } from './session.errors.js';
+import type { SessionError } from './session.errors.js';
 import { type SessionEvent, SessionEvents } from './session.events.js';
 import type { LogInOptions, LogOutOptions, RefreshRequest, TransactionOption } from './session.interfaces.js';
 import {
@@ -14,8 +13,6 @@ import {
   type SessionStatus,
   type UserSession,
 } from './session.types.js';
-import { ExchangeSessions } from './sessions/exchange-sessions.js';
-import { RequestSession } from './http/request-session.js';
 import { SessionRevoker } from './sessions/log-out.js';
 import { checkReason, checkUserId } from './sessions/input-checks.js';
 import { SessionIssuer } from './sessions/log-in.js';
@@ -23,9 +20,7 @@ import { SessionRefresher } from './sessions/refresh.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
 import { SessionMaintenance } from './sessions/maintenance.js';
 import { SessionRecords } from './sessions/session-records.js';
-import type { SessionSelection } from './store/session.store.js';
 import { SessionExchange } from './http/exchange.js';
-import { SessionHttp } from './http/session-http.js';
 
 /** Logs users in and out. The façade that applications inject. */
 @Injectable()
@@ -40,9 +35,6 @@ export class SessionService {
   constructor(
     private readonly issuer: SessionIssuer,
     private readonly refresher: SessionRefresher,
-    private readonly presented: RequestSession,
-    private readonly exchanges: ExchangeSessions,
-    private readonly http: SessionHttp,
     private readonly revoker: SessionRevoker,
     private readonly accessTokens: AccessTokenAuthenticator,
     private readonly records: SessionRecords,
@@ -63,7 +55,7 @@ export class SessionService {
    * @throws SessionStoreUnavailableError
    */
   logIn(userId: string, options: LogInOptions = {}): Promise<IssuedTokens> {
-    return this.issuer.logIn(userId, options).catch(error => this.refuse(error, options.exchange));
+    return this.issuer.logIn(userId, options);
   }
 
   /**
@@ -74,15 +66,8 @@ export class SessionService {
    * @throws TokenTheftDetectedError when two parties hold copies of the token; the session has ended
    * @throws CsrfRejectedError, SessionMissingError, SessionStoreUnavailableError
    */
-  async refresh(source: SessionExchange | RefreshRequest): Promise<IssuedTokens> {
-    if (source instanceof SessionExchange) return this.exchanges.refresh(source);
-    try {
-      const token = typeof source.refreshToken === 'string' ? this.presented.open(source.refreshToken) : undefined;
-      if (!token) throw new RefreshTokenInvalidError();
-      return await this.refresher.refresh(token, { transport: 'bearer', ip: source.ip, userAgent: source.userAgent });
-    } catch (error) {
-      return this.refuse(error);
-    }
+  refresh(source: SessionExchange | RefreshRequest): Promise<IssuedTokens> {
+    return this.refresher.refresh(source);
   }
 
   /**
@@ -92,7 +77,7 @@ export class SessionService {
    * @throws SessionRevokedError when there is no such live session of that user
    */
   reauthenticate(session: Pick<UserSession, 'id' | 'userId'>, options: LogInOptions = {}): Promise<IssuedTokens> {
-    return this.issuer.reauthenticate(session, options).catch(error => this.refuse(error, options.exchange));
+    return this.issuer.reauthenticate(session, options);
   }
 
   /**
@@ -102,29 +87,25 @@ export class SessionService {
    * @returns false when there was no live session to end
    */
   async logOut(session: string | SessionExchange, options: LogOutOptions = {}): Promise<boolean> {
-    const { exchange, userId, reason = 'logout' } = options;
+    const { userId, reason = 'logout' } = options;
     checkReason(reason);
-    if (session instanceof SessionExchange) return this.exchanges.logOut(session, reason);
-    const ended = isUuid(session) ? await this.end({ sessionId: session, ownedBy: userId }, reason, options) : 0;
-    if (exchange) this.http.clearCookies(exchange);
-    return ended > 0;
+    if (session instanceof SessionExchange) return this.revoker.logOut(session, reason);
+    return (await this.revoker.logOutSelected({ sessionId: session, ownedBy: userId }, reason, options)) > 0;
   }
 
   /** Ends the user's sessions but this one. Returns how many there were. One statement. */
   async logOutOthers(session: Pick<UserSession, 'id' | 'userId'>, options: LogOutOptions = {}): Promise<number> {
     const { reason = 'logout-others' } = options;
     checkReason(reason);
-    return this.end({ userId: session.userId, except: session.id }, reason, options);
+    return this.revoker.logOutSelected({ userId: session.userId, except: session.id }, reason, options);
   }
 
   /** Ends all sessions of the user. Returns how many there were. One statement. */
   async logOutAll(userId: string, options: LogOutOptions = {}): Promise<number> {
-    const { exchange, reason = 'logout-all' } = options;
+    const { reason = 'logout-all' } = options;
     checkUserId(userId);
     checkReason(reason);
-    const ended = await this.end({ userId }, reason, options);
-    if (exchange) this.http.clearCookies(exchange);
-    return ended;
+    return this.revoker.logOutSelected({ userId }, reason, options);
   }
 
   /** The user's live sessions, the latest seen first. One statement. */
@@ -224,15 +205,5 @@ export class SessionService {
   /** Whether sessions work; fits a Terminus health check. */
   status(): Promise<SessionStatus> {
     return this.maintenance.status();
-  }
-
-  private end(selection: SessionSelection, reason: string, { exchange, manager }: LogOutOptions): Promise<number> {
-    return this.revoker.revoke(selection, reason, manager).catch(error => this.refuse(error, exchange));
-  }
-
-  /** Answers a refusal of a login, a refresh or a log-out. No cookie is cleared: none of them was refused. */
-  private refuse(error: unknown, exchange?: SessionExchange): never {
-    this.http.refuse(error, exchange);
-    throw error;
   }
 }

@@ -1,3 +1,5 @@
+import type { ClientInfo } from '../common/client-address.js';
+import type { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { REGISTERED_CLAIMS } from '../tokens/access-token.claims.js';
 import { InvalidRequestError } from '../session.errors.js';
 import type { LogInOptions } from '../session.interfaces.js';
@@ -19,6 +21,26 @@ export function checkLogIn(userId: unknown, { claims, data, label }: LogInOption
   if (claims !== undefined) checkClaims(claims);
   if (data !== undefined) checkJson(data, 'data');
   if (label !== undefined) checkText(label, 'label', MAX_LABEL_LENGTH);
+}
+
+/**
+ * A token bound to an unknown client would be useless, and a refresh from an unknown client (its connection may be closed
+ * already) is no sign of theft.
+ *
+ * @param hasRequest whether the client was read from a request, which need not have a `User-Agent`
+ * @throws InvalidRequestError
+ */
+export function checkClient(
+  { ip, userAgent }: ClientInfo,
+  binding: ResolvedSessionOptions['binding'],
+  hasRequest: boolean,
+): void {
+  if (binding.ip !== 'off' && ip === undefined) {
+    throw new InvalidRequestError('With binding.ip the client\'s address must be known: give "exchange" or "ip"');
+  }
+  if (binding.userAgent !== 'off' && !hasRequest && userAgent === undefined) {
+    throw new InvalidRequestError('With binding.userAgent give "exchange" or "userAgent"');
+  }
 }
 
 /** User ids are kept exactly, so whatever the database or a token would change is refused. */

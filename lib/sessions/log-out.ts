@@ -1,5 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { isUuid } from '../common/uuid.js';
+import type { SessionExchange } from '../http/exchange.js';
+import { RequestSession } from '../http/request-session.js';
+import { SessionHttp } from '../http/session-http.js';
+import type { LogOutOptions } from '../session.interfaces.js';
 import { RevocationStore } from '../store/revocation.store.js';
 import { type SessionSelection, SessionStore } from '../store/session.store.js';
 import { Announcements } from './announcements.js';
@@ -8,13 +13,63 @@ import { Announcements } from './announcements.js';
 @Injectable()
 export class SessionRevoker {
   constructor(
+    private readonly http: SessionHttp,
+    private readonly requestSession: RequestSession,
     private readonly store: SessionStore,
     private readonly revocations: RevocationStore,
     private readonly announcements: Announcements,
   ) {}
 
+  /**
+   * Logs out the session that a request brings.
+   *
+   * | the request has | checked | ends | cookies |
+   * |---|---|---|---|
+   * | `Authorization` | – | the session of its refresh token, else of its access token | kept |
+   * | cookies of a session | origin and CSRF token, as option `csrf` says | that session | cleared |
+   * | no session | origin | nothing | cleared |
+   *
+   * @returns whether a session was ended; the route does not tell
+   */
+  async logOut(exchange: SessionExchange, reason: string): Promise<boolean> {
+    const { csrf } = this.http;
+    try {
+      // With Authorization no cookie counts and none is cleared, so a page of another site gains nothing.
+      const byCookie = !this.http.usesAuthorization(exchange);
+      if (byCookie) csrf.checkOrigin(exchange);
+      const sessionId = await this.requestSession.sessionId(exchange, this.http.readRefreshTokens(exchange));
+      // Without a session there is no CSRF token either: the origin counts in every mode, as at a login.
+      if (byCookie && sessionId === undefined) csrf.checkLogInOrigin(exchange);
+      if (byCookie && sessionId !== undefined) csrf.checkToken(exchange, sessionId);
+      const ended = sessionId === undefined ? 0 : await this.revoke({ sessionId }, reason);
+      this.http.clearCookies(exchange);
+      return ended > 0;
+    } catch (error) {
+      this.http.refuse(error, exchange);
+      throw error;
+    }
+  }
+
+  /** Logs out sessions that the application selects. Where their own cookies are on the exchange they are cleared. */
+  async logOutSelected(
+    selection: SessionSelection,
+    reason: string,
+    { exchange, manager }: LogOutOptions,
+  ): Promise<number> {
+    try {
+      const ended = await this.revoke(selection, reason, manager);
+      const keepsOne = 'except' in selection;
+      if (exchange && !keepsOne) this.http.clearCookies(exchange);
+      return ended;
+    } catch (error) {
+      this.http.refuse(error, exchange);
+      throw error;
+    }
+  }
+
   /** Returns how many sessions were ended. Their access tokens are refused once that is committed. */
   async revoke(selection: SessionSelection, reason: string, manager?: EntityManager): Promise<number> {
+    if ('sessionId' in selection && !isUuid(selection.sessionId)) return 0;
     const ids = await this.store.end(selection, reason, manager);
     const one = 'sessionId' in selection && selection.ownedBy === undefined ? selection.sessionId : undefined;
     this.announcements.committed(manager, {

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Schedule } from '../common/schedule.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { KeyRotation } from '../keys/key-rotation.js';
@@ -14,9 +14,9 @@ const CLEAN_UP_INTERVAL_MS = 3_600_000;
 /** How long ended sessions and retired keys are kept, in milliseconds: a day. */
 const MIN_AGE_MS = 86_400_000;
 
-/** The operators' part: removes old rows (every hour by itself), rotates keys and reports the status. */
+/** The module's background work, and what operators ask for: clean-up, key rotation and status. */
 @Injectable()
-export class SessionMaintenance implements OnApplicationBootstrap, OnModuleDestroy {
+export class SessionMaintenance {
   private readonly logger = new Logger('SessionCleanUp');
   private stopCleanUp?: () => void;
 
@@ -31,12 +31,22 @@ export class SessionMaintenance implements OnApplicationBootstrap, OnModuleDestr
     private readonly schedule: Schedule,
   ) {}
 
-  onApplicationBootstrap(): void {
+  /**
+   * Checks the schema, makes the first key, and begins to listen for revocations and to remove old rows.
+   *
+   * @throws Error that says what is wrong with the database or with option `secret`
+   */
+  async start(): Promise<void> {
+    await this.schema.run();
+    await this.rotation.start();
+    await this.feed.start();
     this.stopCleanUp = this.schedule.every('jwt-session-clean-up', CLEAN_UP_INTERVAL_MS, () => this.cleanUp(false));
   }
 
-  onModuleDestroy(): void {
+  async stop(): Promise<void> {
+    this.rotation.stop();
     this.stopCleanUp?.();
+    await this.feed.stop();
   }
 
   /**

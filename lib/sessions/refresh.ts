@@ -1,104 +1,118 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { isDeepStrictEqual } from 'node:util';
-import { AccessTokenSigner } from '../tokens/access-token-signer.js';
-import { TokenBinding } from '../tokens/token-binding.js';
-import { ServerSecrets } from '../keys/server-secrets.js';
+import { type ClientInfo, clientOf } from '../common/client-address.js';
+import { SessionExchange } from '../http/exchange.js';
+import { RequestSession } from '../http/request-session.js';
+import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import {
-  deriveSuccessor,
-  encodeRefreshToken,
-  hashOf,
-  LAST_GENERATION,
-  newSalt,
-  type RefreshToken,
-  SALT_BYTES,
-} from '../rules/refresh-token.js';
+import { hashOf, LAST_GENERATION, type RefreshToken } from '../rules/refresh-token.js';
 import { decideRotation, isTheft, ROTATION_CASES, type RotationCase, type TheftClass } from '../rules/rotation.js';
 import {
   RefreshTokenInvalidError,
   revokedError,
   SessionError,
   SessionExpiredError,
+  SessionMissingError,
   SessionRevokedError,
   SessionStoreUnavailableError,
   theftReason,
   TokenTheftDetectedError,
 } from '../session.errors.js';
-import { randomBytes } from '../common/random.js';
-import type { IssuedTokens, TokenTransport } from '../session.types.js';
+import type { RefreshRequest } from '../session.interfaces.js';
+import type { IssuedTokens } from '../session.types.js';
 import { type ObservedSession, type RotatedRow, type RotationRequest, RotationStore } from '../store/rotation.store.js';
 import { SessionStore } from '../store/session.store.js';
-import type { SessionExchange } from '../http/exchange.js';
 import { Announcements } from './announcements.js';
 import { ClaimsHook } from './claims-hook.js';
-import { SessionHttp } from '../http/session-http.js';
+import { checkClient } from './input-checks.js';
+import { type HashedToken, type Recipient, SessionTokens, type SuccessorToken } from './session-tokens.js';
 
-/** How often a refresh starts again when the row changes between reading and acting on it. */
-const ATTEMPTS = 3;
+/** How often a refresh starts again when the row changes between reading it and acting on it. */
+const MAX_ATTEMPTS = 3;
 
 /** Cases in which the client asked for something that it had been given before. */
 const REPLAYS: ReadonlySet<RotationCase> = new Set(['retry-in-window', 'retry-of-lost-response', 'late-parent']);
 
-/** Where a refresh token came from, and how the answer goes back. */
-export interface RefreshContext {
-  readonly exchange?: SessionExchange;
-  readonly transport: TokenTransport;
-  readonly ip?: string;
-  readonly userAgent?: string;
-}
-
-/** The successor that a refresh mints if its case asks for one. */
-interface Candidate {
+/** An authentic refresh token and the client that sent it. */
+interface IncomingToken {
   readonly token: RefreshToken;
-  readonly salt: Buffer;
-  readonly hash: Buffer;
+  readonly client: ClientInfo;
+  readonly recipient: Recipient;
 }
 
-/** The rotation protocol: one statement for a refresh, a second look for whatever that statement did not accept. */
+/**
+ * Refreshes sessions by the rotation protocol (docs/protocol.md).
+ *
+ * | the refresh token | answer |
+ * |---|---|
+ * | is accepted by the rotation statement | tokens, after one statement |
+ * | is the parent of the current one, within the leeway | the current tokens again |
+ * | was used by two parties, or by another client than it is bound to | `token_theft_detected`; the session ends |
+ * | is of a session that has ended or expired | `session_revoked`, `session_expired` |
+ * | is not ours, or of no generation that was issued | `refresh_token_invalid` |
+ */
 @Injectable()
 export class SessionRefresher {
   private readonly logger = new Logger('SessionRotation');
 
   constructor(
     private readonly options: ResolvedSessionOptions,
-    private readonly store: RotationStore,
-    private readonly secrets: ServerSecrets,
-    private readonly signer: AccessTokenSigner,
-    private readonly binding: TokenBinding,
     private readonly http: SessionHttp,
-    private readonly claimsHook: ClaimsHook,
+    private readonly requestSession: RequestSession,
+    private readonly store: RotationStore,
     private readonly sessions: SessionStore,
+    private readonly tokens: SessionTokens,
+    private readonly claimsHook: ClaimsHook,
     private readonly announcements: Announcements,
   ) {}
 
-  /** @throws SessionError that says why the token is refused */
-  async refresh(presented: RefreshToken, context: RefreshContext): Promise<IssuedTokens> {
+  /** @throws SessionError that says why the refresh is refused */
+  async refresh(source: SessionExchange | RefreshRequest): Promise<IssuedTokens> {
+    const exchange = source instanceof SessionExchange ? source : undefined;
+    const incoming = exchange && this.http.readRefreshTokens(exchange);
     try {
-      return await this.exchange(presented, context);
+      if (source instanceof SessionExchange) return await this.rotate(await this.readToken(source, incoming));
+      return await this.rotate(this.openToken(source));
     } catch (error) {
-      throw error instanceof SessionError ? error.about(presented.sessionId) : error;
+      this.http.refuse(error, exchange, incoming?.transport);
+      throw error;
     }
   }
 
-  private async exchange(presented: RefreshToken, context: RefreshContext): Promise<IssuedTokens> {
-    if (presented.generation >= LAST_GENERATION) throw new SessionExpiredError();
-    this.binding.requireKnown(context, context.exchange !== undefined);
-    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const candidate = this.mint(presented);
-      const request = this.requestOf(presented, candidate, context);
-      const row = (await this.store.rotate(request)) ?? (await this.lookAgain(request));
-      if (row) return this.answer(await this.withClaims(row, context), presented, candidate, context);
-    }
-    throw new SessionStoreUnavailableError('The session is being refreshed by too many requests at once: try again');
+  private async readToken(
+    exchange: SessionExchange,
+    incoming: IncomingRefreshTokens | undefined,
+  ): Promise<IncomingToken> {
+    this.http.csrf.checkOrigin(exchange);
+    if (!incoming) throw new SessionMissingError('No refresh token came with the request: log in');
+    const { transport } = incoming;
+    const token = await this.requestSession.refreshToken(exchange, incoming);
+    if (!token) throw new RefreshTokenInvalidError();
+    if (transport === 'cookie') this.http.csrf.checkToken(exchange, token.sessionId);
+    return { token, client: clientOf(exchange), recipient: { exchange, transport } };
   }
 
-  /** The row with the claims that the application gives the user now. */
-  private async withClaims(row: RotatedRow, { exchange, transport }: RefreshContext): Promise<RotatedRow> {
-    const claims = await this.claimsHook.claimsFor({ userId: row.user_id, sessionId: row.id, claims: row.claims });
-    if (isDeepStrictEqual(claims, row.claims)) return row;
-    this.http.requireFit(this.signer.lengthWith(row.user_id, claims), exchange ? transport : 'bearer');
-    await this.sessions.storeHookClaims(row.id, claims);
-    return { ...row, claims };
+  private openToken({ refreshToken, ip, userAgent }: RefreshRequest): IncomingToken {
+    const token = typeof refreshToken === 'string' ? this.requestSession.open(refreshToken) : undefined;
+    if (!token) throw new RefreshTokenInvalidError();
+    return { token, client: { ip, userAgent }, recipient: { transport: 'bearer' } };
+  }
+
+  private async rotate(incoming: IncomingToken): Promise<IssuedTokens> {
+    const { token, client, recipient } = incoming;
+    try {
+      if (token.generation >= LAST_GENERATION) throw new SessionExpiredError();
+      checkClient(client, this.options.binding, recipient.exchange !== undefined);
+      for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+        const successor = this.tokens.newSuccessor(token);
+        const request = this.requestOf(incoming, successor);
+        const row = (await this.store.rotate(request)) ?? (await this.lookAgain(request));
+        if (row) return await this.answer(row, request, incoming, successor);
+      }
+      throw new SessionStoreUnavailableError('The session is being refreshed by too many requests at once: try again');
+    } catch (error) {
+      throw error instanceof SessionError ? error.about(token.sessionId) : error;
+    }
   }
 
   private isOfAnotherClient({ bound, ip, userAgent }: RotationRequest, observed: ObservedSession): boolean {
@@ -153,15 +167,15 @@ export class SessionRefresher {
 
   private async answer(
     row: RotatedRow,
-    presented: RefreshToken,
-    candidate: Candidate,
-    { exchange, transport }: RefreshContext,
+    request: RotationRequest,
+    { token, recipient }: IncomingToken,
+    successor: SuccessorToken,
   ): Promise<IssuedTokens> {
     const name = row.last_case;
-    this.logger.debug(`session ${row.id}: ${name}, generation ${presented.generation}`);
-    const token = this.tokenFor(row, presented, candidate.token);
-    const hash = token === candidate.token ? candidate.hash : hashOf(token.secret);
-    const access = await this.signer.sign(row, { generation: token.generation, hash });
+    this.logger.debug(`session ${row.id}: ${name}, generation ${token.generation}`);
+    const current = await this.withClaims(row, recipient);
+    const next = this.nextToken(row, { token, hash: request.hash }, successor);
+    const issued = await this.tokens.issue(current, next, next.token !== token, recipient);
     this.announcements.committed(undefined, {
       event: {
         type: REPLAYS.has(name) ? 'session.replayed' : 'session.refreshed',
@@ -170,55 +184,46 @@ export class SessionRefresher {
         case: name,
       },
     });
-    const refreshToken = encodeRefreshToken(token, this.secrets.newest);
-    return this.http.deliver({ access, refreshToken, isNew: token !== presented, exchange, transport });
+    return issued;
   }
 
-  private tokenFor(row: RotatedRow, presented: RefreshToken, candidate: RefreshToken): RefreshToken {
+  /** The row with the claims that the application gives the user now. */
+  private async withClaims(row: RotatedRow, recipient: Recipient): Promise<RotatedRow> {
+    const claims = await this.claimsHook.claimsFor({ userId: row.user_id, sessionId: row.id, claims: row.claims });
+    if (isDeepStrictEqual(claims, row.claims)) return row;
+    this.tokens.requireIssuable(row.user_id, claims, recipient.transport);
+    await this.sessions.storeHookClaims(row.id, claims);
+    return { ...row, claims };
+  }
+
+  private nextToken(row: RotatedRow, given: HashedToken, successor: SuccessorToken): HashedToken {
     switch (ROTATION_CASES[row.last_case]) {
       case 'new-successor':
-        return candidate;
+        return successor;
       case 'same-successor':
-        return this.derive(presented, row.successor_salt, row.successor_hash);
+        return this.tokens.knownSuccessor(given.token, row.successor_salt, row.successor_hash);
       case 'current':
-        return this.derive(presented, row.previous_salt, row.token_hash);
+        return this.tokens.knownSuccessor(given.token, row.previous_salt, row.token_hash);
       default:
-        return presented;
+        return given;
     }
   }
 
-  private derive(parent: RefreshToken, salt: Buffer | null, hash: Buffer | null): RefreshToken {
-    const child = salt && deriveSuccessor(parent, salt, this.secrets.accepted);
-    if (child && hash?.equals(hashOf(child.secret))) return child;
-    // Made by a process with another secret: after the window this one mints its own.
-    this.logger.error(
-      'a refresh token was derived under a secret that this process does not hold: write it into "secret"',
-    );
-    throw new SessionStoreUnavailableError();
-  }
-
-  private mint(presented: RefreshToken): Candidate {
-    const { newest } = this.secrets;
-    const salt = newSalt(newest, randomBytes(SALT_BYTES));
-    const token = deriveSuccessor(presented, salt, [newest])!;
-    return { salt, token, hash: hashOf(token.secret) };
-  }
-
   private requestOf(
-    presented: RefreshToken,
-    { salt, hash }: Candidate,
-    { ip, userAgent }: RefreshContext,
+    { token, client: { ip, userAgent } }: IncomingToken,
+    { salt, hash }: SuccessorToken,
   ): RotationRequest {
+    const { session, binding } = this.options;
     return {
-      sessionId: presented.sessionId,
-      generation: presented.generation,
-      hash: hashOf(presented.secret),
+      sessionId: token.sessionId,
+      generation: token.generation,
+      hash: hashOf(token.secret),
       candidate: { hash, salt },
-      leeway: this.options.session.leeway,
-      idleLifetime: this.options.session.idleLifetime,
+      leeway: session.leeway,
+      idleLifetime: session.idleLifetime,
       ip,
       userAgent,
-      bound: { ip: this.options.binding.ip !== 'off', userAgent: this.options.binding.userAgent !== 'off' },
+      bound: { ip: binding.ip !== 'off', userAgent: binding.userAgent !== 'off' },
     };
   }
 }

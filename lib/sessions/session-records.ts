@@ -1,14 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { isUuid } from '../common/uuid.js';
-import { SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionRevokedError } from '../session.errors.js';
 import { type Device, type SessionClaims, type SessionData, UserSession } from '../session.types.js';
 import { SessionStore } from '../store/session.store.js';
-import { AccessTokenSigner } from '../tokens/access-token-signer.js';
 import { Announcements } from './announcements.js';
 import { checkClaims, checkJson, checkUserId } from './input-checks.js';
+import { SessionTokens } from './session-tokens.js';
 
 /** Reads and changes what the database keeps of live sessions. */
 @Injectable()
@@ -16,8 +15,7 @@ export class SessionRecords {
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly store: SessionStore,
-    private readonly http: SessionHttp,
-    private readonly signer: AccessTokenSigner,
+    private readonly tokens: SessionTokens,
     private readonly announcements: Announcements,
   ) {}
 
@@ -63,7 +61,7 @@ export class SessionRecords {
     const former = await this.store.get(sessionId, manager);
     if (!former) throw new SessionRevokedError();
     const transport = this.options.transport === 'bearer' ? 'bearer' : 'cookie';
-    this.http.requireFit(this.signer.lengthWith(former.user_id, claims), transport);
+    this.tokens.requireIssuable(former.user_id, claims, transport);
     const version = await this.store.setClaims(sessionId, claims, manager);
     if (version === undefined) throw new SessionRevokedError();
     this.announcements.committed(manager, { claims: [{ id: sessionId, version }] });

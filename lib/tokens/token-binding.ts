@@ -3,7 +3,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
-import { AccessTokenInvalidError, InvalidRequestError } from '../session.errors.js';
+import { AccessTokenInvalidError } from '../session.errors.js';
 import type { ClientInfo } from '../common/client-address.js';
 import type { RegisteredClaims } from './access-token.claims.js';
 
@@ -16,29 +16,11 @@ export class TokenBinding {
   private readonly byUserAgent: boolean;
 
   constructor(
-    private readonly options: ResolvedSessionOptions,
+    { binding }: ResolvedSessionOptions,
     private readonly secrets: ServerSecrets,
   ) {
-    const { binding } = options;
     this.byIp = binding.ip === 'always';
     this.byUserAgent = binding.userAgent === 'always';
-  }
-
-  /**
-   * A token bound to an unknown client would be useless, and a refresh from an unknown client (its connection may be closed
-   * already) is no sign of theft.
-   *
-   * @param hasRequest whether the client was read from a request, which need not have a `User-Agent`
-   * @throws InvalidRequestError
-   */
-  requireKnown({ ip, userAgent }: ClientInfo, hasRequest: boolean): void {
-    const { binding } = this.options;
-    if (binding.ip !== 'off' && ip === undefined) {
-      throw new InvalidRequestError('With binding.ip the client\'s address must be known: give "exchange" or "ip"');
-    }
-    if (binding.userAgent !== 'off' && !hasRequest && userAgent === undefined) {
-      throw new InvalidRequestError('With binding.userAgent give "exchange" or "userAgent"');
-    }
   }
 
   /** The claim: keyed, so that a token does not reveal the address it is bound to. Undefined where nothing is bound. */

@@ -46,7 +46,6 @@ const LAYERS = [
   ['accounts'],
   ['index.ts', 'testing', 'verifier'],
   ['session.module.ts'],
-  ['session.lifecycle.ts', 'session.providers.ts'],
   ['session.controller.ts'],
   ['session.service.ts', 'session.guard.ts'],
   ['sessions'],

@@ -1,0 +1,106 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { randomBytes } from '../common/random.js';
+import type { SessionExchange } from '../http/exchange.js';
+import { SessionHttp } from '../http/session-http.js';
+import { KeyRing } from '../keys/key-ring.js';
+import { ServerSecrets } from '../keys/server-secrets.js';
+import {
+  deriveSuccessor,
+  encodeRefreshToken,
+  hashOf,
+  newSalt,
+  type RefreshToken,
+  SALT_BYTES,
+  SECRET_BYTES,
+} from '../rules/refresh-token.js';
+import { SessionStoreUnavailableError } from '../session.errors.js';
+import type { IssuedTokens, SessionClaims, TokenTransport } from '../session.types.js';
+import type { SessionRow } from '../store/sql-fragments.js';
+import { AccessTokenSigner } from '../tokens/access-token-signer.js';
+
+/** A refresh token, and the hash of its secret that the database keeps. */
+export interface HashedToken {
+  readonly token: RefreshToken;
+  readonly hash: Buffer;
+}
+
+/** A new successor, and the salt that derives it from its parent. */
+export interface SuccessorToken extends HashedToken {
+  readonly salt: Buffer;
+}
+
+/** Where tokens go. */
+export interface Recipient {
+  /** Left out where the tokens are returned to the application. */
+  readonly exchange?: SessionExchange;
+  readonly transport: TokenTransport;
+}
+
+/** Makes the tokens of sessions and hands them to the client. */
+@Injectable()
+export class SessionTokens {
+  private readonly logger = new Logger('SessionRotation');
+
+  constructor(
+    private readonly secrets: ServerSecrets,
+    private readonly keys: KeyRing,
+    private readonly signer: AccessTokenSigner,
+    private readonly http: SessionHttp,
+  ) {}
+
+  /**
+   * Checks that an access token with these claims can be signed and sent.
+   *
+   * @throws InvalidRequestError for claims that make it too long
+   * @throws SessionStoreUnavailableError while there is no signing key
+   */
+  requireIssuable(userId: string, claims: SessionClaims, transport: TokenTransport): void {
+    this.keys.requireSigningKey();
+    this.http.requireFit(this.signer.lengthWith(userId, claims), transport);
+  }
+
+  /** The first refresh token of a session. */
+  first(sessionId: string): HashedToken {
+    const secret = randomBytes(SECRET_BYTES);
+    return { token: { sessionId, generation: 0, secret }, hash: hashOf(secret) };
+  }
+
+  /** A new child of the token: the next one has another salt, and so another secret. */
+  newSuccessor(parent: RefreshToken): SuccessorToken {
+    const { newest } = this.secrets;
+    const salt = newSalt(newest, randomBytes(SALT_BYTES));
+    const token = deriveSuccessor(parent, salt, [newest])!;
+    return { salt, token, hash: hashOf(token.secret) };
+  }
+
+  /**
+   * The child that was made with this salt before.
+   *
+   * @throws SessionStoreUnavailableError where it was made under a secret that this process does not have
+   */
+  knownSuccessor(parent: RefreshToken, salt: Buffer | null, hash: Buffer | null): HashedToken {
+    const token = salt && deriveSuccessor(parent, salt, this.secrets.accepted);
+    if (token && hash?.equals(hashOf(token.secret))) return { token, hash };
+    // After the window this process mints a successor of its own.
+    this.logger.error(
+      'a refresh token was derived under a secret that this process does not hold: write it into "secret"',
+    );
+    throw new SessionStoreUnavailableError();
+  }
+
+  /**
+   * Signs an access token, and delivers it with the refresh token.
+   *
+   * @param isNew whether the client does not have this refresh token yet
+   */
+  async issue(
+    row: SessionRow,
+    { token, hash }: HashedToken,
+    isNew: boolean,
+    { exchange, transport }: Recipient,
+  ): Promise<IssuedTokens> {
+    const access = await this.signer.sign(row, { generation: token.generation, hash });
+    const refreshToken = encodeRefreshToken(token, this.secrets.newest);
+    return this.http.deliver({ access, refreshToken, isNew, exchange, transport });
+  }
+}
