@@ -2,8 +2,13 @@ import { Controller, type MessageEvent, Sse, UseGuards } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { map, type Observable } from 'rxjs';
 import { CurrentSession, SessionGuard, SessionService, UserSession } from 'nestjs-jwt-session';
+import { randomUUID } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { SessionTimers } from '../../lib/common/clock.js';
+import { SessionEvents } from '../../lib/session.events.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { PLATFORMS, type TestApp } from '../support/test-app.js';
+import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
 
 @Controller()
@@ -15,6 +20,26 @@ class StreamController {
   @UseGuards(SessionGuard)
   stream(@CurrentSession() session: UserSession): Observable<MessageEvent> {
     return this.sessions.endOf(session).pipe(map(({ errorCode }) => ({ data: errorCode })));
+  }
+}
+
+/** Counts the intervals that run. */
+class CountingTimers extends SessionTimers {
+  private readonly intervals = new Set<NodeJS.Timeout>();
+
+  get running(): number {
+    return this.intervals.size;
+  }
+
+  override every(milliseconds: number, task: () => void): NodeJS.Timeout {
+    const timer = super.every(milliseconds, task);
+    this.intervals.add(timer);
+    return timer;
+  }
+
+  override clear(timer: NodeJS.Timeout | undefined): void {
+    super.clear(timer);
+    if (timer) this.intervals.delete(timer);
   }
 }
 
@@ -154,5 +179,59 @@ describe.each(PLATFORMS)('an event stream, on %s', platform => {
     await proxy.refuse();
     expect(await stream.end).toBe('session_store_unavailable');
     await proxy.restore();
+  });
+});
+
+describe('5,000 open streams', () => {
+  const STREAMS = 5_000;
+  let test: TestApp;
+  let timers: CountingTimers;
+  beforeAll(async () => {
+    timers = new CountingTimers();
+    test = await startTestApp({ override: builder => void builder.overrideProvider(SessionTimers).useValue(timers) });
+  });
+  afterAll(() => test?.close());
+
+  const newSession = () =>
+    new UserSession({
+      id: randomUUID(),
+      userId: 'ada',
+      claims: {},
+      authenticatedAt: new Date(),
+      expiresAt: new Date(test.clock.now() + 86_400_000),
+    });
+
+  /** How many subscribers the events have. */
+  const subscribers = () => {
+    const { subject } = test.app.get(SessionEvents) as unknown as { subject: { observers: unknown[] } };
+    return subject.observers.length;
+  };
+
+  it('share one timer and one subscription, and are told of their own session only', async () => {
+    const ended: string[] = [];
+    const before = { timers: timers.running, subscribers: subscribers() };
+    const { session } = await test.sessions.logIn('ada');
+    const open = Array.from({ length: STREAMS - 2 }, newSession)
+      .concat(session, session)
+      .map(each => test.sessions.endOf(each).subscribe(() => ended.push(each.id)));
+    expect({ timers: timers.running, subscribers: subscribers() }).toEqual({ ...before, timers: before.timers + 1 });
+    await test.sessions.logOut(session.id);
+    expect(ended).toEqual([session.id, session.id]);
+    open.forEach(stream => stream.unsubscribe());
+    expect({ timers: timers.running, subscribers: subscribers() }).toEqual(before);
+  });
+
+  it('take less than 2 kB each', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const sessions = Array.from({ length: STREAMS }, newSession);
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    const open = sessions.map(session => test.sessions.endOf(session).subscribe());
+    await new Promise(resolve => setTimeout(resolve, 50));
+    collectGarbage();
+    const perStream = (process.memoryUsage().heapUsed - before) / STREAMS;
+    open.forEach(stream => stream.unsubscribe());
+    expect(perStream).toBeLessThan(2_000);
   });
 });
