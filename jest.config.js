@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
 
+/** `npm test -- path/to/file.spec.ts` runs the file; otherwise the specs of a folder run together, through its `all.ts`. */
+const namesFile = process.argv.some(argument => argument.endsWith('.spec.ts'));
+
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
-  // A folder's suites together; `npm run test:file -- <path>` runs spec files by themselves.
-  testMatch: ['**/all.ts'],
+  testMatch: [namesFile ? '**/*.spec.ts' : '**/all.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
   moduleNameMapper: {

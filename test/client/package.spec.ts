@@ -1,13 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { minify } from '@swc/core';
 import ts from 'typescript';
+import { BUILT_PACKAGE } from '../support/built-package.js';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const built = `${root}dist/client/`;
-const sources = `${root}lib/client/`;
+const built = `${BUILT_PACKAGE}dist/client/`;
+const sources = `${BUILT_PACKAGE}lib/client/`;
 
 const OPTIONS: ts.CompilerOptions = {
   module: ts.ModuleKind.ESNext,
@@ -26,7 +25,7 @@ const NEITHER = { lib: ['lib.es2023.d.ts'], types: [] };
 const parsed = new Map<string, ts.SourceFile | undefined>();
 
 function complaints(files: string[], options: ts.CompilerOptions, sourceText = ''): string[] {
-  const consumer = `${root}consumer-client.ts`;
+  const consumer = `${BUILT_PACKAGE}consumer-client.ts`;
   const compilerOptions = { ...OPTIONS, ...options };
   const host = ts.createCompilerHost(compilerOptions);
   const { getSourceFile, fileExists } = host;

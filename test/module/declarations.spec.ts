@@ -1,9 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
+import { BUILT_PACKAGE } from '../support/built-package.js';
 
 // The tsconfig of the Nest 12 starter.
 const STARTER: ts.CompilerOptions = {
@@ -29,7 +27,7 @@ const parsed = new Map<string, ts.SourceFile | undefined>();
 
 /** Compiles sources as files beside package.json, where the package finds itself by its name, as built. */
 function compile(sources: Record<string, string>): Record<string, string[]> {
-  const files = new Map(Object.entries(sources).map(([name, text]) => [`${root}consumer-${name}`, text]));
+  const files = new Map(Object.entries(sources).map(([name, text]) => [`${BUILT_PACKAGE}consumer-${name}`, text]));
   const host = ts.createCompilerHost(STARTER);
   const { fileExists, readFile, getSourceFile } = host;
   host.fileExists = name => files.has(name) || fileExists.call(host, name);
@@ -41,11 +39,11 @@ function compile(sources: Record<string, string>): Record<string, string[]> {
     return parsed.get(name);
   };
   const program = ts.createProgram([...files.keys()], STARTER, host);
-  const resolved = program.getSourceFiles().some(({ fileName }) => fileName === `${root}dist/index.d.ts`);
+  const resolved = program.getSourceFiles().some(({ fileName }) => fileName === `${BUILT_PACKAGE}dist/index.d.ts`);
   if (!resolved) throw new Error('the consumer was not compiled against dist: build the package first');
   const errors = Object.fromEntries(Object.keys(sources).map(name => [name, [] as string[]]));
   for (const { code, messageText, file } of ts.getPreEmitDiagnostics(program)) {
-    const name = file?.fileName.replace(`${root}consumer-`, '') ?? '';
+    const name = file?.fileName.replace(`${BUILT_PACKAGE}consumer-`, '') ?? '';
     (errors[name] ??= []).push(`TS${code}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`);
   }
   return errors;
@@ -139,9 +137,9 @@ const AUGMENTED = `
 
 /** The published declarations, as text. */
 function declarations(): { file: string; text: string }[] {
-  return readdirSync(`${root}dist`, { recursive: true, encoding: 'utf8' })
+  return readdirSync(`${BUILT_PACKAGE}dist`, { recursive: true, encoding: 'utf8' })
     .filter(file => /\.d\.c?ts$/.test(file))
-    .map(file => ({ file, text: readFileSync(`${root}dist/${file}`, 'utf8') }));
+    .map(file => ({ file, text: readFileSync(`${BUILT_PACKAGE}dist/${file}`, 'utf8') }));
 }
 
 const MISTAKES = `
@@ -154,7 +152,7 @@ const MISTAKES = `
 
 const WRONG_CLAIMS = `
   import type { SessionService } from 'nestjs-jwt-session';
-  export const logIn = (sessions: SessionService) => sessions.logIn('ada', { claims: { role: 'root' } });
+  export const logIn = (sessions: SessionService) => sessions.logIn('ada', { claims: { role: 'BUILT_PACKAGE' } });
 `;
 
 describe('the published types', () => {
@@ -169,7 +167,7 @@ describe('the published types', () => {
     const errors = compile({ 'augmented.ts': AUGMENTED, 'wrong.ts': WRONG_CLAIMS });
     expect(errors['augmented.ts']).toEqual([]);
     expect(errors['wrong.ts']).toEqual([
-      expect.stringContaining(`Type '"root"' is not assignable to type '"admin" | "user"'`),
+      expect.stringContaining(`Type '"BUILT_PACKAGE"' is not assignable to type '"admin" | "user"'`),
     ]);
   });
 
@@ -182,7 +180,7 @@ describe('the published types', () => {
   });
 
   it('name only packages that an application has: dependencies and required peers', () => {
-    const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
+    const manifest = JSON.parse(readFileSync(`${BUILT_PACKAGE}package.json`, 'utf8')) as {
       dependencies: object;
       peerDependencies: object;
       peerDependenciesMeta: Record<string, { optional: boolean }>;

@@ -2,10 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
+import { BUILT_PACKAGE } from '../support/built-package.js';
 
 /** Bytes. Raise it knowingly: the readable ES modules are 42 %, the minified CommonJS build is 35 %. */
 const LIMIT = 800_000;
@@ -28,11 +26,11 @@ interface Packed {
 }
 
 const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
-  cwd: root,
+  cwd: BUILT_PACKAGE,
   encoding: 'utf8',
 });
 const [{ files }] = JSON.parse(output) as [{ files: Packed[] }];
-const text = (path: string) => readFileSync(root + path, 'utf8');
+const text = (path: string) => readFileSync(BUILT_PACKAGE + path, 'utf8');
 const named = (extension: string) =>
   files.map(({ path }) => path).filter(path => path.endsWith(extension) && !path.startsWith('dist/schematics/'));
 
@@ -78,7 +76,7 @@ describe('the package', () => {
       await NestFactory.createApplicationContext(module, { abortOnError: false, logger: false });
     `;
     const { stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
-      cwd: root,
+      cwd: BUILT_PACKAGE,
       encoding: 'utf8',
     });
     expect(stderr).toMatch(/^file:.*\n.{0,200}\n.{0,200}\n+SessionOptionsError: SessionVerifierModule cannot start/);
@@ -99,9 +97,9 @@ describe('the package', () => {
   it('has absolute links in its README', () => {
     const folder = mkdtempSync(join(tmpdir(), 'jwt-session-readme-'));
     const run = (mode: string) =>
-      execFileSync(process.execPath, [join(root, '.ci', 'readme-links.mjs'), mode], { cwd: folder });
+      execFileSync(process.execPath, [join(BUILT_PACKAGE, '.ci', 'readme-links.mjs'), mode], { cwd: folder });
     mkdirSync(join(folder, 'build'));
-    for (const name of ['README.md', 'package.json']) cpSync(join(root, name), join(folder, name));
+    for (const name of ['README.md', 'package.json']) cpSync(join(BUILT_PACKAGE, name), join(folder, name));
     run('absolute');
     run('absolute');
     const packed = readFileSync(join(folder, 'README.md'), 'utf8');

@@ -1,20 +1,21 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
+import { BUILT_PACKAGE } from '../support/built-package.js';
 
 type Target = { types: string; default: string };
 type Exports = Record<string, Record<'module-sync' | 'import' | 'require', Target>>;
 
-const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { exports: Exports; typesVersions: object };
+const manifest = JSON.parse(readFileSync(`${BUILT_PACKAGE}package.json`, 'utf8')) as {
+  exports: Exports;
+  typesVersions: object;
+};
 const entries = Object.entries(manifest.exports).filter(([name]) => name !== './package.json');
 
 /** Evaluates an expression in a Node of its own, without Jest's way of finding modules. */
 function evaluate(script: string): unknown {
   const output = execFileSync(process.execPath, ['--input-type=commonjs', '--eval', script], {
-    cwd: root,
+    cwd: BUILT_PACKAGE,
     encoding: 'utf8',
   });
   return JSON.parse(output);

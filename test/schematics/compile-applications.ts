@@ -1,8 +1,9 @@
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
+import { BUILT_PACKAGE } from '../support/built-package.js';
 import type { Files } from './applications.js';
 
-const ROOT = process.cwd();
+const ROOT = BUILT_PACKAGE;
 
 /**
  * Compiles the sources of applications as the Nest starter does, strictly, against the built package.

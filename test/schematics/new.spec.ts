@@ -4,10 +4,11 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import { BUILT_PACKAGE } from '../support/built-package.js';
 import { starter } from './applications.js';
 import { SchematicProcess } from './schematic-process.js';
 
-const BIN = resolve('dist/schematics/bin.js');
+const BIN = join(BUILT_PACKAGE, 'dist/schematics/bin.js');
 const { DATABASE_URL: _url, NODE_ENV: _environment, ...ENVIRONMENT } = process.env;
 
 const scratch = mkdtempSync(join(tmpdir(), 'jwt-session-new-'));

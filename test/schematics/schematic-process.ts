@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { BUILT_PACKAGE } from '../support/built-package.js';
 import type { Files } from './applications.js';
 
 export interface Run {
@@ -28,7 +29,7 @@ export class SchematicProcess {
   constructor(prettier: object = PRETTIER) {
     symlinkSync(resolve('node_modules'), join(this.folder, 'node_modules'));
     writeFileSync(join(this.folder, '.prettierrc'), JSON.stringify(prettier));
-    const collection = resolve('dist/schematics/collection.json');
+    const collection = join(BUILT_PACKAGE, 'dist/schematics/collection.json');
     this.child = fork(resolve('test/schematics/run-schematics.mjs'), [collection], { cwd: this.folder });
   }
 

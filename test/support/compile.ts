@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
+import { BUILT_PACKAGE } from './built-package.js';
 
-const ROOT = process.cwd();
+const ROOT = BUILT_PACKAGE;
 const CONSUMER = join(ROOT, 'test', 'consumer', 'tsconfig.json');
 
 /** What libraries declare is read once, however many programs a test compiles. */

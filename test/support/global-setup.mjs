@@ -1,13 +1,16 @@
 import pg from 'pg';
-import { findBinaries } from '../../dist/schematics/database/binaries.js';
-import { startTemporaryPostgres } from '../../dist/schematics/database/temporary-postgres.js';
+import { build, findNeeds, loadPostgres } from './prepare.mjs';
 
-/** One server for the whole run; every suite has a database of its own on it. */
-export default async function setUp() {
+/** Prepares what the chosen specs need: the built package, the built samples, one database server for the whole run. */
+export default async function setUp({ nonFlagArgs = [] }) {
+  const needs = findNeeds(nonFlagArgs);
+  build(needs);
+  if (!needs.has('database')) return;
   if (process.env.DATABASE_URL) {
     process.env.TEST_DATABASE_URL = process.env.DATABASE_URL;
     return;
   }
+  const { findBinaries, startTemporaryPostgres } = loadPostgres();
   const server = await startTemporaryPostgres(findBinaries(process.cwd()), ['max_connections=400']);
   globalThis.stopPostgres = server.stop;
   await makePasswordQuick(server.url);

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
+import { BUILT_PACKAGE } from '../support/built-package.js';
 
 /** Node as on a machine where these packages are not installed. */
 function importWithout(packages: string, entry: string): string {
@@ -9,13 +10,17 @@ function importWithout(packages: string, entry: string): string {
   }`;
   const register = `import { register } from 'node:module';
     register('data:text/javascript,' + ${JSON.stringify(encodeURIComponent(hook))});`;
-  const { status, stdout, stderr } = spawnSync(process.execPath, [
-    '--import',
-    `data:text/javascript,${encodeURIComponent(register)}`,
-    '--input-type=module',
-    '--eval',
-    `console.log(Object.keys(await import(${JSON.stringify(entry)})).join())`,
-  ]);
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      '--import',
+      `data:text/javascript,${encodeURIComponent(register)}`,
+      '--input-type=module',
+      '--eval',
+      `console.log(Object.keys(await import(${JSON.stringify(entry)})).join())`,
+    ],
+    { cwd: BUILT_PACKAGE },
+  );
   return status === 0 ? stdout.toString() : stderr.toString();
 }
 
