@@ -196,13 +196,25 @@ describe('the house', () => {
 });
 
 describe('the tests', () => {
+  const suites = readdirSync(test, { recursive: true, encoding: 'utf8' }).filter(
+    file => file.endsWith('.spec.ts') && !file.includes('node_modules'),
+  );
+  const folders = [...new Set(suites.map(suite => dirname(suite)))];
+
   it('no folder of suites is left out of a run', () => {
-    const suites = readdirSync(test, { recursive: true, encoding: 'utf8' }).filter(
-      file => file.endsWith('.spec.ts') && !file.includes('node_modules'),
-    );
-    const folders = [...new Set(suites.map(suite => dirname(suite)))];
     const ofAll = `import { importSuites } from '../support/suites.js';\n\nawait importSuites(import.meta.dirname);\n`;
     for (const folder of folders) expect(readFileSync(join(test, folder, 'all.ts'), 'utf8')).toBe(ofAll);
-    expect(folders.length).toBeGreaterThan(20);
+    expect(folders.length).toBeGreaterThan(15);
+  });
+
+  it('CONTRIBUTING.md says where the tests of each folder of lib are, and what each folder of test is about', () => {
+    const page = readFileSync(join(test, '..', 'CONTRIBUTING.md'), 'utf8');
+    const table = [...page.matchAll(/^\| `([a-z-]+)` +\|.*\| ([^|]*) \|$/gm)];
+    const libFolders = files.filter(file => file.includes('/')).map(layerOf);
+    expect(table.map(([, folder]) => folder).sort()).toEqual([...new Set(libFolders)].sort());
+    const named = new Set([...page.matchAll(/`(?:test\/)?([a-z-]+)`/g)].map(([, name]) => name));
+    expect(folders.filter(folder => !named.has(folder))).toEqual([]);
+    const tested = table.flatMap(([, , tests]) => [...tests!.matchAll(/`([a-z-]+)`/g)].map(([, name]) => name!));
+    expect(tested.filter(folder => !folders.includes(folder))).toEqual([]);
   });
 });
