@@ -19,7 +19,7 @@ export interface LogInOptions extends TransactionOption {
   claims?: SessionClaims;
   /** Stays in the database. JSON. */
   data?: SessionData;
-  /** Names the device in the list of devices; at most 255 characters. */
+  /** Names the device in the list of devices, in place of its user agent; at most 255 characters. */
   label?: string;
   /** Overrides what the request asks for. */
   transport?: TokenTransport;

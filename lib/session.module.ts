@@ -46,6 +46,7 @@ import { SessionMaintenance } from './sessions/maintenance.js';
 import { SessionRefresher } from './sessions/refresh.js';
 import { RotationConfirmations } from './sessions/rotation-confirmations.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
+import { DeviceLabels } from './sessions/device-labels.js';
 import { SessionRecords } from './sessions/session-records.js';
 import { SessionTokens } from './sessions/session-tokens.js';
 import { CleanUpStore } from './store/clean-up.store.js';
@@ -109,6 +110,7 @@ const SESSIONS = [
   SessionRefresher,
   SessionRevoker,
   SessionExpiryWatcher,
+  DeviceLabels,
   SessionRecords,
   SessionMaintenance,
   RotationConfirmations,

@@ -100,6 +100,7 @@ export interface IssuedTokens {
 /** One of a user's sessions, for a list of devices. */
 export interface Device {
   readonly id: string;
+  /** The label of the login; else one made from the user agent, where the package bowser is installed. */
   readonly label: string | null;
   readonly userAgent: string | null;
   readonly ip: string | null;

@@ -6,6 +6,7 @@ import { SessionRevokedError } from '../session.errors.js';
 import { type Device, type SessionClaims, type SessionData, UserSession } from '../session.types.js';
 import { SessionStore } from '../store/session.store.js';
 import { Announcements } from './announcements.js';
+import { DeviceLabels } from './device-labels.js';
 import { checkClaims, checkJson, checkUserId } from './input-checks.js';
 import { SessionTokens } from './session-tokens.js';
 
@@ -17,11 +18,18 @@ export class SessionRecords {
     private readonly store: SessionStore,
     private readonly tokens: SessionTokens,
     private readonly announcements: Announcements,
+    private readonly labels: DeviceLabels,
   ) {}
 
   async list(userId: string): Promise<Device[]> {
     checkUserId(userId);
-    return this.store.list(userId);
+    const devices = await this.store.list(userId);
+    return Promise.all(
+      devices.map(async device => ({
+        ...device,
+        label: device.label ?? (await this.labels.labelOf(device.userAgent)),
+      })),
+    );
   }
 
   async get(sessionId: string): Promise<UserSession | null> {

@@ -8,7 +8,6 @@ import {
   SessionService,
   UserSession,
 } from 'nestjs-jwt-session';
-import { deviceLabel } from './device-label.js';
 import { UsersService } from './users.service.js';
 
 class LoginDto {
@@ -32,9 +31,7 @@ export class AuthController {
   @HttpCode(200)
   async logIn(@Body() { username, password }: LoginDto, @Exchange() exchange: SessionExchange) {
     const { id, role } = await this.users.authenticate(username, password);
-    const label = deviceLabel(exchange.header('user-agent'));
-    const options = { exchange, label, claims: { username, role } };
-    const { session: _session, ...tokens } = await this.sessions.logIn(id, options);
+    const { session: _session, ...tokens } = await this.sessions.logIn(id, { exchange, claims: { username, role } });
     return { user: { id, username, role }, ...tokens };
   }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { MailTokens } from '../../lib/accounts/mail/mail-tokens.js';
+import { CookieClient } from '../support/client.js';
 import { untilWaiting } from '../support/races.js';
 import { PLATFORMS } from '../support/test-app.js';
 import { until } from '../support/until.js';
@@ -16,6 +17,15 @@ describe.each(PLATFORMS)('F24: an account on %s', platform => {
 
   const login = (email: string, password = PASSWORD) => app.post('login', { email, password });
   const confirmMail = (address: string, count = 1) => app.inbox.wait(address, /^Confirm your new/, count);
+
+  it('F16: a device that logged in is listed by its browser', async () => {
+    await app.member('device@example.com');
+    const body = { email: 'device@example.com', password: PASSWORD };
+    const headers = { 'user-agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0' };
+    const client = new CookieClient(app.test.url);
+    expect(await client.send('/account/login', { method: 'POST', body, headers })).toMatchObject({ status: 200 });
+    expect((await client.send('/session/devices')).body).toMatchObject([{ label: 'Firefox on Linux', current: true }]);
+  });
 
   it('S09: scenario 17: disabling ends all sessions at once, and refuses logins and refreshes', async () => {
     const id = await app.member('disable@example.com');

@@ -26,6 +26,12 @@ export async function walk(app: INestApplication): Promise<void> {
   assert.notEqual(refreshed.body.refreshToken, login.body.refreshToken);
   const renewed = { authorization: `Bearer ${refreshed.body.accessToken}` };
   assert.equal((await call('/me', 'GET', renewed)).status, 200);
+  // bowser is not installed here: without it a device without a label has none.
+  const devices = (await call('/session/devices', 'GET', renewed)).body as unknown as { label: string | null }[];
+  assert.deepEqual(
+    devices.map(({ label }) => label),
+    [null],
+  );
   assert.equal((await call('/session/logout', 'POST', renewed)).status, 204);
   assert.equal((await call('/me', 'GET', renewed)).body.errorCode, 'session_revoked');
   const grace = { ...(await signInAs(app, 'grace', { claims: { role: 'user' } })) };

@@ -19,6 +19,18 @@ const idOf = async (client: CookieClient) => (await client.sendOnly('/me')).body
 const devicesOf = async (client: CookieClient) =>
   (await client.send('/session/devices')).body as unknown as ListedDevice[];
 
+const USER_AGENTS = [
+  ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'Firefox on Linux'],
+  [
+    'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1',
+    'Safari on iOS',
+  ],
+  ['curl/8.14.1', 'curl'],
+  [`${'x'.repeat(1_000)} Firefox/140.0`, 'x'.repeat(40)],
+  ['<script>alert(1)</script>', null],
+  [' ', null],
+] as const;
+
 describe.each(PLATFORMS)('devices on %s', platform => {
   let test: TestApp;
   beforeAll(async () => {
@@ -53,6 +65,19 @@ describe.each(PLATFORMS)('devices on %s', platform => {
       expect(Object.keys(device).sort()).toEqual(['createdAt', 'current', 'id', 'ip', 'label', 'lastSeenAt']);
     }
     expect((await devicesOf(second)).find(({ current }) => current)?.id).toBe(await idOf(second));
+  });
+
+  it.each(USER_AGENTS)('F16: a login by %s without a label is listed as %s', async (userAgent, label) => {
+    const client = new CookieClient(test.url);
+    const headers = { 'user-agent': userAgent };
+    await client.send('/login', { method: 'POST', body: { userId: 'barbara' }, headers });
+    expect((await devicesOf(client)).find(({ current }) => current)!.label).toBe(label);
+  });
+
+  it('F16: a label of the login wins over the user agent', async () => {
+    await test.sessions.logIn('radia', { label: 'the laptop', userAgent: 'curl/8.14.1' });
+    await test.sessions.logIn('radia', { userAgent: 'curl/8.14.1' });
+    expect((await test.sessions.list('radia')).map(({ label }) => label)).toEqual(['curl', 'the laptop']);
   });
 
   it('S12: a user ends an own session, and it is gone at once', async () => {

@@ -124,7 +124,7 @@ describe.each(PLATFORMS)('refreshing on %s', platform => {
     expect(await client.send('/session/refresh', { ...POST, body: injected })).toMatchObject({ status: 200 });
 
     const [device] = (await test.sessions.list('ada')).filter(({ id }) => id === sessionId);
-    expect(device).toMatchObject({ label: null, ip: '127.0.0.1' });
+    expect(device).toMatchObject({ label: 'node', userAgent: 'node', ip: '127.0.0.1' });
     expect(device!.userAgent).not.toBe('x');
     expect(await client.send('/me')).toMatchObject({ body: { userId: 'ada', claims: { role: 'admin' } } });
   });

@@ -1,0 +1,29 @@
+import { Injectable } from '@nestjs/common';
+
+/** Clients choose their user agent freely; no browser's is longer than this. */
+const MAX_USER_AGENT_LENGTH = 512;
+
+type Parser = (userAgent: string) => { readonly browser: { name?: string }; readonly os: { name?: string } };
+
+/** Names devices by their user agent, with the package bowser where it is installed. */
+@Injectable()
+export class DeviceLabels {
+  private parser?: Promise<Parser | undefined>;
+
+  /** Such as "Firefox on Linux" or "curl"; null without bowser, and where the user agent names nothing. */
+  async labelOf(userAgent: string | null): Promise<string | null> {
+    const text = userAgent?.slice(0, MAX_USER_AGENT_LENGTH).trim();
+    const parse = text ? await (this.parser ??= loadParser()) : undefined;
+    if (!text || !parse) return null;
+    const { browser, os } = parse(text);
+    // Scripts name themselves in the first word: `curl/8.5.0`.
+    const name = browser.name || /^[\w.-]{1,40}/.exec(text)?.[0];
+    if (!name) return null;
+    return os.name ? `${name} on ${os.name}` : name;
+  }
+}
+
+async function loadParser(): Promise<Parser | undefined> {
+  const bowser = await import('bowser').catch(() => undefined);
+  return bowser && (userAgent => bowser.default.parse(userAgent));
+}
