@@ -45,9 +45,13 @@ export class AppController {
 }
 
 /** A starter whose AppModule has these imports, and these lines on top. */
-export function withImports(imports: string, lines = "import { TypeOrmModule } from '@nestjs/typeorm';"): Files {
+export function withImports(
+  imports: string,
+  lines = "import { TypeOrmModule } from '@nestjs/typeorm';",
+  files: Files = {},
+): Files {
   const module = appModule().replace('imports: []', () => `imports: [${imports}]`);
-  return { ...starter(), 'src/app.module.ts': `${lines}\n${module}` };
+  return { ...starter(), ...files, 'src/app.module.ts': `${lines}\n${module}` };
 }
 
 /** Applications that are understood, by what is particular about them. */
@@ -178,6 +182,82 @@ function NestModuleOf() {
   'with a login of its own': { ...starter(), 'src/auth/auth.controller.ts': 'export class AuthController {}\n' },
 };
 
+/** Applications whose data source is used by TypeORM's CLI as well, in the layouts of TypeORM's documentation. */
+export const SHARED: Readonly<Record<string, Files>> = {
+  'with options in data-source.ts': withDataSourceFile('dataSourceOptions'),
+  'with options in data-source.ts, spread': withDataSourceFile('{ ...dataSourceOptions, autoLoadEntities: true }'),
+  'with the options of a DataSource': withDataSourceFile('AppDataSource.options', 'AppDataSource'),
+  'with a factory that returns the options of a DataSource': withImports(
+    'TypeOrmModule.forRootAsync({ useFactory: () => AppDataSource.options })',
+    "import { TypeOrmModule } from '@nestjs/typeorm';\nimport { AppDataSource } from './data-source.js';",
+    dataSourceFile(),
+  ),
+};
+
+/** Applications whose options come from a class, a function or a method with more than one statement. */
+export const INDIRECT: Readonly<Record<string, Files>> = {
+  'with a class of options': withImports(
+    'TypeOrmModule.forRootAsync({ useClass: DatabaseOptions })',
+    "import { TypeOrmModule } from '@nestjs/typeorm';\nimport { DatabaseOptions } from './database.options.js';",
+    {
+      'src/database.options.ts': `import { Injectable } from '@nestjs/common';
+import type { TypeOrmModuleOptions, TypeOrmOptionsFactory } from '@nestjs/typeorm';
+
+@Injectable()
+export class DatabaseOptions implements TypeOrmOptionsFactory {
+  createTypeOrmOptions(): TypeOrmModuleOptions {
+    const url = process.env.DATABASE_URL;
+    return { type: 'postgres', url };
+  }
+}
+`,
+    },
+  ),
+  'with a function of options': withImports(
+    'TypeOrmModule.forRootAsync({ useFactory: databaseOptions })',
+    "import { TypeOrmModule } from '@nestjs/typeorm';\nimport { databaseOptions } from './database.options.js';",
+    {
+      'src/database.options.ts': `import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
+
+export const databaseOptions = (): TypeOrmModuleOptions => ({
+  type: 'postgres',
+  url: process.env.DATABASE_URL,
+});
+`,
+    },
+  ),
+};
+
+/** Applications with a ConfigService, and the file that they read. */
+export const CONFIGURED: Readonly<Record<string, readonly [files: Files, secretFile: string | undefined]>> = {
+  'with ConfigModule': [withConfig(''), '.env'],
+  'with a global ConfigModule': [withConfig('{ isGlobal: true, cache: true }'), '.env'],
+  'with ConfigModule on another file': [withConfig("{ envFilePath: '.env.local' }"), '.env.local'],
+  'with ConfigModule on several files': [withConfig("{ envFilePath: ['.env.local', '.env'] }"), '.env.local'],
+  'with ConfigModule on several files, one of them there': [
+    { ...withConfig("{ envFilePath: ['.env.local', '.env'] }"), '.env': 'PORT=4000\n' },
+    '.env',
+  ],
+  'with ConfigModule on a computed file': [withConfig('{ envFilePath: `.env.${process.env.NODE_ENV}` }'), undefined],
+  'with ConfigModule on no file': [withConfig('{ ignoreEnvFile: true }'), undefined],
+  'with ConfigModule on a file elsewhere': [withConfig("{ envFilePath: '../.env' }"), undefined],
+};
+
+/** Applications that store their data by other means, and what the question calls them. */
+export const OTHER_STORES: Readonly<Record<string, string>> = {
+  '@prisma/client': 'Prisma',
+  'drizzle-orm': 'Drizzle',
+  '@mikro-orm/core': 'MikroORM',
+  '@nestjs/mongoose': 'Mongoose',
+};
+
+/** A starter that depends on another package as well. */
+export function withPackage(name: string): Files {
+  const manifest = JSON.parse(starter()['package.json']!) as { dependencies: object };
+  const dependencies = { ...manifest.dependencies, [name]: '^1.0.0' };
+  return { ...starter(), 'package.json': JSON.stringify({ ...manifest, dependencies }) };
+}
+
 /** Applications that are not understood, and what the refusal says. */
 export const REFUSED: Readonly<Record<string, readonly [files: Files, reason: RegExp]>> = {
   'without Nest': [withDependencies({}), /no Nest application/],
@@ -208,28 +288,35 @@ export const REFUSED: Readonly<Record<string, readonly [files: Files, reason: Re
     /a SessionModule of its own/,
   ],
   'with an environment.ts': [{ ...starter(), 'src/environment.ts': 'export {};\n' }, /environment\.ts already/],
-  'with ConfigModule on another file': [
-    withImports(
-      "ConfigModule.forRoot({ envFilePath: '.env.local' })",
-      "import { ConfigModule } from '@nestjs/config';",
-    ),
-    /has envFilePath/,
-  ],
   'on another database': [withDataSource("type: 'mysql'"), /not of type 'postgres'/],
   'with a named data source': [withDataSource("type: 'postgres', name: 'users'"), /a name of its own/],
   'with options from elsewhere': [withDataSource("type: 'postgres', ...options"), /from elsewhere/],
-  'with computed entities': [withDataSource("type: 'postgres', entities: all()"), /entities that do not stand/],
+  'with computed entities': [withDataSource("type: 'postgres', entities: all()"), /entities that are not written/],
   'with computed migrations': [
     withDataSource("type: 'postgres', autoLoadEntities: true, migrations: all()"),
-    /migrations that do not stand/,
+    /migrations that are not written/,
   ],
   'that loads no entities': [withDataSource("type: 'postgres', autoLoadEntities: false"), /but not true/],
-  'with an options object': [withImports('TypeOrmModule.forRoot(options)'), /options do not stand/],
+  'with an options object': [withImports('TypeOrmModule.forRoot(options)'), /options are not written/],
   'with a factory that cannot be read': [
     withImports('TypeOrmModule.forRootAsync({ useFactory: databaseOptions })'),
     /a factory that cannot be read/,
   ],
-  'with a class of options': [withImports('TypeOrmModule.forRootAsync({ useClass: Options })'), /cannot be read/],
+  'with a class of options that is not there': [
+    withImports('TypeOrmModule.forRootAsync({ useClass: Options })'),
+    /cannot be read/,
+  ],
+  'with options of a package': [
+    withImports(
+      'TypeOrmModule.forRoot(options)',
+      "import { TypeOrmModule } from '@nestjs/typeorm';\nimport { options } from 'company';",
+    ),
+    /options are not written/,
+  ],
+  'with shared options that are overridden': [
+    { ...withDataSourceFile('{ ...dataSourceOptions, migrations: [] }') },
+    /sets migrations beside options from elsewhere/,
+  ],
   'with two data sources': [
     withImports("TypeOrmModule.forRoot({ type: 'postgres' }), TypeOrmModule.forRoot({ type: 'postgres', name: 'b' })"),
     /several data sources/,
@@ -269,4 +356,32 @@ function withModule(change: (text: string) => string): Files {
 
 function withDataSource(options: string): Files {
   return withImports(`TypeOrmModule.forRoot({ ${options} })`);
+}
+
+function withConfig(options: string): Files {
+  return withImports(`ConfigModule.forRoot(${options})`, "import { ConfigModule } from '@nestjs/config';");
+}
+
+function withDataSourceFile(argument: string, imported = 'dataSourceOptions'): Files {
+  return withImports(
+    `TypeOrmModule.forRoot(${argument})`,
+    `import { TypeOrmModule } from '@nestjs/typeorm';\nimport { ${imported} } from './data-source.js';`,
+    dataSourceFile(),
+  );
+}
+
+function dataSourceFile(): Files {
+  return {
+    'src/data-source.ts': `import { DataSource, type DataSourceOptions } from 'typeorm';
+
+export const dataSourceOptions: DataSourceOptions = {
+  type: 'postgres',
+  url: process.env.DATABASE_URL,
+  entities: ['dist/**/*.entity.js'],
+  migrations: ['dist/migrations/*.js'],
+};
+
+export const AppDataSource = new DataSource(dataSourceOptions);
+`,
+  };
 }

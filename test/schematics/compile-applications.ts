@@ -5,13 +5,25 @@ import type { Files } from './applications.js';
 
 const ROOT = BUILT_PACKAGE;
 
+/** `@nestjs/config` is no dependency of this repository. */
+const CONFIG_PATH = join(ROOT, 'test', 'nest-config.d.ts');
+const CONFIG = `import type { DynamicModule } from '@nestjs/common';
+export declare class ConfigModule {
+  static forRoot(options?: object): Promise<DynamicModule>;
+}
+export declare class ConfigService {
+  get<T>(name: string): T | undefined;
+  getOrThrow<T>(name: string): T;
+}
+`;
+
 /**
  * Compiles the sources of applications as the Nest starter does, strictly, against the built package.
  *
  * @returns what the compiler has to say, by the file
  */
 export function compileApplications(applications: Readonly<Record<string, Files>>): string[] {
-  const texts = new Map<string, string>();
+  const texts = new Map<string, string>([[CONFIG_PATH, CONFIG]]);
   Object.values(applications).forEach((files, index) => {
     for (const [path, text] of Object.entries(files)) texts.set(join(ROOT, 'test', `application-${index}`, path), text);
   });
@@ -30,6 +42,7 @@ export function compileApplications(applications: Readonly<Record<string, Files>
     noEmit: true,
     types: ['node'],
     paths: {
+      '@nestjs/config': [CONFIG_PATH],
       'nestjs-jwt-session': [join(ROOT, 'dist', 'index.d.ts')],
       'nestjs-jwt-session/accounts': [join(ROOT, 'dist', 'accounts', 'index.d.ts')],
     },

@@ -1,7 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import * as prettier from 'prettier';
-import { type Files, REFUSED, starter, UNDERSTOOD, withImports } from './applications.js';
+import ts from 'typescript';
+import {
+  CONFIGURED,
+  type Files,
+  INDIRECT,
+  OTHER_STORES,
+  REFUSED,
+  SHARED,
+  starter,
+  UNDERSTOOD,
+  withImports,
+  withPackage,
+} from './applications.js';
 import { compileApplications } from './compile-applications.js';
 import { type Run, SchematicProcess } from './schematic-process.js';
 
@@ -13,7 +28,7 @@ afterAll(() => schematics.stop());
 const add = (files: Files, options?: object) => schematics.run('nest-add', files, options);
 
 describe('nest add', () => {
-  describe.each(Object.entries(UNDERSTOOD))('in an application %s', (_, files) => {
+  describe.each(Object.entries({ ...UNDERSTOOD, ...INDIRECT }))('in an application %s', (_, files) => {
     let first: Run;
 
     beforeAll(async () => {
@@ -43,8 +58,84 @@ describe('nest add', () => {
       'with users': (await schematics.run('application', starter())).files,
       'with accounts on Fastify': (await schematics.run('application', starter(), ON_FASTIFY)).files,
     };
-    for (const [name, files] of Object.entries(UNDERSTOOD)) results[name] = (await add(files)).files;
+    const configured = Object.entries(CONFIGURED).map(([name, [files]]) => [name, files] as const);
+    const others = [...Object.entries({ ...UNDERSTOOD, ...INDIRECT, ...SHARED }), ...configured];
+    for (const [name, files] of others) results[name] = (await add(files)).files;
+    results['with ConfigModule and accounts'] = (await add(configured[0]![1], { accounts: true })).files;
     expect(compileApplications(results)).toEqual([]);
+  });
+
+  describe.each(Object.entries(SHARED))('in an application %s', (_, files) => {
+    it('F25: adds entities and migrations where TypeORM’s CLI finds them as well', async () => {
+      const { files: result, log } = await add(files);
+      expect(result['src/data-source.ts']).toContain(`
+import { SESSION_ENTITIES, SESSION_MIGRATIONS } from 'nestjs-jwt-session';
+`);
+      expect(result['src/data-source.ts']).toContain(`
+  entities: ['dist/**/*.entity.js', ...SESSION_ENTITIES],
+  migrations: ['dist/migrations/*.js', ...SESSION_MIGRATIONS],
+};`);
+      expect(result['src/app.module.ts']).toContain('SessionModule.forRoot({ secret: process.env.SESSION_SECRET })');
+      expect(log).toContain('Run the migrations as you run yours');
+    });
+  });
+
+  describe.each(Object.entries(CONFIGURED))('in an application %s', (_, [files, secretFile]) => {
+    it('F25: uses its ConfigService, and writes the secret where that reads it', async () => {
+      const { files: result, log, tasks } = await add(files);
+      const module = result['src/app.module.ts']!;
+      expect(module).toMatch(/import \{ ConfigModule, ConfigService \} from '@nestjs\/config';/);
+      expect(module).toContain("url: config.getOrThrow<string>('DATABASE_URL'),");
+      expect(module).toMatch(
+        /SessionModule\.forRootAsync\(\{\n( {6}imports: \[ConfigModule\],\n)? {6}inject: \[ConfigService\],/,
+      );
+      expect(module).toContain("secret: config.getOrThrow<string>('SESSION_SECRET'),");
+      expect(module.includes('imports: [ConfigModule],')).toBe(!module.includes('isGlobal'));
+      expect(result).not.toHaveProperty(['src/environment.ts']);
+      expect(parseEnv(result['.env.example']!)).toHaveProperty('SESSION_SECRET');
+      const written = ['.env', '.env.local'].filter(path => result[path]?.includes('SESSION_SECRET='));
+      expect(written).toEqual(secretFile === undefined ? [] : [secretFile]);
+      if (secretFile === undefined) expect(log).toContain('where your ConfigModule reads them');
+      else expect(result['.gitignore']!.split('\n')).toContain(secretFile);
+      const isNew = secretFile !== undefined && !(secretFile in files);
+      expect(tasks.some(({ name }) => name === 'run-schematic')).toBe(isNew);
+    });
+  });
+
+  it.each(Object.entries(OTHER_STORES))(
+    'F25: with %s it says what it would add, and adds TypeORM with --yes only',
+    async (name, store) => {
+      const files = withPackage(name);
+      const { refusal, files: left } = await add(files);
+      expect(refusal).toContain(`stores its data by ${store}`);
+      expect(refusal).toContain('typeorm, @nestjs/typeorm and pg');
+      expect(refusal).toContain('--yes');
+      expect(left).toEqual(files);
+      const { files: result } = await add(files, { yes: true });
+      expect(result['src/app.module.ts']).toContain('TypeOrmModule.forRoot({');
+    },
+  );
+
+  it('F25: a refusal prints the lines for this application', async () => {
+    const { 'src/app.module.ts': module, ...files } = CONFIGURED['with ConfigModule on another file']![0];
+    const broken = module!.replace('controllers: [AppController]', 'controllers: controllers()');
+    const { refusal } = await add(
+      { ...files, 'src/app.module.ts': broken, 'pnpm-lock.yaml': '' },
+      { accounts: true, transport: 'cookie' },
+    );
+    expect(refusal).toContain('pnpm add nestjs-jwt-session@1 @nestjs/jwt@12 ');
+    expect(refusal).toContain('In src/app.module.ts:');
+    expect(refusal).toContain(
+      "import { ACCOUNT_MIGRATIONS, AccountClaims, AccountModule } from 'nestjs-jwt-session/accounts';",
+    );
+    expect(refusal).toContain("secret: config.getOrThrow<string>('SESSION_SECRET'),");
+    expect(refusal).toContain("transport: 'cookie',");
+    expect(refusal).toMatch(/In \.env\.local:\n\n# .*\nSESSION_SECRET=\n[^]*\nAPP_URL=/);
+    const present = await add(REFUSED['with computed migrations']![0]);
+    expect(present.refusal).toContain('In the options of the data source, see src/app.module.ts:');
+    expect(present.refusal).not.toContain('TypeOrmModule.forRoot({');
+    const unknown = await add(REFUSED['without a main.ts']![0]);
+    expect(unknown.refusal).toContain('npm install nestjs-jwt-session@1 ');
   });
 
   describe.each(Object.entries(REFUSED))('in an application %s', (_, [files, reason]) => {
@@ -198,6 +289,15 @@ import {
     expect(left).toEqual(files);
   });
 
+  it.each([
+    ['pnpm-lock.yaml', 'pnpm'],
+    ['yarn.lock', 'yarn'],
+    ['package-lock.json', 'npm'],
+  ])('F25: beside %s it installs by %s', async (lock, packageManager) => {
+    const { tasks } = await add({ ...starter(), [lock]: '' });
+    expect(tasks.at(-1)).toMatchObject({ name: 'node-package', options: { packageManager } });
+  });
+
   it('F25: adds the packages that go with the Nest of the application, and installs them', async () => {
     const { files, tasks } = await add(starter({ nest: 11 }));
     const { dependencies } = JSON.parse(files['package.json']!) as { dependencies: Record<string, string> };
@@ -213,6 +313,25 @@ import {
     expect(Object.keys(dependencies)).toEqual(Object.keys(dependencies).sort());
     expect(tasks.map(({ name }) => name)).toEqual(['run-schematic', 'node-package']);
     expect((await add(starter(), { skipInstall: true })).tasks.map(({ name }) => name)).toEqual(['run-schematic']);
+  });
+});
+
+describe('environment.ts', () => {
+  it('F25: sets the variables of .env that are not set, also in the sandbox of Jest', async () => {
+    const { files } = await add(starter());
+    const folder = mkdtempSync(join(tmpdir(), 'jwt-session-environment-'));
+    const script = join(folder, 'environment.mjs');
+    writeFileSync(
+      join(folder, '.env'),
+      'SEEN_IN_JEST="by name"\nSET_BEFORE=no\nDATABASE_URL=postgres://localhost/app\n',
+    );
+    writeFileSync(script, ts.transpile(files['src/environment.ts']!, { module: ts.ModuleKind.ESNext }));
+    process.env.SET_BEFORE = 'yes';
+    const former = process.cwd();
+    process.chdir(folder);
+    await import(script).finally(() => process.chdir(former));
+    rmSync(folder, { recursive: true });
+    expect(process.env).toMatchObject({ SEEN_IN_JEST: 'by name', SET_BEFORE: 'yes' });
   });
 });
 

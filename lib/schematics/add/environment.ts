@@ -6,15 +6,15 @@ import { type SourceTree, write } from '../source/source-tree.js';
 export interface Variable {
   readonly name: string;
   readonly comment: string;
-  /** What `.env.example` shows. */
+  /** The value in `.env.example`. */
   readonly example: string;
-  /** What `.env` gets where it is not there yet. Left out: the variable is for production alone. */
+  /** Makes the value for `.env`, if it has none. Left out for variables of production. */
   readonly value?: () => string;
 }
 
 export const SESSION_SECRET: Variable = {
   name: 'SESSION_SECRET',
-  comment: 'Seals the signing keys and the refresh tokens: openssl rand -base64 48',
+  comment: 'Encrypts the signing keys and authenticates refresh tokens: openssl rand -base64 48',
   example: '',
   value: () => randomBytes(48).toString('base64'),
 };
@@ -27,47 +27,54 @@ export const DATABASE_URL: Variable = {
 
 const ACCOUNT_VARIABLES: readonly Variable[] = [
   {
-    // Vite, and so the tests of Nest 12, have a BASE_URL of their own.
+    // Not BASE_URL, which Vite sets in the tests of Nest 12.
     name: 'APP_URL',
-    comment: 'Where users see the application: what links in mails begin with',
+    comment: 'The address at which users open the application; links in mails begin with it',
     example: 'https://example.com',
     value: () => 'http://localhost:3000',
   },
   {
     name: 'MAIL_FROM',
-    comment: 'Who sends the mails',
+    comment: 'The sender of the mails',
     example: '"Example <no-reply@example.com>"',
     value: () => 'no-reply@localhost',
   },
   {
     name: 'SMTP_URL',
-    comment: 'Without it mails lie in a folder, outside production',
+    comment: 'Without it mails are written to a folder, except in production',
     example: 'smtps://user:password@mail.example.com',
   },
 ];
 
-/** @returns what the application reads, in the order in which it stands in the files */
+/** @returns the variables that the application reads, in the order of the files */
 export function variablesOf({ accounts, database }: { accounts: boolean; database: Variable | undefined }): Variable[] {
   return [SESSION_SECRET, ...(database ? [database] : []), ...(accounts ? ACCOUNT_VARIABLES : [])];
 }
 
+/** @returns the variable's lines in `.env.example` */
+export function exampleLines({ name, example, comment }: Variable): string {
+  return `# ${comment}\n${name}=${example}`;
+}
+
 /**
- * Writes what is missing to `.env` and `.env.example`, and keeps `.env` out of the repository.
+ * Adds missing variables to the environment's file and to `.env.example`, and keeps the file out of the repository.
  *
+ * @param file the file that the application reads; undefined if it reads none, or one that is not known
  * @returns the paths of the files that have changed
  */
-export function writeEnvironment(tree: SourceTree, variables: readonly Variable[]): string[] {
+export function writeEnvironment(tree: SourceTree, variables: readonly Variable[], file: string | undefined): string[] {
   const own = variables.filter(({ value }) => value !== undefined);
   return [
-    addLines(tree, '.gitignore', ignores(tree) ? [] : ['.env']),
-    addVariables(tree, '.env', own, variable => `${variable.name}=${variable.value!()}`),
-    addVariables(tree, '.env.example', variables, ({ name, example, comment }) => `# ${comment}\n${name}=${example}`),
+    ...(file === undefined ? [] : [addLines(tree, '.gitignore', ignores(tree, file) ? [] : [file])]),
+    ...(file === undefined ? [] : [addVariables(tree, file, own, one => `${one.name}=${one.value!()}`)]),
+    addVariables(tree, '.env.example', variables, exampleLines),
   ].flat();
 }
 
-function ignores(tree: SourceTree): boolean {
+function ignores(tree: SourceTree, file: string): boolean {
   const lines = readLines(tree, '.gitignore').map(line => line.trim());
-  return ['.env', '/.env', '.env*', '*.env', '**/.env'].some(pattern => lines.includes(pattern));
+  const patterns = [file, `/${file}`, `**/${file}`, '.env*', ...(file.endsWith('.env') ? ['*.env'] : ['.env.*'])];
+  return patterns.some(pattern => lines.includes(pattern));
 }
 
 function addVariables(
@@ -77,8 +84,8 @@ function addVariables(
   line: (variable: Variable) => string,
 ): string[] {
   const present = parseEnv(readLines(tree, path).join('\n'));
-  // An empty value in `.env` is as good as none; in the example that is how it should be.
-  const isMissing = ({ name }: Variable) => (path === '.env' ? !present[name] : present[name] === undefined);
+  // An empty value counts as missing, except in the example.
+  const isMissing = ({ name }: Variable) => (path === '.env.example' ? present[name] === undefined : !present[name]);
   return addLines(tree, path, variables.filter(isMissing).map(line));
 }
 

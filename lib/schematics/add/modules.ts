@@ -1,52 +1,69 @@
-import type { SetUp } from './options.js';
+import type { Configuration } from '../source/config-module.js';
+import { ACCOUNTS, CONFIG, type Import, PACKAGE, type SetUp, TYPEORM } from './options.js';
 
-// The modules that README's "Use it" and "Accounts" show, in the default style; `name` is how the file calls the module.
+/** Imports a name into the file, and returns how the file calls it. */
+export type Importer = (imported: Import) => string;
 
-export function typeOrmModule(name: string, migrations: readonly string[]): string {
-  return forRoot(name, [
+/** What decides how the modules are written, beside the file's names. */
+export interface Choices extends Pick<SetUp, 'accounts' | 'transport'> {
+  /** Undefined if the modules read `process.env`. */
+  readonly configuration: Configuration | undefined;
+}
+
+// The modules as README's "Use it" and "Accounts" show them, as code in the default style.
+
+export function typeOrmModule(choices: Choices, importer: Importer, migrations: readonly string[]): string {
+  const options = [
     "type: 'postgres'",
-    'url: process.env.DATABASE_URL',
+    `url: ${variable(choices, 'DATABASE_URL')}`,
     'autoLoadEntities: true',
     `migrations: [${migrations.join(', ')}]`,
     'migrationsRun: true',
-  ]);
-}
-
-export function sessionModule(name: string, claims: string | undefined, transport: SetUp['transport']): string {
-  const secret = 'secret: process.env.SESSION_SECRET';
-  const others = [
-    ...(claims === undefined ? [] : [`claims: ${claims}`]),
-    ...(transport === 'both' ? [] : [`transport: '${transport}'`]),
   ];
-  return others.length === 0 ? `${name}.forRoot({ ${secret} })` : forRoot(name, [secret, ...others]);
+  return moduleCall(choices, importer, { name: 'TypeOrmModule', from: TYPEORM }, options);
 }
 
-export function accountModule(name: string): string {
-  return forRoot(name, [
-    'baseUrl: process.env.APP_URL',
-    'mail: { from: process.env.MAIL_FROM, smtp: process.env.SMTP_URL }',
-  ]);
-}
-
-/** @returns the lines that a developer adds by hand where the schematic refuses to */
-export function linesByHand({ accounts, transport }: Pick<SetUp, 'accounts' | 'transport'>): string {
-  const migrations = ['...SESSION_MIGRATIONS', ...(accounts ? ['...ACCOUNT_MIGRATIONS'] : [])];
-  const modules = [
-    typeOrmModule('TypeOrmModule', migrations),
-    sessionModule('SessionModule', accounts ? 'AccountClaims' : undefined, transport),
-    ...(accounts ? [accountModule('AccountModule')] : []),
+export function sessionModule(choices: Choices, importer: Importer): string {
+  const options = [
+    `secret: ${variable(choices, 'SESSION_SECRET')}`,
+    ...(choices.accounts ? [`claims: ${importer({ name: 'AccountClaims', from: ACCOUNTS })}`] : []),
+    ...(choices.transport === 'both' ? [] : [`transport: '${choices.transport}'`]),
   ];
-  const imports = accounts
-    ? "\nimport { ACCOUNT_MIGRATIONS, AccountClaims, AccountModule } from 'nestjs-jwt-session/accounts';"
-    : '';
-  return `import { TypeOrmModule } from '@nestjs/typeorm';
-import { SESSION_MIGRATIONS, SessionModule } from 'nestjs-jwt-session';${imports}
-
-// In the imports of your module; a TypeOrmModule that is there already needs
-// autoLoadEntities, and the migrations in its list.
-${modules.map(module => `${module},`).join('\n')}`;
+  return moduleCall(choices, importer, { name: 'SessionModule', from: PACKAGE }, options);
 }
 
-function forRoot(name: string, options: readonly string[]): string {
-  return `${name}.forRoot({\n${options.map(option => `  ${option},\n`).join('')}})`;
+export function accountModule(choices: Choices, importer: Importer): string {
+  const smtp = choices.configuration ? "config.get<string>('SMTP_URL')" : 'process.env.SMTP_URL';
+  const options = [
+    `baseUrl: ${variable(choices, 'APP_URL')}`,
+    `mail: { from: ${variable(choices, 'MAIL_FROM')}, smtp: ${smtp} }`,
+  ];
+  return moduleCall(choices, importer, { name: 'AccountModule', from: ACCOUNTS }, options);
+}
+
+function variable({ configuration }: Choices, name: string): string {
+  return configuration ? `config.getOrThrow<string>('${name}')` : `process.env.${name}`;
+}
+
+/** `forRoot` with the options; `forRootAsync` if the application has a ConfigService. */
+function moduleCall(
+  { configuration }: Choices,
+  importer: Importer,
+  imported: Import,
+  options: readonly string[],
+): string {
+  const name = importer(imported);
+  if (configuration === undefined) {
+    const fits = options.length === 1;
+    return fits ? `${name}.forRoot({ ${options[0]} })` : `${name}.forRoot(${object(options)})`;
+  }
+  const service = importer({ name: 'ConfigService', from: CONFIG });
+  const module = configuration.isGlobal ? [] : [`imports: [${importer({ name: 'ConfigModule', from: CONFIG })}]`];
+  const factory = `useFactory: (config: ${service}) => (${object(options)})`;
+  return `${name}.forRootAsync(${object([...module, `inject: [${service}]`, factory])})`;
+}
+
+function object(properties: readonly string[]): string {
+  const lines = properties.map(property => `  ${property.replaceAll('\n', '\n  ')},\n`);
+  return `{\n${lines.join('')}}`;
 }

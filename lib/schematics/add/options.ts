@@ -9,28 +9,30 @@ export interface AddOptions {
   readonly accounts: boolean;
   readonly skipInstall: boolean;
   readonly sourceRoot: string;
+  /** Adds TypeORM to an application that stores its data by another package. */
+  readonly yes: boolean;
 }
 
-/** What is imported by its name: from a package, or from `./` below the sources, without an extension. */
+/** A name and where it is imported from: a package, or a path that starts with `./` at the sources' root. */
 export interface Import {
   readonly name: string;
   readonly from: string;
 }
 
-/** What an application gets. */
+/** What the application gets. */
 export interface SetUp extends Pick<AddOptions, 'transport' | 'accounts' | 'sourceRoot'> {
-  /** Modules beside ours. */
+  /** Modules beside those of the package. */
   readonly imports: readonly Import[];
   readonly controllers: readonly Import[];
   readonly providers: readonly Import[];
-  /** Sources, by their paths below the others. */
+  /** Sources, by their paths below the sources' root. */
   readonly files: Readonly<Record<string, string>>;
-  /** Single ones, and lists of them, which are spread. */
-  readonly migrations: readonly (Import & { readonly spread?: boolean })[];
+  /** Migrations beside those of the package. */
+  readonly migrations: readonly Import[];
 }
 
-/** @returns the lists of migrations that the modules bring */
-export function migrationsOf(accounts: boolean): SetUp['migrations'] {
-  const sessions = { name: 'SESSION_MIGRATIONS', from: PACKAGE, spread: true };
-  return accounts ? [sessions, { name: 'ACCOUNT_MIGRATIONS', from: ACCOUNTS, spread: true }] : [sessions];
+/** @returns the lists of entities or migrations that the modules bring */
+export function listsOf(kind: 'ENTITIES' | 'MIGRATIONS', accounts: boolean): Import[] {
+  const sessions = { name: `SESSION_${kind}`, from: PACKAGE };
+  return accounts ? [sessions, { name: `ACCOUNT_${kind}`, from: ACCOUNTS }] : [sessions];
 }

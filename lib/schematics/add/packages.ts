@@ -16,6 +16,8 @@ export interface Manifest {
   peerDependencies?: Versions;
 }
 
+export type PackageManager = 'npm' | 'pnpm' | 'yarn' | 'bun';
+
 const PATH = 'package.json';
 
 /** Peers that a Nest application lacks, and that not every package manager installs by itself. */
@@ -29,16 +31,39 @@ const FOR_ACCOUNTS = [
   'nodemailer',
 ];
 
-/** Our own package.json: what we work with stands there, and only there. */
+/** Packages that store an application's data by other means than TypeORM, and their names for readers. */
+const OTHER_STORES: Readonly<Record<string, string>> = {
+  '@prisma/client': 'Prisma',
+  prisma: 'Prisma',
+  'drizzle-orm': 'Drizzle',
+  '@mikro-orm/core': 'MikroORM',
+  '@mikro-orm/nestjs': 'MikroORM',
+  '@nestjs/mongoose': 'Mongoose',
+  mongoose: 'Mongoose',
+  '@nestjs/sequelize': 'Sequelize',
+  sequelize: 'Sequelize',
+  kysely: 'Kysely',
+  knex: 'Knex',
+};
+
+const LOCK_FILES: Readonly<Record<string, PackageManager>> = {
+  'pnpm-lock.yaml': 'pnpm',
+  'yarn.lock': 'yarn',
+  'bun.lock': 'bun',
+  'bun.lockb': 'bun',
+};
+
+/** The package.json of nestjs-jwt-session, the one place that has the versions it works with. */
 export const own = JSON.parse(readFileSync(join(__dirname, '..', '..', '..', PATH), 'utf8')) as Required<Manifest>;
 
-/** @throws Refusal where there is no package.json, or it asks for a Nest or TypeORM that we do not work with */
+/** @throws Refusal if there is no package.json, or it asks for a Nest or TypeORM that the package does not work with */
 export function readManifest(tree: SourceTree): Manifest {
   if (!tree.exists(PATH)) throw new Refusal('There is no package.json here.');
   const manifest = JSON.parse(tree.readText(PATH)) as Manifest;
   const nest = versionOf(manifest, '@nestjs/core');
-  if (nest === undefined)
+  if (nest === undefined) {
     throw new Refusal('package.json does not depend on @nestjs/core: this is no Nest application.');
+  }
   if (![11, 12].includes(majorOf(nest))) throw new Refusal(`Nest ${nest} is neither 11 nor 12.`);
   const typeorm = versionOf(manifest, 'typeorm');
   if (typeorm !== undefined && majorOf(typeorm) !== 1) {
@@ -59,10 +84,36 @@ export function neededPackages(manifest: Manifest, accounts: boolean): Versions 
   return { [own.name]: `^${own.version}`, ...Object.fromEntries(names.map(name => [name, fitting(name)])) };
 }
 
+/** @returns those of the needed packages that package.json lacks */
+export function missingPackages(manifest: Manifest, accounts: boolean): Versions {
+  const needed = Object.entries(neededPackages(manifest, accounts));
+  return Object.fromEntries(needed.filter(([name]) => versionOf(manifest, name) === undefined));
+}
+
+/** @returns the name of the package that stores the application's data in place of TypeORM, if there is one */
+export function otherStore(manifest: Manifest): string | undefined {
+  if (versionOf(manifest, 'typeorm') !== undefined) return undefined;
+  const found = Object.keys(OTHER_STORES).find(name => versionOf(manifest, name) !== undefined);
+  return found && OTHER_STORES[found];
+}
+
+/** @returns the package manager whose lock file there is, else npm */
+export function packageManagerOf(tree: SourceTree): PackageManager {
+  const lock = Object.keys(LOCK_FILES).find(file => tree.exists(file));
+  return lock === undefined ? 'npm' : LOCK_FILES[lock]!;
+}
+
+/** @returns the command that adds packages to the application */
+export function installCommand(tree: SourceTree, packages: Versions): string {
+  const manager = packageManagerOf(tree);
+  const names = Object.entries(packages).map(([name, version]) => `${name}@${majorOf(version)}`);
+  return `${manager} ${manager === 'npm' ? 'install' : 'add'} ${names.join(' ')}`;
+}
+
 /**
- * Adds what is missing to package.json; what is there keeps its version.
+ * Adds the packages that package.json lacks. Those that it has keep their versions.
  *
- * @returns the names of what was added
+ * @returns the names of the added packages
  */
 export function addPackages(tree: SourceTree, kind: 'dependencies' | 'devDependencies', packages: Versions): string[] {
   const manifest = JSON.parse(tree.readText(PATH)) as Manifest;
@@ -74,7 +125,7 @@ export function addPackages(tree: SourceTree, kind: 'dependencies' | 'devDepende
   return missing.map(([name]) => name);
 }
 
-/** Writes package.json as it was indented. */
+/** Writes package.json with the indentation that it has. */
 export function writeManifest(tree: SourceTree, manifest: Manifest): void {
   const indent = /^[ \t]+/m.exec(tree.readText(PATH))?.[0] ?? '  ';
   write(tree, PATH, `${JSON.stringify(manifest, null, indent)}\n`);

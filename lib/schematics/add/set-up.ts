@@ -1,109 +1,120 @@
 import { posix } from 'node:path';
-import { type AppModule, checkLists, findAppModule, propertyOf } from '../source/app-module.js';
+import { type AppModule, checkLists, findAppModule } from '../source/app-module.js';
 import type { Tools } from '../source/application-packages.js';
+import { type Configuration, findConfiguration } from '../source/config-module.js';
 import { extendDataSource, findDataSource } from '../source/data-source.js';
 import { format } from '../source/format.js';
 import { Refusal } from '../source/refusal.js';
-import { SourceEditor } from '../source/source-editor.js';
-import { sourcesIn, type SourceTree, write } from '../source/source-tree.js';
+import type { SourceEditor } from '../source/source-editor.js';
+import { Sources } from '../source/sources.js';
+import { type SourceTree, write } from '../source/source-tree.js';
 import { inStyle } from '../source/style.js';
+import type { Facts } from './by-hand.js';
 import { template } from './files.js';
-import { accountModule, sessionModule, typeOrmModule } from './modules.js';
-import { ACCOUNTS, CONFIG, type Import, PACKAGE, type SetUp, TYPEORM } from './options.js';
+import { accountModule, type Choices, type Importer, sessionModule, typeOrmModule } from './modules.js';
+import { ACCOUNTS, CONFIG, listsOf, PACKAGE, type SetUp, TYPEORM } from './options.js';
 
-/** What was found in an application and done to it. */
+/** What was found in an application, and what was done. */
 export interface Outcome {
-  /** Whether sessions had been set up before, so that no source was changed. */
+  /** Whether sessions were set up before. No source was changed then. */
   readonly present: boolean;
   /** Whether the data source is a new one, on `DATABASE_URL`. */
   readonly database: boolean;
   /** Whether the application runs its migrations by hand. */
   readonly migrationsByHand: boolean;
+  readonly configuration: Configuration | undefined;
 }
+
+/** Called before TypeORM is added to an application that has no data source of it. */
+export type ConfirmTypeOrm = () => void;
 
 /**
  * Sets sessions up in the sources of an application.
  *
- * @throws Refusal where it does not understand them; nothing has been written then
+ * @param facts gets what was found, for the message of a refusal
+ * @throws Refusal if it does not understand them; nothing has been written then
  */
-export async function setUp(tree: SourceTree, tools: Tools, plan: SetUp): Promise<Outcome> {
-  const application = findAppModule(tree, tools, plan.sourceRoot);
+export async function setUp(
+  tree: SourceTree,
+  tools: Tools,
+  plan: SetUp,
+  facts: Partial<Record<keyof Facts, unknown>> = {},
+  confirmTypeOrm: ConfirmTypeOrm = () => {},
+): Promise<Outcome> {
+  const { accounts, sourceRoot } = plan;
+  const sources = new Sources(tree, tools, sourceRoot);
+  const configuration = findConfiguration(sources.all);
+  const callers = sources.all.filter(one => one.callsTo('TypeOrmModule', TYPEORM).length > 0);
+  Object.assign(facts, { configuration, dataSource: callers[0]?.path });
+  const application = findAppModule(tree, sources, sourceRoot);
   const { editor } = application;
-  const editors = sourcesIn(tree, plan.sourceRoot).map(path =>
-    path === editor.path ? editor : new SourceEditor(tools, path, tree.readText(path)),
-  );
+  Object.assign(facts, { module: editor.path });
   for (const module of [PACKAGE, ACCOUNTS, TYPEORM, CONFIG]) {
-    const whole = editors.find(one => one.hasNamespaceOf(module));
-    if (whole) throw new Refusal(`${whole.path} imports all of ${module}, so that it cannot be seen what it uses.`);
+    const whole = sources.all.find(one => one.hasNamespaceOf(module));
+    if (whole) throw new Refusal(`${whole.path} imports all of ${module}, which hides what it uses.`);
   }
-  const uses = (name: string, module: string) => editors.some(one => one.localName(name, module) !== undefined);
+  const uses = (name: string, module: string) => sources.all.some(one => one.localName(name, module) !== undefined);
   if (uses('SessionModule', PACKAGE)) {
-    if (plan.accounts && !uses('AccountModule', ACCOUNTS)) {
-      throw new Refusal('Sessions have been set up here without accounts.');
-    }
-    return { present: true, database: false, migrationsByHand: false };
+    if (accounts && !uses('AccountModule', ACCOUNTS)) throw new Refusal('Sessions are set up here without accounts.');
+    return { present: true, database: false, migrationsByHand: false, configuration };
   }
-  checkConfigModule(editors);
-  const environment = `${plan.sourceRoot}/environment.ts`;
-  if (tree.exists(environment)) throw new Refusal(`There is a ${environment} already.`);
+  const environment = `${sourceRoot}/environment.ts`;
+  if (!configuration && tree.exists(environment)) throw new Refusal(`There is a ${environment} already.`);
 
-  const found = findDataSource(editors);
-  const database = found === undefined;
-  const migrations = plan.migrations.map(({ spread, ...one }) => {
-    return (spread ? '...' : '') + importInto(found?.editor ?? editor, one, application, plan.sourceRoot);
-  });
-  const migrationsByHand = found !== undefined && extendDataSource(found.editor, found.options, migrations);
-  const named = (imports: readonly Import[]) =>
-    imports.map(one => importInto(editor, one, application, plan.sourceRoot));
-  const dataSource = database ? [typeOrmModule(editor.import('TypeOrmModule', TYPEORM), migrations)] : [];
+  const found = findDataSource(sources);
+  if (found === undefined) confirmTypeOrm();
+  const importing =
+    (into: SourceEditor): Importer =>
+    ({ name, from }) =>
+      into.import(name, from.startsWith('./') ? specifierOf(posix.join(sourceRoot, from), into, application) : from);
+  const importer = importing(editor);
+  const lists = (kind: 'ENTITIES' | 'MIGRATIONS', into: Importer) =>
+    listsOf(kind, accounts).map(one => `...${into(one)}`);
+  const migrations = (into: Importer) => [...lists('MIGRATIONS', into), ...plan.migrations.map(into)];
+
+  const choices: Choices = { ...plan, configuration };
+  const modules: string[] = [];
+  let migrationsByHand = false;
+  if (found === undefined) {
+    modules.push(typeOrmModule(choices, importer, migrations(importer)));
+  } else {
+    const into = importing(found.editor);
+    const entities = found.isShared ? lists('ENTITIES', into) : [];
+    migrationsByHand = extendDataSource(found, entities, migrations(into));
+  }
+  modules.push(sessionModule(choices, importer), ...(accounts ? [accountModule(choices, importer)] : []));
   checkLists(application, ['imports', 'controllers', 'providers']);
   editor.appendToModule(application.metadata, {
-    imports: [...dataSource, ...modulesOf(application, plan), ...named(plan.imports)],
-    controllers: named(plan.controllers),
-    providers: named(plan.providers),
+    imports: [...modules, ...plan.imports.map(importer)],
+    controllers: plan.controllers.map(importer),
+    providers: plan.providers.map(importer),
   });
-  editor.importFirst(specifierOf(`${plan.sourceRoot}/environment`, editor, application));
-
-  const check = database ? template('environment.database.ts') : '';
-  const added = { ...plan.files, 'environment.ts': template('environment.ts') + check };
-  const texts = [
-    ...editors.map(one => [one.path, one.toString()] as const),
-    ...Object.entries(added).map(
-      ([path, text]) => [`${plan.sourceRoot}/${path}`, inStyle(text, editor.style)] as const,
-    ),
-  ].filter(([path, text]) => !tree.exists(path) || tree.readText(path) !== text);
-  const before = new Map(texts.map(([path]) => [path, tree.exists(path) ? tree.readText(path) : undefined]));
-  for (const [path, text] of texts) write(tree, path, text);
-  await format(tree, tools.prettier, before, process.cwd());
-  return { present: false, database, migrationsByHand };
+  const check = found === undefined ? template('environment.database.ts') : '';
+  const added = {
+    ...plan.files,
+    ...(configuration ? {} : { 'environment.ts': template('environment.ts') + check }),
+  };
+  if (!configuration) editor.importFirst(specifierOf(`${sourceRoot}/environment`, editor, application));
+  await writeSources(tree, tools, [
+    ...sources.all.map(one => [one.path, one.toString()] as const),
+    ...Object.entries(added).map(([path, text]) => [`${sourceRoot}/${path}`, inStyle(text, editor.style)] as const),
+  ]);
+  return { present: false, database: found === undefined, migrationsByHand, configuration };
 }
 
-/** An application that reads its environment in ways of its own would not read what we write. */
-function checkConfigModule(editors: readonly SourceEditor[]): void {
-  const options = ['envFilePath', 'ignoreEnvFile', 'ignoreEnvVars', 'expandVariables'];
-  for (const editor of editors) {
-    const { typescript, path } = editor;
-    for (const call of editor.callsTo('ConfigModule', CONFIG, ['forRoot'])) {
-      const [given] = call.arguments;
-      const literal = given === undefined || typescript.isObjectLiteralExpression(given);
-      const own = options.find(name => given && literal && propertyOf(typescript, given, name));
-      if (own) throw new Refusal(`${path} reads the environment in a way of its own: ConfigModule has ${own}.`);
-      if (!literal) throw new Refusal(`${path} gives ConfigModule options that do not stand there.`);
-    }
+async function writeSources(
+  tree: SourceTree,
+  { prettier }: Tools,
+  sources: readonly (readonly [path: string, text: string])[],
+): Promise<void> {
+  const before = new Map<string, string | undefined>();
+  for (const [path, text] of sources) {
+    const former = tree.exists(path) ? tree.readText(path) : undefined;
+    if (former === text) continue;
+    before.set(path, former);
+    write(tree, path, text);
   }
-}
-
-function modulesOf(application: AppModule, plan: SetUp): string[] {
-  const { editor } = application;
-  const session = editor.import('SessionModule', PACKAGE);
-  const claims = plan.accounts ? editor.import('AccountClaims', ACCOUNTS) : undefined;
-  const accounts = plan.accounts ? [accountModule(editor.import('AccountModule', ACCOUNTS))] : [];
-  return [sessionModule(session, claims, plan.transport), ...accounts];
-}
-
-function importInto(editor: SourceEditor, { name, from }: Import, application: AppModule, sourceRoot: string): string {
-  const module = from.startsWith('./') ? specifierOf(posix.join(sourceRoot, from), editor, application) : from;
-  return editor.import(name, module);
+  await format(tree, prettier, before, process.cwd());
 }
 
 /** How a file imports another one of the application. */

@@ -1,7 +1,7 @@
 import type { Rule } from '@angular-devkit/schematics';
 import { DATABASE_URL, variablesOf, writeEnvironment } from '../add/environment.js';
 import { template } from '../add/files.js';
-import { migrationsOf, type SetUp } from '../add/options.js';
+import type { SetUp } from '../add/options.js';
 import { addPackages, type Manifest, neededPackages, own, readManifest, writeManifest } from '../add/packages.js';
 import { protectSecrets } from '../add/protect.js';
 import { setUp } from '../add/set-up.js';
@@ -27,19 +27,19 @@ export const application =
     for (const [path, text] of Object.entries(testsOf(options))) write(tree, path, text);
     write(tree, 'README.md', readme(manifest.name!, options));
     write(tree, '.gitignore', 'node_modules\ndist\ncoverage\n*.tsbuildinfo\n.data\n.env\n');
-    writeEnvironment(tree, variablesOf({ accounts: options.accounts, database: DATABASE_URL }));
+    writeEnvironment(tree, variablesOf({ accounts: options.accounts, database: DATABASE_URL }), '.env');
     protectSecrets(context, ['.env']);
   };
 
 function planOf({ accounts }: ApplicationOptions): SetUp {
-  const plan = { transport: 'both', accounts, sourceRoot: 'src', migrations: migrationsOf(accounts) } as const;
-  if (accounts) return { ...plan, imports: [], controllers: [], providers: [], files: {} };
+  const plan = { transport: 'both', accounts, sourceRoot: 'src' } as const;
+  if (accounts) return { ...plan, imports: [], controllers: [], providers: [], files: {}, migrations: [] };
   return {
     ...plan,
     imports: [{ name: 'UsersModule', from: './users/users.module' }],
     controllers: [{ name: 'AuthController', from: './auth/auth.controller' }],
     providers: [{ name: 'requestValidation', from: './request-validation' }],
-    migrations: [...plan.migrations, { name: 'CreateUsers1764547300000', from: './users/create-users.migration' }],
+    migrations: [{ name: 'CreateUsers1764547300000', from: './users/create-users.migration' }],
     files: sourcesOf(),
   };
 }

@@ -1,37 +1,35 @@
 import type * as TS from 'typescript';
-import { posix } from 'node:path';
-import type { Tools, TypeScript } from './application-packages.js';
+import type { TypeScript } from './application-packages.js';
 import { Refusal } from './refusal.js';
-import { SourceEditor } from './source-editor.js';
+import type { SourceEditor } from './source-editor.js';
+import type { Sources } from './sources.js';
 import type { SourceTree } from './source-tree.js';
 
 export interface AppModule {
   readonly editor: SourceEditor;
-  /** What `@Module` was given. */
+  /** The argument of `@Module`. */
   readonly metadata: TS.ObjectLiteralExpression;
-  /** How the application's own files are imported: `.js`, `.ts` or nothing. */
+  /** The end of relative imports: `.js`, `.ts` or nothing. */
   readonly extension: string;
 }
 
 /**
  * Finds the module that `main.ts` starts.
  *
- * @throws Refusal where it is not written as the Nest CLI writes it
+ * @throws Refusal if it is not written as the Nest CLI writes it
  */
-export function findAppModule(tree: SourceTree, tools: Tools, sourceRoot: string): AppModule {
+export function findAppModule(tree: SourceTree, sources: Sources, sourceRoot: string): AppModule {
   const path = `${sourceRoot}/main.ts`;
   if (!tree.exists(path)) throw new Refusal(`There is no ${path}, which starts a Nest application.`);
-  const main = new SourceEditor(tools, path, tree.readText(path));
+  const main = sources.open(path);
   const { name, specifier } = startedModule(main);
-  const base = posix.join(posix.dirname(path), specifier.replace(/\.[jt]s$/, ''));
-  const file = [`${base}.ts`, `${base}/index.ts`].find(one => tree.exists(one));
-  if (file === undefined) throw new Refusal(`${path} imports ${specifier}, which is not among the sources.`);
-  const editor = new SourceEditor(tools, file, tree.readText(file));
+  const editor = sources.imported(main, specifier);
+  if (editor === undefined) throw new Refusal(`${path} imports ${specifier}, which is not among the sources.`);
   const extension = /\.[jt]s$/.exec(specifier)?.[0] ?? '';
   return { editor, metadata: metadataOf(editor, name), extension };
 }
 
-/** @throws Refusal where one of the lists is not written in the metadata itself */
+/** @throws Refusal if one of the lists is not written in the metadata itself */
 export function checkLists({ editor, metadata }: AppModule, names: readonly string[]): void {
   const { typescript, path } = editor;
   for (const name of names) {
