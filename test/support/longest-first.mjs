@@ -1,11 +1,11 @@
 import Sequencer from '@jest/test-sequencer';
 
-/** They wait for browsers and other processes: begun last, one of them would run on alone. */
-const MAX_DURATION_MS = ['browser', 'keys', 'accounts', 'life-cycle', 'sample', 'revocation'];
+/** Their specs wait for browsers and other processes. Begun last, one folder would run on alone. */
+const LONGEST_FOLDERS = ['browser', 'keys', 'accounts', 'life-cycle', 'sample', 'revocation'];
 
 const placeOf = ({ path }) => {
-  const place = MAX_DURATION_MS.findIndex(folder => path.includes(`/test/${folder}/`));
-  return place === -1 ? MAX_DURATION_MS.length : place;
+  const place = LONGEST_FOLDERS.findIndex(folder => path.includes(`/test/${folder}/`));
+  return place === -1 ? LONGEST_FOLDERS.length : place;
 };
 
 /** Begins with the folders that take the longest, also where nothing is known of former runs. */

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { SessionModule, type SessionModuleOptions, SessionOptionsError } from 'nestjs-jwt-session';
-import { ResolvedSessionOptions } from '../../lib/options/resolve-options.js';
+import { ResolvedSessionOptions, resolveOptions } from '../../lib/options/resolve-options.js';
 import { refusalOf, startApplication, typeOrmOn, withoutDatabase } from '../support/application.js';
 import { TestDatabase } from '../support/database.js';
 
@@ -10,35 +10,27 @@ const SHORT_SECRET = 'too-short-to-be-a-secret';
 // What TypeScript would refuse comes in by configuration files and plain JavaScript all the same.
 type Unchecked = Record<string, unknown>;
 
-describe('the options of SessionModule', () => {
-  const environment = process.env.NODE_ENV;
-  let database: TestDatabase;
-  beforeAll(async () => {
-    database = await TestDatabase.create();
-  });
-  afterEach(() => {
-    process.env.NODE_ENV = environment;
-  });
-  afterAll(() => database.drop());
+/** Resolved as when the application starts, without starting one. */
+function resolved(options: Unchecked = {}, environment: Record<string, string> = {}): ResolvedSessionOptions {
+  return resolveOptions(options, environment);
+}
 
-  const start = (...options: Parameters<typeof SessionModule.forRoot>) =>
-    startApplication({ imports: [typeOrmOn(database), SessionModule.forRoot(...options)] });
-  // Refused before anything is asked of the database.
-  const refused = (options: Unchecked) =>
-    refusalOf(
-      startApplication({ imports: [typeOrmOn(database), SessionModule.forRoot(options)], override: withoutDatabase }),
-    );
-
-  async function resolved(...options: Parameters<typeof SessionModule.forRoot>): Promise<ResolvedSessionOptions> {
-    const { app } = await start(...options);
-    const { ...found } = app.get(ResolvedSessionOptions);
-    await app.close();
-    return found;
+function refusal(options: Unchecked, environment: Record<string, string> = {}): string {
+  try {
+    resolveOptions(options, environment);
+  } catch (error) {
+    expect(error).toBeInstanceOf(SessionOptionsError);
+    return (error as Error).message;
   }
+  throw new Error('the options are accepted');
+}
 
-  it('have one default each, and forRoot() without arguments works', async () => {
+const PRODUCTION = { NODE_ENV: 'production' };
+
+describe('the options of SessionModule', () => {
+  it('have one default each, and forRoot() without arguments works', () => {
     const [minute, day] = [60_000, 86_400_000];
-    expect(await resolved()).toEqual({
+    expect(resolved()).toEqual({
       secrets: [],
       acceptsGeneratedSecret: true,
       accessToken: { lifetime: 10 * minute, algorithm: 'ES256', clockTolerance: 5_000, encryption: 'off' },
@@ -54,8 +46,8 @@ describe('the options of SessionModule', () => {
     });
   });
 
-  it('take the default where a value is undefined, as an unset environment variable is', async () => {
-    const { accessToken, session, keys, cookies, transport } = await resolved({
+  it('take the default where a value is undefined, as an unset environment variable is', () => {
+    const { accessToken, session, keys, cookies, transport } = resolved({
       accessToken: { lifetime: undefined, algorithm: undefined },
       session: { leeway: undefined },
       keys: undefined,
@@ -70,8 +62,8 @@ describe('the options of SessionModule', () => {
     expect(transport).toBe('both');
   });
 
-  it("let 'none' lift the absolute limit, and take every unit of a duration", async () => {
-    const { session, accessToken, keys } = await resolved({
+  it("let 'none' lift the absolute limit, and take every unit of a duration", () => {
+    const { session, accessToken, keys } = resolved({
       secret: SECRET,
       accessToken: { lifetime: '1.5h', clockTolerance: '500ms' },
       session: { absoluteLifetime: 'none', leeway: '0s' },
@@ -143,8 +135,8 @@ describe('the options of SessionModule', () => {
     ['a wildcard origin', { trustedOrigins: ['https://*.a.test'] }, /"trustedOrigins": write each origin as/],
     ['one origin without a list', { trustedOrigins: 'https://a.test' }, /"trustedOrigins": /],
     ['an empty issuer', { accessToken: { issuer: '' } }, /"accessToken\.issuer"/],
-  ])('refuse %s', async (_, options, message) => {
-    expect(await refused({ secret: SECRET, ...options })).toMatch(message);
+  ])('refuse %s', (_, options, message) => {
+    expect(refusal({ secret: SECRET, ...options })).toMatch(message);
   });
 
   it.each<[string, SessionModuleOptions, RegExp]>([
@@ -183,12 +175,12 @@ describe('the options of SessionModule', () => {
       { cookies: { accessName: 'token', refreshName: 'token' } },
       /"cookies\.accessName" and "cookies\.refreshName" must differ/,
     ],
-  ])('refuse the contradiction of %s', async (_, options, message) => {
-    expect(await refused({ secret: SECRET, ...options })).toMatch(message);
+  ])('refuse the contradiction of %s', (_, options, message) => {
+    expect(refusal({ secret: SECRET, ...options })).toMatch(message);
   });
 
-  it('accept a leeway of exactly half the access-token lifetime', async () => {
-    const { session } = await resolved({
+  it('accept a leeway of exactly half the access-token lifetime', () => {
+    const { session } = resolved({
       secret: SECRET,
       accessToken: { lifetime: '30s' },
       session: { leeway: '15s' },
@@ -196,8 +188,8 @@ describe('the options of SessionModule', () => {
     expect(session.leeway).toBe(15_000);
   });
 
-  it('name every mistake at once', async () => {
-    const message = await refused({ secret: SECRET, transport: 'x', session: { leeway: 5 }, unknown: 1 });
+  it('name every mistake at once', () => {
+    const message = refusal({ secret: SECRET, transport: 'x', session: { leeway: 5 }, unknown: 1 });
     expect(message).toContain('"transport"');
     expect(message).toContain('"session.leeway"');
     expect(message).toContain('"unknown"');
@@ -211,55 +203,99 @@ describe('the options of SessionModule', () => {
     ['a list with an undefined one', [SECRET, undefined]],
     ['a number', Number.MAX_SAFE_INTEGER],
     ["'database' before another one in a list", ['database', SECRET]],
-  ])('refuse a secret that is %s, without repeating it', async (_, secret) => {
-    const message = await refused({ secret });
+  ])('refuse a secret that is %s, without repeating it', (_, secret) => {
+    const message = refusal({ secret });
     expect(message).toMatch(/option "secret": write a random string of at least 32 bytes/);
     expect(message).not.toContain(SHORT_SECRET);
     expect(message).not.toContain(SECRET);
     expect(message).not.toContain(String(Number.MAX_SAFE_INTEGER));
   });
 
-  it.each([[undefined], [null]])(
-    'refuse a secret that is present but %s: a missing environment variable',
-    async secret => {
-      expect(await refused({ secret })).toMatch(
-        /option "secret" is present but undefined: set the environment variable/,
-      );
-    },
-  );
-
-  it('no secret stands in the message of another mistake', async () => {
-    expect(await refused({ secret: SECRET, [SECRET.slice(0, 3)]: SECRET })).not.toContain(SECRET);
+  it.each([[undefined], [null]])('refuse a secret that is present but %s: a missing environment variable', secret => {
+    expect(refusal({ secret })).toMatch(/option "secret" is present but undefined: set the environment variable/);
   });
 
-  it('count the bytes of a secret, not its characters', async () => {
-    expect((await resolved({ secret: [SECRET, 'ä'.repeat(16)] })).secrets).toEqual([SECRET, 'ä'.repeat(16)]);
+  it('no secret stands in the message of another mistake', () => {
+    expect(refusal({ secret: SECRET, [SECRET.slice(0, 3)]: SECRET })).not.toContain(SECRET);
   });
 
-  it('refuse a missing secret in production, and say both ways out', async () => {
-    process.env.NODE_ENV = 'production';
-    const message = await refused({});
+  it('count the bytes of a secret, not its characters', () => {
+    expect(resolved({ secret: [SECRET, 'ä'.repeat(16)] }).secrets).toEqual([SECRET, 'ä'.repeat(16)]);
+  });
+
+  it('refuse a missing secret in production, and say both ways out', () => {
+    const message = refusal({}, PRODUCTION);
     expect(message).toMatch(/option "secret" is missing and NODE_ENV is "production"/);
     expect(message).toContain('secret: process.env.SESSION_SECRET');
     expect(message).toContain("secret: 'database'");
   });
 
-  it("accept secret: 'database' in production, and an own one", async () => {
-    process.env.NODE_ENV = 'production';
-    expect((await resolved({ secret: 'database' })).secrets).toEqual([]);
-    expect((await resolved({ secret: [SECRET, `${SECRET}-former`] })).secrets).toHaveLength(2);
+  it("accept secret: 'database' in production, and an own one", () => {
+    expect(resolved({ secret: 'database' }, PRODUCTION).secrets).toEqual([]);
+    expect(resolved({ secret: [SECRET, `${SECRET}-former`] }, PRODUCTION).secrets).toHaveLength(2);
   });
 
   it.each([
     ['database', [], true],
     [SECRET, [SECRET], false],
     [[SECRET, 'database'], [SECRET], true],
-  ])('%j: own secrets, and whether the generated one counts', async (secret, secrets, acceptsGeneratedSecret) => {
-    expect(await resolved({ secret })).toMatchObject({ secrets, acceptsGeneratedSecret });
+  ])('%j: own secrets, and whether the generated one counts', (secret, secrets, acceptsGeneratedSecret) => {
+    expect(resolved({ secret })).toMatchObject({ secrets, acceptsGeneratedSecret });
   });
 
-  it('are refused by an error of their own class', async () => {
-    const imports = [typeOrmOn(database), SessionModule.forRoot({ transport: 'header' as 'cookie' })];
-    await expect(startApplication({ imports, override: withoutDatabase })).rejects.toThrow(SessionOptionsError);
+  it('take the default where a value is null', () => {
+    const { accessToken, session, claims } = resolved({
+      secret: SECRET,
+      accessToken: { lifetime: null },
+      session: null,
+      claims: null,
+    });
+    expect(accessToken.lifetime).toBe(600_000);
+    expect(session.absoluteLifetime).toBe(180 * 86_400_000);
+    expect(claims).toBeUndefined();
+  });
+
+  it('are not changed, and share nothing with the defaults of another application', () => {
+    const given = { secret: SECRET, cookies: { secure: false }, trustedOrigins: ['https://a.test'] };
+    const before = structuredClone(given);
+    expect(resolved(given).cookies.secure).toBe(false);
+    expect(given).toEqual(before);
+    expect(resolved({ secret: SECRET }).cookies.secure).toBe(true);
+  });
+});
+
+describe('an application', () => {
+  const environment = process.env.NODE_ENV;
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+  });
+  afterEach(() => {
+    process.env.NODE_ENV = environment;
+  });
+  afterAll(() => database.drop());
+
+  const start = (options?: SessionModuleOptions) =>
+    startApplication({ imports: [typeOrmOn(database), SessionModule.forRoot(options)] });
+  // Refused before anything is asked of the database.
+  const refused = (options: Unchecked) =>
+    startApplication({ imports: [typeOrmOn(database), SessionModule.forRoot(options)], override: withoutDatabase });
+
+  it('starts with forRoot() without arguments', async () => {
+    const { app } = await start();
+    expect({ ...app.get(ResolvedSessionOptions) }).toEqual(resolved());
+    await app.close();
+  });
+
+  it('does not start with wrong options, and names each', async () => {
+    const refusedStart = refused({ secret: SECRET, transport: 'x', session: { leeway: 5 }, unknown: 1 });
+    await expect(refusedStart).rejects.toThrow(SessionOptionsError);
+    const message = await refusalOf(refusedStart);
+    for (const name of ['"transport"', '"session.leeway"', '"unknown"']) expect(message).toContain(name);
+  });
+
+  it('does not start in production without a secret', async () => {
+    process.env.NODE_ENV = 'production';
+    expect(await refusalOf(refused({}))).toContain('option "secret" is missing and NODE_ENV is "production"');
   });
 });
