@@ -4,6 +4,7 @@ export { SessionModule, type SessionModuleAsyncOptions } from './session.module.
 export { SessionService } from './session.service.js';
 export { SessionGuard } from './session.guard.js';
 export { SessionController } from './session.controller.js';
+export { SessionHealthIndicator } from './sessions/session-health.indicator.js';
 
 export { CurrentSession } from './http/current-session.decorator.js';
 export { Exchange } from './http/exchange.decorator.js';

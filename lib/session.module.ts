@@ -47,6 +47,7 @@ import { SessionRefresher } from './sessions/refresh.js';
 import { RotationConfirmations } from './sessions/rotation-confirmations.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
 import { DeviceLabels } from './sessions/device-labels.js';
+import { SessionHealthIndicator } from './sessions/session-health.indicator.js';
 import { SessionRecords } from './sessions/session-records.js';
 import { SessionTokens } from './sessions/session-tokens.js';
 import { CleanUpStore } from './store/clean-up.store.js';
@@ -113,6 +114,7 @@ const SESSIONS = [
   DeviceLabels,
   SessionRecords,
   SessionMaintenance,
+  SessionHealthIndicator,
   RotationConfirmations,
   { provide: TokenUse, useExisting: RotationConfirmations },
 ];
@@ -227,6 +229,6 @@ function declare(
       SessionService,
       SessionGuard,
     ],
-    exports: [SessionService, SessionGuard, SessionAuthenticator],
+    exports: [SessionService, SessionGuard, SessionAuthenticator, SessionHealthIndicator],
   };
 }

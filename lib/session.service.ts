@@ -202,7 +202,7 @@ export class SessionService {
     return this.maintenance.rotateKeys(distrust);
   }
 
-  /** Whether sessions work; fits a Terminus health check. */
+  /** Whether sessions work. For @nestjs/terminus there is `SessionHealthIndicator`. */
   status(): Promise<SessionStatus> {
     return this.maintenance.status();
   }

@@ -125,7 +125,7 @@ export interface RevocationStatus {
   readonly staleness: number;
 }
 
-/** Fits a Terminus health check. */
+/** The answer of `status()`, and of `SessionHealthIndicator` for @nestjs/terminus. */
 export interface SessionStatus {
   readonly status: 'up' | 'down';
   readonly database: { readonly status: 'up' | 'down' };
