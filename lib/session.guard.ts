@@ -37,7 +37,9 @@ export class SessionGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const exchange = this.getExchange(context);
     try {
-      const session = this.is(PUBLIC_ROUTE, context) ? undefined : await this.findSession(exchange, context);
+      const isPublic = this.is(PUBLIC_ROUTE, context);
+      const session = isPublic ? undefined : await this.authenticator.authenticate(exchange);
+      if (!session && !isPublic && !this.is(OPTIONAL_SESSION, context)) throw new SessionMissingError();
       this.attach(exchange, session, context);
       return true;
     } catch (error) {
@@ -59,12 +61,6 @@ export class SessionGuard implements CanActivate {
   /** Turns a refusal into an exception; override it for transports with exceptions of their own. */
   protected refuse(error: unknown, _context: ExecutionContext): never {
     throw error;
-  }
-
-  private async findSession(exchange: SessionExchange, context: ExecutionContext): Promise<UserSession | undefined> {
-    const session = await this.authenticator.authenticate(exchange);
-    if (!session && !this.is(OPTIONAL_SESSION, context)) throw new SessionMissingError();
-    return session;
   }
 
   private is(metadata: string, context: ExecutionContext): boolean {

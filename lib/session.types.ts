@@ -13,7 +13,7 @@ export interface SessionData {
   [name: string]: unknown;
 }
 
-/** What makes a `UserSession`. */
+/** The fields of a new `UserSession`. */
 export interface SessionFields {
   readonly id: string;
   readonly userId: string;
@@ -22,35 +22,9 @@ export interface SessionFields {
   readonly expiresAt: Date;
 }
 
-/** Where a session keeps what its dates are made of, out of sight. */
-const TIMES = Symbol('times');
-
-interface Timed {
-  readonly [TIMES]: { readonly authenticatedAt: number; readonly expiresAt: number };
-}
-
 /**
- * A Date can be changed even in a frozen object; each reader gets one of their own. All sessions share these getters, so
- * that the engine gives them one shape.
- */
-const DATES: PropertyDescriptorMap & ThisType<Timed> = {
-  authenticatedAt: {
-    enumerable: true,
-    get() {
-      return new Date(this[TIMES].authenticatedAt);
-    },
-  },
-  expiresAt: {
-    enumerable: true,
-    get() {
-      return new Date(this[TIMES].expiresAt);
-    },
-  },
-};
-
-/**
- * A signed-in user's session, as the access token tells it: no query is needed to make one. One object serves every
- * request that brings the token, so that it cannot be changed.
+ * The session of a user who is logged in, as the access token describes it: no query is needed to make one. One object
+ * serves every request that brings the token, so it is frozen.
  */
 export class UserSession {
   /** The session id (`sid`), a UUID. */
@@ -58,22 +32,29 @@ export class UserSession {
   /** The user id (`sub`), exactly as it was given to `logIn`. */
   readonly userId: string;
   readonly claims: SessionClaims;
-  /** When the user logged in, or last proved who they are (`auth_time`). */
-  declare readonly authenticatedAt: Date;
-  /** When the session ends unless it is refreshed before. */
-  declare readonly expiresAt: Date;
+  // Numbers, because a Date can be changed even in a frozen object: each reader gets a Date of their own.
+  private readonly authenticatedMs: number;
+  private readonly expiresMs: number;
 
   constructor({ id, userId, claims, authenticatedAt, expiresAt }: SessionFields) {
     this.id = id;
     this.userId = userId;
     this.claims = claims;
-    Object.defineProperty(this, TIMES, {
-      value: { authenticatedAt: authenticatedAt.getTime(), expiresAt: expiresAt.getTime() },
-    });
-    Object.defineProperties(this, DATES);
+    this.authenticatedMs = authenticatedAt.getTime();
+    this.expiresMs = expiresAt.getTime();
   }
 
-  /** When the session began, in the clock of the process that created it: the time within the session id. */
+  /** When the user logged in, or last proved who they are (`auth_time`). */
+  get authenticatedAt(): Date {
+    return new Date(this.authenticatedMs);
+  }
+
+  /** When the session ends unless it is refreshed before. */
+  get expiresAt(): Date {
+    return new Date(this.expiresMs);
+  }
+
+  /** When the session began, by the clock of the process that created it: the time within the session id. */
   get createdAt(): Date {
     return new Date(timeOfUuid(this.id));
   }
@@ -115,7 +96,7 @@ export interface CleanUpResult {
   readonly keys: number;
 }
 
-/** How it stands with hearing of what other processes end. */
+/** Health of the revocation feed. */
 export interface RevocationStatus {
   readonly status: 'up' | 'down';
   readonly mode: 'live' | 'stateless' | 'strict';

@@ -21,15 +21,14 @@ export class FakeSessionGuard implements CanActivate {
 
   constructor({ userId, claims = {}, id }: FakeSession) {
     const now = Date.now();
-    this.session = Object.freeze(
-      new UserSession({
-        id: id ?? uuidV7(now),
-        userId,
-        claims,
-        authenticatedAt: new Date(now),
-        expiresAt: new Date(now + 86_400_000),
-      }),
-    );
+    this.session = new UserSession({
+      id: id ?? uuidV7(now),
+      userId,
+      claims,
+      authenticatedAt: new Date(now),
+      expiresAt: new Date(now + 86_400_000),
+    });
+    Object.freeze(this.session);
   }
 
   canActivate(context: ExecutionContext): boolean {

@@ -53,9 +53,10 @@ export class AccessTokenAuthenticator extends TokenAuthenticator {
 
   /** The signature is checked once per process; expiry, revocation, key and binding on every call. */
   async authenticate(token: string, client?: () => ClientInfo): Promise<VerifiedToken> {
-    const verified = await this.verify(token);
+    const verified = this.findCached(token) ?? (await this.verify(token));
     try {
-      await this.checkRevocation(verified);
+      const asked = this.checkRevocation(verified);
+      if (asked) await asked;
       if (client) this.binding.check(verified.registered, client);
     } catch (error) {
       throw error instanceof SessionError ? error.about(verified.registered.sid) : error;
@@ -87,34 +88,44 @@ export class AccessTokenAuthenticator extends TokenAuthenticator {
   /** The session of a token that this application has signed, expired or not; undefined for any other. */
   async sessionIdOf(token: string): Promise<string | undefined> {
     try {
-      return (await this.verify(token)).registered.sid;
+      return (this.findCached(token) ?? (await this.verify(token))).registered.sid;
     } catch (error) {
       if (error instanceof AccessTokenInvalidError) return undefined;
       throw error;
     }
   }
 
-  private async verify(token: string): Promise<VerifiedToken> {
+  private findCached(token: string): VerifiedToken | undefined {
     // Untyped callers may pass anything.
-    const known = typeof token === 'string' ? this.cache.get(token) : undefined;
-    if (known) return known;
+    return typeof token === 'string' ? this.cache.get(token) : undefined;
+  }
+
+  private async verify(token: string): Promise<VerifiedToken> {
     const verified = await this.verifier.verify(token);
     this.cache.set(token, verified);
     return verified;
   }
 
-  private async checkRevocation({ revocationKeys, registered: { iat, exp }, kid }: VerifiedToken): Promise<void> {
+  /**
+   * Synchronous where memory suffices: two more awaits would add 1 µs to the 6.5 µs that the guard takes for a known token.
+   *
+   * @returns a promise where the database must be asked
+   */
+  private checkRevocation(verified: VerifiedToken): Promise<void> | undefined {
+    const { revocationKeys, registered } = verified;
     // Before expiry: refreshing an ended session would not help, so even an expired token says that it has ended.
     this.revocation.requireByMemory(revocationKeys);
     // Read once for all checks: the clock takes a good part of what a known token costs.
     const now = this.clock.now();
     // Not beyond the configured lifetime either: revocations are remembered that long, and it may have been shortened.
-    if (now >= Math.min(exp, iat + this.lifetime) * 1000) throw new AccessTokenExpiredError();
-    if (!this.keys.accepts(kid, now)) throw new AccessTokenInvalidError();
+    if (now >= Math.min(registered.exp, registered.iat + this.lifetime) * 1000) throw new AccessTokenExpiredError();
+    this.checkKey(verified, now);
     const asked = this.revocation.requireByDatabase(revocationKeys, now);
-    if (!asked) return;
-    await asked;
-    // The database may have told that the key is distrusted.
-    if (!this.keys.accepts(kid, this.clock.now())) throw new AccessTokenInvalidError();
+    // The database may tell that the key is distrusted.
+    return asked?.then(() => this.checkKey(verified, this.clock.now()));
+  }
+
+  private checkKey({ kid }: VerifiedToken, now: number): void {
+    if (!this.keys.accepts(kid, now)) throw new AccessTokenInvalidError();
   }
 }

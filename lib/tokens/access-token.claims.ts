@@ -1,6 +1,6 @@
 import type { AccessTokenAlgorithm } from '../options/token-options.js';
 import type { RevocationKeys } from '../rules/revocation-state.js';
-import { type SessionClaims, UserSession } from '../session.types.js';
+import { type SessionClaims, type SessionFields, UserSession } from '../session.types.js';
 
 /**
  * The claims that every access token has (RFC 9068, section 2.2, and the library's own). Custom claims lie beside them,
@@ -85,32 +85,41 @@ export function customClaims(payload: Record<string, unknown>): SessionClaims {
   return claims;
 }
 
-/** Where a session keeps the issue of its token; a map beside it would weigh on every garbage collection. */
-const TOKEN_ISSUE = Symbol('tokenIssue');
-
 /**
  * The session that an access token's claims describe; deeply frozen.
  *
  * @param tokenIssue of a token that came with a request
  */
 export function sessionOfClaims(
-  registered: RegisteredClaims,
+  { sid, sub, auth_time, session_exp }: RegisteredClaims,
   claims: SessionClaims,
   tokenIssue?: TokenIssue,
 ): UserSession {
-  const session = new UserSession({
-    id: registered.sid,
-    userId: registered.sub,
-    claims: deepFreeze(claims),
-    authenticatedAt: new Date(registered.auth_time * 1000),
-    expiresAt: new Date(registered.session_exp * 1000),
-  });
-  return Object.freeze(Object.defineProperty(session, TOKEN_ISSUE, { value: tokenIssue }));
+  const authenticatedAt = new Date(auth_time * 1000);
+  const expiresAt = new Date(session_exp * 1000);
+  const fields = { id: sid, userId: sub, claims: deepFreeze(claims), authenticatedAt, expiresAt };
+  const session = tokenIssue ? new TokenSession(fields, tokenIssue) : new UserSession(fields);
+  Object.freeze(session);
+  return session;
 }
 
 /** The token issue of a session that came with a request; undefined for that of a login. */
 export function tokenIssueOf(session: UserSession): TokenIssue | undefined {
-  return (session as { [TOKEN_ISSUE]?: TokenIssue })[TOKEN_ISSUE];
+  return TokenSession.issueOf(session);
+}
+
+/** A session with the issue of its token; a map beside the sessions would weigh on every garbage collection. */
+class TokenSession extends UserSession {
+  readonly #issue: TokenIssue;
+
+  constructor(fields: SessionFields, issue: TokenIssue) {
+    super(fields);
+    this.#issue = issue;
+  }
+
+  static issueOf(session: UserSession): TokenIssue | undefined {
+    return #issue in session ? session.#issue : undefined;
+  }
 }
 
 function deepFreeze<T>(value: T): T {
