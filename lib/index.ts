@@ -36,7 +36,8 @@ export {
   TokenTheftDetectedError,
 } from './session.errors.js';
 export type { SessionEvent } from './session.events.js';
-export type { RotationCase, TheftClass } from './rules/rotation.js';
+export type { RotationCase } from './rules/rotation.js';
+export type { TheftClass } from './rules/theft.js';
 
 export type {
   AccessTokenAlgorithm,

@@ -1,6 +1,6 @@
 import { HttpStatus } from '@nestjs/common';
 import { CodedError } from './common/coded-error.js';
-import type { TheftClass } from './rules/rotation.js';
+import { type TheftClass, theftClassOf } from './rules/theft.js';
 
 /** Every code that a refusal can carry; they are part of the API. */
 export type SessionErrorCode =
@@ -164,18 +164,11 @@ export class SessionStoreUnavailableError extends SessionError {
   }
 }
 
-const THEFT_REASON = /^theft:(recent|fork|stale|binding)$/;
-
 /** The reason of a session in whose place a new login of its client has come. */
 export const REPLACED = 'replaced';
 
-/** The reason that a row keeps when reuse ended it, so that every later token of the session tells of it too. */
-export function theftReason(theftClass: TheftClass): string {
-  return `theft:${theftClass}`;
-}
-
 /** The error for a session that ended for the given reason. */
 export function revokedError(reason: string): SessionError {
-  const theftClass = THEFT_REASON.exec(reason)?.[1] as TheftClass | undefined;
+  const theftClass = theftClassOf(reason);
   return theftClass ? new TokenTheftDetectedError(theftClass) : new SessionRevokedError(undefined, reason === REPLACED);
 }

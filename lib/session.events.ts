@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { SessionError, SessionErrorCode } from './session.errors.js';
 import { EventStream } from './common/event-stream.js';
-import type { RotationCase, TheftClass } from './rules/rotation.js';
+import type { RotationCase } from './rules/rotation.js';
+import type { TheftClass } from './rules/theft.js';
 
 /** What happened to a session. No event carries a token, a secret or a key. */
 export type SessionEvent =

@@ -1,10 +1,10 @@
 /**
- * The rotation decision of PROTOCOL.md, as a table of named cases. `decideRotation` names the case,
- * `rotate` says what the row becomes; the SQL in `store/rotation.store.ts` does the same in one statement,
- * which a differential test holds against these functions.
+ * The rotation of refresh tokens as a table of named cases: docs/protocol.md. `decideRotation` and `decideUse` name the case,
+ * `rotate` and `use` say how the row changes. The SQL in `store/rotation.statements.ts` does the same in one statement each,
+ * which a differential test compares with these functions.
  */
 
-/** Hashes are compared as text; they are SHA-256 of random secrets, so how long a comparison takes tells nothing. */
+/** Hashes are text here. They are SHA-256 of random secrets, so the time of a comparison tells nothing. */
 export interface RotationState {
   /** The newest generation known to have reached the client. */
   readonly generation: number;
@@ -16,21 +16,21 @@ export interface RotationState {
   readonly inWindow: boolean;
 }
 
-export interface PresentedToken {
+export interface GivenToken {
   readonly generation: number;
   readonly hash: string;
 }
 
-/** What a refresh answers with: a new or the same successor, the presented token itself, or the current one. */
-export type RotationAnswer = 'new-successor' | 'same-successor' | 'presented' | 'current' | 'refused';
+/** A refresh answers with a new or the same successor, the given token itself, or the current one. */
+export type RotationAnswer = 'new-successor' | 'same-successor' | 'given' | 'current' | 'refused';
 
-/** Every case with its answer: PROTOCOL.md's table, which a test compares with this one. */
+/** Every case of a refresh with its answer: the table of docs/protocol.md, which a test compares with this one. */
 export const ROTATION_CASES = {
   mint: 'new-successor',
   'retry-in-window': 'same-successor',
   'retry-of-lost-response': 'new-successor',
-  unchanged: 'presented',
-  confirm: 'presented',
+  unchanged: 'given',
+  confirm: 'given',
   'confirm-and-mint': 'new-successor',
   'late-parent': 'current',
   fork: 'refused',
@@ -41,49 +41,47 @@ export const ROTATION_CASES = {
 
 export type RotationCase = keyof typeof ROTATION_CASES;
 
-/**
- * How a reused token was recognised: `fork` two parties went different ways, `recent` the parent of the current token
- * (a crash between use and storage looks like this), `stale` anything older; `binding` it came from another client than the
- * one it is bound to.
- */
-export type TheftClass = RotationTheft | 'binding';
-
 export type RotationTheft = Extract<RotationCase, 'fork' | 'recent' | 'stale'>;
 
 export function isTheft(name: RotationCase): name is RotationTheft {
   return name === 'fork' || name === 'recent' || name === 'stale';
 }
 
+/** Whether the answer was given before, to this client or to another one. */
+export function isReplay(name: RotationCase): boolean {
+  return name === 'retry-in-window' || name === 'retry-of-lost-response' || name === 'late-parent';
+}
+
 /** Names the case of a token with an authentic tag, for a session that is neither revoked nor expired. */
-export function decideRotation(state: RotationState, presented: PresentedToken): RotationCase {
-  switch (presented.generation - state.generation) {
+export function decideRotation(state: RotationState, given: GivenToken): RotationCase {
+  switch (given.generation - state.generation) {
     case 0:
-      return decideCurrent(state, presented);
+      return decideCurrent(state, given);
     case 1:
-      return decideSuccessor(state, presented);
+      return decideSuccessor(state, given);
     case -1:
-      return decideParent(state, presented);
+      return decideParent(state, given);
     default:
-      return presented.generation < state.generation ? 'stale' : 'unknown';
+      return given.generation < state.generation ? 'stale' : 'unknown';
   }
 }
 
-function decideCurrent(state: RotationState, presented: PresentedToken): RotationCase {
-  if (presented.hash !== state.tokenHash) return 'fork';
+function decideCurrent(state: RotationState, given: GivenToken): RotationCase {
+  if (given.hash !== state.tokenHash) return 'fork';
   if (state.successorHash === null) return state.inWindow ? 'unchanged' : 'mint';
   // After the window the successor is replaced, so that two parties who share the parent cannot live on one child:
   // whichever branch is used first voids the other.
   return state.inWindow ? 'retry-in-window' : 'retry-of-lost-response';
 }
 
-function decideSuccessor(state: RotationState, presented: PresentedToken): RotationCase {
+function decideSuccessor(state: RotationState, given: GivenToken): RotationCase {
   if (state.successorHash === null) return 'unknown';
-  if (presented.hash !== state.successorHash) return 'fork';
+  if (given.hash !== state.successorHash) return 'fork';
   return state.inWindow ? 'confirm' : 'confirm-and-mint';
 }
 
-function decideParent(state: RotationState, presented: PresentedToken): RotationCase {
-  if (presented.hash !== state.previousHash) return 'fork';
+function decideParent(state: RotationState, given: GivenToken): RotationCase {
+  if (given.hash !== state.previousHash) return 'fork';
   return state.inWindow && state.successorHash === null ? 'late-parent' : 'recent';
 }
 
@@ -95,10 +93,10 @@ export function startsWindow(name: RotationCase): boolean {
 /** The row after the case; `candidate` is the hash of the successor that would be minted. `inWindow` is not touched. */
 export function rotate(
   state: RotationState,
-  presented: PresentedToken,
+  given: GivenToken,
   candidate: string,
 ): { readonly name: RotationCase; readonly next: RotationState } {
-  const name = decideRotation(state, presented);
+  const name = decideRotation(state, given);
   switch (name) {
     case 'mint':
     case 'retry-of-lost-response':
@@ -112,17 +110,41 @@ export function rotate(
   }
 }
 
+/** An access token as it was used. Its branch names the refresh token that was issued with it. */
+export interface UsedAccessToken {
+  readonly generation: number;
+  readonly branch: string;
+}
+
+/** `fork` is theft; a token without a case leaves the row alone. */
+export type UseCase = 'confirmed-by-use' | 'fork';
+
 /**
- * An access token of (`generation`, `branch`) was used: if it is the unconfirmed successor's, the successor has reached
- * the client (`confirmed-by-use`) and the window starts. Any other access token changes nothing.
+ * Names the case of an access token in use. The unconfirmed successor's shows that the successor has reached its client.
+ * A token of the previous, current or next generation that is on another branch was issued with a refresh token that a
+ * later answer has replaced: somebody else has that answer.
  */
-export function confirmByUse(
+export function decideUse(
   state: RotationState,
-  used: { readonly generation: number; readonly branch: string },
+  used: UsedAccessToken,
   branchOf: (hash: string) => string,
-): RotationState | undefined {
-  if (used.generation !== state.generation + 1 || state.successorHash === null) return undefined;
-  return branchOf(state.successorHash) === used.branch ? confirmed(state) : undefined;
+): UseCase | undefined {
+  const hashes = [state.previousHash, state.tokenHash, state.successorHash];
+  const hash = hashes[used.generation - state.generation + 1];
+  // Without a successor, a newer token shows that the database has lost a commit. That accuses nobody.
+  if (hash === undefined || hash === null) return undefined;
+  if (branchOf(hash) !== used.branch) return 'fork';
+  return used.generation > state.generation ? 'confirmed-by-use' : undefined;
+}
+
+/** The row after the use. `inWindow` is not touched. */
+export function use(
+  state: RotationState,
+  used: UsedAccessToken,
+  branchOf: (hash: string) => string,
+): { readonly name: UseCase | undefined; readonly next: RotationState } {
+  const name = decideUse(state, used, branchOf);
+  return { name, next: name === 'confirmed-by-use' ? confirmed(state) : state };
 }
 
 function confirmed(state: RotationState): RotationState {

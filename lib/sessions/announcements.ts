@@ -1,8 +1,9 @@
-import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { CommitHooks } from '../common/commit-hooks.js';
 import { Revocations } from '../revocation/revocations.js';
 import type { Announcement } from '../rules/revocation-state.js';
+import { type TheftClass, theftReason } from '../rules/theft.js';
 import { type SessionEvent, SessionEvents } from '../session.events.js';
 import { Database } from '../store/database.js';
 
@@ -16,6 +17,7 @@ export interface Change extends Announcement {
 /** Tells this process's memory and the subscribers of events what the database now says. */
 @Injectable()
 export class Announcements implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger('SessionRotation');
   private readonly hooks = new CommitHooks();
 
   constructor(
@@ -44,5 +46,17 @@ export class Announcements implements OnModuleInit, OnModuleDestroy {
       if (change.notLive) this.revocations.markEnded(change.notLive.id, change.notLive.reason);
       if (change.event) this.events.emit(change.event);
     });
+  }
+
+  /** @param ended the ids of the sessions that the theft has ended, the stolen one among them */
+  theft(sessionId: string, userId: string, theftClass: TheftClass, ended: readonly string[]): void {
+    const reason = theftReason(theftClass);
+    this.committed(undefined, {
+      sessions: ended.map(id => ({ id, reason })),
+      event: { type: 'session.theft', sessionId, userId, class: theftClass, ended: ended.length },
+    });
+    this.logger.warn(
+      `theft: ${theftClass}: session ${sessionId} was ended, and ${ended.length - 1} others of its user`,
+    );
   }
 }

@@ -6,7 +6,8 @@ import { RequestSession } from '../http/request-session.js';
 import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hashOf, LAST_GENERATION, type RefreshToken } from '../rules/refresh-token.js';
-import { decideRotation, isTheft, ROTATION_CASES, type RotationCase, type TheftClass } from '../rules/rotation.js';
+import { decideRotation, isReplay, isTheft, ROTATION_CASES } from '../rules/rotation.js';
+import { revokesUser, type TheftClass } from '../rules/theft.js';
 import {
   RefreshTokenInvalidError,
   revokedError,
@@ -15,7 +16,6 @@ import {
   SessionMissingError,
   SessionRevokedError,
   SessionStoreUnavailableError,
-  theftReason,
   TokenTheftDetectedError,
 } from '../session.errors.js';
 import type { RefreshRequest } from '../session.interfaces.js';
@@ -29,9 +29,6 @@ import { type HashedToken, type Recipient, SessionTokens, type SuccessorToken } 
 
 /** How often a refresh starts again when the row changes between reading it and acting on it. */
 const MAX_ATTEMPTS = 3;
-
-/** Cases in which the client asked for something that it had been given before. */
-const REPLAYS: ReadonlySet<RotationCase> = new Set(['retry-in-window', 'retry-of-lost-response', 'late-parent']);
 
 /** An authentic refresh token and the client that sent it. */
 interface IncomingToken {
@@ -149,19 +146,10 @@ export class SessionRefresher {
   }
 
   private async endStolen(sessionId: string, observed: ObservedSession, theftClass: TheftClass): Promise<undefined> {
-    // What a crash between use and storage can cause in an honest client ends its own session only.
-    const allOfUser = this.options.onTheft === 'revoke-user' && (theftClass === 'fork' || theftClass === 'stale');
+    const allOfUser = this.options.onTheft === 'revoke-user' && revokesUser(theftClass);
     const ended = await this.store.endStolen(sessionId, observed, theftClass, allOfUser);
     if (ended.length === 0) return undefined;
-    const reason = theftReason(theftClass);
-    const { userId } = observed;
-    this.announcements.committed(undefined, {
-      sessions: ended.map(id => ({ id, reason })),
-      event: { type: 'session.theft', sessionId, userId, class: theftClass, ended: ended.length },
-    });
-    this.logger.warn(
-      `theft: ${theftClass}: session ${sessionId} was ended, and ${ended.length - 1} others of its user`,
-    );
+    this.announcements.theft(sessionId, observed.userId, theftClass, ended);
     throw new TokenTheftDetectedError(theftClass);
   }
 
@@ -178,7 +166,7 @@ export class SessionRefresher {
     const issued = await this.tokens.issue(current, next, next.token !== token, recipient);
     this.announcements.committed(undefined, {
       event: {
-        type: REPLAYS.has(name) ? 'session.replayed' : 'session.refreshed',
+        type: isReplay(name) ? 'session.replayed' : 'session.refreshed',
         sessionId: row.id,
         userId: row.user_id,
         case: name,

@@ -3,22 +3,26 @@ import type { VerifiedToken } from '../tokens/access-token.claims.js';
 import { TokenUse } from '../tokens/access-token-authenticator.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionTimers } from '../common/clock.js';
+import { revokesUser, theftReason } from '../rules/theft.js';
 import { RotationStore } from '../store/rotation.store.js';
+import { SessionStore } from '../store/session.store.js';
+import { Announcements } from './announcements.js';
 
-const INTERVAL = 100;
-const MAX_BATCH = 100;
-/** Milliseconds. A database that answers no more must not keep the application from ending. */
+const INTERVAL_MS = 100;
+const MAX_BATCH_SIZE = 100;
+/** A database that no longer answers must not keep the application from ending. */
 const TIMEOUT_MS = 5_000;
 
 /**
- * Collects the first uses of access tokens and confirms them in batches: an access token in use shows that the refresh
- * token issued with it has arrived. The request never waits. A batch that is lost is repeated by the next use; nothing
- * is queued across an outage.
+ * Collects the first uses of access tokens and writes them in batches: an access token in use shows that the refresh token
+ * issued with it has arrived, or that somebody else has a newer one. The request never waits. A batch that is lost is
+ * repeated by the next use; nothing is queued across an outage.
  */
 @Injectable()
 export class RotationConfirmations extends TokenUse implements BeforeApplicationShutdown {
-  // Verified tokens are cached, so one object stands for a token as long as it is in use.
+  // Verified tokens are cached: the same token is the same object while it is in use.
   private noted = new WeakSet<VerifiedToken>();
+  /** By session: a statement changes a row once. */
   private batch = new Map<string, VerifiedToken>();
   private timer?: NodeJS.Timeout;
   private readonly inFlight = new Set<Promise<void>>();
@@ -26,19 +30,21 @@ export class RotationConfirmations extends TokenUse implements BeforeApplication
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly store: RotationStore,
+    private readonly sessions: SessionStore,
+    private readonly announcements: Announcements,
     private readonly timers: SessionTimers,
   ) {
     super();
   }
 
   noteUse(token: VerifiedToken): void {
-    const { sid, generation, branch } = token.registered;
+    const { sid, generation } = token.registered;
     // Generation 0 came with the login's own answer: there is nothing to confirm.
     if (generation === 0 || this.noted.has(token)) return;
     this.noted.add(token);
-    this.batch.set(`${sid} ${generation} ${branch}`, token);
-    if (this.batch.size >= MAX_BATCH) this.send();
-    else this.timer ??= this.timers.after(INTERVAL, () => this.send());
+    if (this.batch.has(sid) || this.batch.size >= MAX_BATCH_SIZE) this.send();
+    this.batch.set(sid, token);
+    this.timer ??= this.timers.after(INTERVAL_MS, () => this.send());
   }
 
   /** TypeORM's connections are still open. */
@@ -56,23 +62,36 @@ export class RotationConfirmations extends TokenUse implements BeforeApplication
     this.timers.clear(this.timer);
     this.timer = undefined;
     if (this.batch.size === 0) return;
-    const tokens = [...this.batch.values()].sort((a, b) => (a.registered.sid < b.registered.sid ? -1 : 1));
+    const tokens = this.batch;
     this.batch = new Map();
     const sending = this.confirm(tokens).finally(() => this.inFlight.delete(sending));
     this.inFlight.add(sending);
   }
 
-  private async confirm(tokens: VerifiedToken[]): Promise<void> {
+  private async confirm(tokens: ReadonlyMap<string, VerifiedToken>): Promise<void> {
     try {
-      const used = tokens.map(({ registered }) => ({
+      const used = [...tokens.values()].map(({ registered }) => ({
         sessionId: registered.sid,
         generation: registered.generation,
         branch: registered.branch,
       }));
-      await this.store.confirm(used, this.options.session.leeway, TIMEOUT_MS);
+      const { skipped, stolen } = await this.store.confirm(used, this.options.session.leeway, TIMEOUT_MS);
+      for (const id of skipped) this.noted.delete(tokens.get(id)!);
+      await Promise.all(stolen.map(({ sessionId, userId }) => this.endStolen(sessionId, userId)));
     } catch {
       // Logged by the store. Forgetting that the tokens were noted lets their next use try again.
-      for (const token of tokens) this.noted.delete(token);
+      for (const token of tokens.values()) this.noted.delete(token);
+    }
+  }
+
+  /** The statement has ended the session itself. */
+  private async endStolen(sessionId: string, userId: string): Promise<void> {
+    const allOfUser = this.options.onTheft === 'revoke-user' && revokesUser('fork');
+    let others: string[] = [];
+    try {
+      if (allOfUser) others = await this.sessions.end({ userId }, theftReason('fork'));
+    } finally {
+      this.announcements.theft(sessionId, userId, 'fork', [sessionId, ...others]);
     }
   }
 }

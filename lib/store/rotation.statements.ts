@@ -139,22 +139,41 @@ export function buildRotationStatements(tables: SessionTables) {
       SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
   );
 
-  const unconfirmed = `${LIVE_OF_ID} AND s.generation = used.generation - 1 AND substring(s.successor_hash FROM 1 FOR 6) = used.branch`;
-  const confirm = statement<
-    { sessionId: readonly string[]; generation: readonly number[]; branch: readonly Buffer[]; leeway: number },
-    { id: string }
-  >(
+  // Compare and set: the outcome is decided on the row as it was read, and again on the row as it was locked. Rows that
+  // another transaction has locked are skipped: a transaction of the application's may hold one for long.
+  const outcome = `CASE
+        WHEN s.generation = used.generation - 1
+          THEN CASE substring(s.successor_hash FROM 1 FOR 6) = used.branch WHEN true THEN 'confirmed-by-use' WHEN false THEN 'fork' END
+        WHEN s.generation = used.generation AND substring(s.token_hash FROM 1 FOR 6) <> used.branch THEN 'fork'
+        WHEN s.generation = used.generation + 1 AND substring(s.previous_hash FROM 1 FOR 6) <> used.branch THEN 'fork'
+      END`;
+  const confirm = statement<UsedTokens, UseRow>(
     'jwt_session_confirm',
     `WITH used AS (
-        SELECT * FROM unnest(:sessionId::uuid[], :generation::integer[], :branch::bytea[]) AS used (id, generation, branch)
+        SELECT used.*, (SELECT ${outcome} FROM ${tables.session} s WHERE s.id = used.id AND ${LIVE_OF_ID}) AS outcome
+        FROM unnest(:sessionId::uuid[], :generation::bigint[], :branch::bytea[]) AS used (id, generation, branch)
+        ORDER BY used.id LIMIT :count
       ), target AS (
-        SELECT s.id, used.generation, used.branch FROM ${tables.session} s JOIN used ON used.id = s.id
-        WHERE ${unconfirmed} ORDER BY s.id FOR NO KEY UPDATE OF s
-      )
-      UPDATE ${tables.session} s SET generation = used.generation, token_hash = s.successor_hash,
-        previous_hash = s.token_hash, previous_salt = s.successor_salt, successor_hash = NULL, successor_salt = NULL,
-        leeway_until = now() + ${interval(':leeway')}, last_case = 'confirmed-by-use', last_seen_at = now()
-      FROM target AS used WHERE s.id = used.id AND ${unconfirmed}`,
+        SELECT used.id, used.generation, used.outcome
+        FROM used CROSS JOIN LATERAL (
+          SELECT FROM ${tables.session} s
+          WHERE s.id = used.id AND ${LIVE_OF_ID} AND ${outcome} = used.outcome
+          FOR NO KEY UPDATE SKIP LOCKED
+        ) AS locked
+        WHERE used.outcome IS NOT NULL
+      ), confirmed AS (
+        UPDATE ${tables.session} s SET generation = target.generation, token_hash = s.successor_hash,
+          previous_hash = s.token_hash, previous_salt = s.successor_salt, successor_hash = NULL, successor_salt = NULL,
+          leeway_until = now() + ${interval(':leeway')}, last_case = 'confirmed-by-use', last_seen_at = now()
+        FROM target WHERE s.id = target.id AND target.outcome = 'confirmed-by-use'
+      ), ended AS (
+        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'theft:fork'
+        FROM target WHERE s.id = target.id AND target.outcome = 'fork'
+        RETURNING s.id, s.user_id, s.revoked_reason AS reason
+      ), ${announceSessions(tables)}
+      SELECT used.id, ended.user_id, target.id IS NULL AS skipped, (SELECT count(sent) FROM announced) AS notifications
+      FROM used LEFT JOIN target ON target.id = used.id LEFT JOIN ended ON ended.id = used.id
+      WHERE used.outcome IS NOT NULL`,
   );
 
   return { rotate, rotateSeveral, readForRotation, answerLateParent, endStolen, confirm };
@@ -178,6 +197,22 @@ interface GivenValues {
   readonly candidateSalt: Buffer;
   readonly ip: string | undefined;
   readonly userAgent: string | undefined;
+}
+
+interface UsedTokens {
+  readonly sessionId: readonly string[];
+  readonly generation: readonly number[];
+  readonly branch: readonly Buffer[];
+  /** The planner expects a tenth of it, and finds rows by their key. */
+  readonly count: number;
+  readonly leeway: number;
+}
+
+interface UseRow {
+  readonly id: string;
+  /** Not null where the session was ended by theft. */
+  readonly user_id: string | null;
+  readonly skipped: boolean;
 }
 
 type ArraysOf<T> = { readonly [Key in keyof T]: readonly T[Key][] };

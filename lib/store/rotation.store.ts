@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { RotationCase, RotationState, TheftClass } from '../rules/rotation.js';
-import { theftReason } from '../session.errors.js';
+import type { RotationCase, RotationState, UsedAccessToken } from '../rules/rotation.js';
+import { type TheftClass, theftReason } from '../rules/theft.js';
 import { SessionTimers } from '../common/clock.js';
 import { Database } from './database.js';
 import { buildRotationStatements } from './rotation.statements.js';
@@ -26,7 +26,7 @@ export interface RotatedRow extends SessionRow {
   readonly last_case: RotationCase;
 }
 
-/** What stands in the row when the rotation statement found nothing to do. */
+/** The row when the rotation statement found nothing to do. */
 export interface ObservedSession {
   readonly userId: string;
   readonly state: RotationState;
@@ -38,14 +38,20 @@ export interface ObservedSession {
   readonly userAgent: string | null;
 }
 
-/** The use of an access token that may be the first sign of a successor. */
-export interface UsedToken {
+/** An access token in use, with its session. */
+export interface UsedToken extends UsedAccessToken {
   readonly sessionId: string;
-  readonly generation: number;
-  readonly branch: string;
 }
 
-/** The rotation protocol's statements; what they decide is held against `rules/rotation.ts` by a test. */
+/** What the uses of access tokens have shown. */
+export interface UseOutcome {
+  /** Sessions whose row was locked: their tokens are to be given again. */
+  readonly skipped: readonly string[];
+  /** Sessions that were ended, because a token of theirs is off the lineage. */
+  readonly stolen: readonly { readonly sessionId: string; readonly userId: string }[];
+}
+
+/** The rotation's statements. A test compares what they decide with `rules/rotation.ts`. */
 @Injectable()
 export class RotationStore {
   private readonly batcher: StatementBatcher<RotationRequest, RotatedRow | undefined>;
@@ -130,8 +136,7 @@ export class RotationStore {
   }
 
   /**
-   * Ends the session if the row is still as observed: theft must not be declared on what another connection has changed
-   * meanwhile.
+   * Ends the session if the row is still as observed: a row that another connection has changed meanwhile is no theft.
    *
    * @param allOfUser ends the user's other sessions with it
    * @returns the ids that were ended; empty when the row has changed
@@ -148,15 +153,24 @@ export class RotationStore {
     return rows.map(({ id }) => id);
   }
 
-  /** `confirmed-by-use` for up to a hundred sessions; those whose successor is another one are left alone. */
-  async confirm(used: readonly UsedToken[], leeway: number, timeout?: number): Promise<void> {
+  /**
+   * Confirms successors that are in use, and ends sessions of which a token off the lineage is in use.
+   *
+   * @param used up to a hundred tokens of different sessions
+   */
+  async confirm(used: readonly UsedToken[], leeway: number, timeout?: number): Promise<UseOutcome> {
     const values = {
       sessionId: used.map(({ sessionId }) => sessionId),
       generation: used.map(({ generation }) => generation),
       branch: used.map(({ branch }) => Buffer.from(branch, 'base64url')),
+      count: used.length,
       leeway,
     };
-    await this.database.query(this.sql.confirm, values, { timeout });
+    const rows = await this.database.query(this.sql.confirm, values, { timeout });
+    return {
+      skipped: rows.filter(({ skipped }) => skipped).map(({ id }) => id),
+      stolen: rows.flatMap(({ id, user_id }) => (user_id === null ? [] : [{ sessionId: id, userId: user_id }])),
+    };
   }
 
   private get sql() {

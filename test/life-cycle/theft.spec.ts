@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ACCESS_COOKIE, CookieClient, REFRESH_COOKIE } from '../support/client.js';
+import { OpenTransaction } from '../support/races.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 import { steal, THEFT_CLASSES } from '../support/thefts.js';
 
@@ -123,6 +124,70 @@ describe.each(PLATFORMS)('theft on %s', platform => {
     await victim.refresh();
     expect(await thief.refresh()).toMatchObject(refused('fork'));
     expect(await victim.refresh()).toMatchObject(refused('fork'));
+  });
+});
+
+describe.each(PLATFORMS)('theft by access tokens alone, on %s', platform => {
+  let test: TestApp;
+  beforeAll(async () => {
+    test = await startTestApp({ platform, session: { onTheft: 'revoke-user' } });
+  });
+  afterAll(() => test?.close());
+
+  /** A thief who refreshes twice with the token of an idle client, and has used neither access token. */
+  async function patientThief(userId: string) {
+    const victim = new CookieClient(test.url);
+    await victim.logIn(userId);
+    const thief = victim.copy();
+    const before = thief.copy();
+    await before.refresh();
+    await test.advance('31s');
+    await thief.refresh();
+    return { victim, before, thief };
+  }
+
+  it('R02: a thief who acts with the access token before the newest is noticed, and ends all sessions of the user', async () => {
+    const { victim, before } = await patientThief('ada');
+    const other = new CookieClient(test.url);
+    await other.logIn('ada');
+    await before.send('/me');
+    await test.confirmUses();
+
+    expect(await before.send('/me')).toMatchObject(refused('fork'));
+    expect(await victim.copy().send('/me')).toMatchObject(refused('fork'));
+    expect(await victim.refresh()).toMatchObject(refused('fork'));
+    expect(await other.send('/me')).toMatchObject({ status: 401 });
+    expect(test.events).toContainEqual(
+      expect.objectContaining({ type: 'session.theft', userId: 'ada', class: 'fork', ended: 2 }),
+    );
+  });
+
+  it('R02: also while another transaction holds the row; the next use tells', async () => {
+    const { before } = await patientThief('grace');
+    const holder = await OpenTransaction.begin(test.database);
+    await holder.query("SELECT FROM jwt_session WHERE user_id = 'grace' FOR UPDATE");
+    await before.send('/me');
+    await test.confirmUses();
+    expect(await before.send('/me')).toMatchObject({ status: 200 });
+    await holder.commit();
+    await test.confirmUses();
+    expect(await before.send('/me')).toMatchObject(refused('fork'));
+  });
+
+  it('R03: the victim who uses an access token of the generation before accuses nobody', async () => {
+    const client = new CookieClient(test.url);
+    await client.logIn('joan');
+    await client.refresh();
+    const older = client.copy();
+    await older.send('/me');
+    for (let round = 0; round < 3; round++) {
+      await test.advance('31s');
+      await client.refresh();
+      await client.send('/me');
+      await older.send('/me');
+      await test.confirmUses();
+    }
+    expect(await client.refresh()).toMatchObject({ status: 200 });
   });
 });
 

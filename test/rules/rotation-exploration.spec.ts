@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { confirmByUse, rotate, type RotationCase, type RotationState } from '../../lib/rules/rotation.js';
+import { rotate, type RotationCase, type RotationState, use } from '../../lib/rules/rotation.js';
 import { exploreHonestClient, exploreTwoParties, PRODUCTION, type RotationRules } from '../support/rotation-model.js';
 
 const ANY_NUMBER = Infinity;
@@ -60,7 +60,7 @@ describe('PROTOCOL promise 1: no honest client is told "theft"', () => {
     { leeway: 8, exchange: 7 },
     { leeway: 8, exchange: 9 },
   ])('PROTOCOL promise 1: exchanges of $exchange steps in a leeway of $leeway break it', time => {
-    expect(exploreHonestClient({ tabs: 2, mints: ANY_NUMBER, ...time }).refusal?.name).toBe('recent');
+    expect(exploreHonestClient({ tabs: 2, mints: ANY_NUMBER, ...time }).refusal?.name).toBe('fork');
   });
 
   it.each<[string, RotationRules]>([
@@ -126,16 +126,39 @@ describe('PROTOCOL promise 2: two parties with the same token cannot both go on'
     expect(generationsBothAlive).toBe(2);
   });
 
-  it.each<[string, (state: RotationState) => RotationState | undefined]>([
-    ['access', state => confirmByUse(state, { generation: 1, branch: 'loud' }, hash => hash)],
+  it.each(['apart', 'none'] as const)(
+    'PROTOCOL promise 2: nor does a thief go on unnoticed by refreshing and acting with other access tokens (windows: %s)',
+    windows => expect(exploreTwoParties(windows).unnoticed).toEqual([]),
+  );
+
+  it.each(['apart', 'none'] as const)(
+    'PROTOCOL promise 2: the search notices that access tokens off the lineage are accepted (windows: %s)',
+    windows => {
+      const lenient: RotationRules = {
+        ...PRODUCTION,
+        use: (state, used, branchOf) => {
+          const decided = use(state, used, branchOf);
+          return decided.name === 'fork' ? { name: undefined, next: state } : decided;
+        },
+      };
+      expect(exploreTwoParties(windows, lenient).unnoticed).toEqual(
+        expect.arrayContaining(['thief: retry-of-lost-response for 0:current', 'thief uses 1:forgotten']),
+      );
+    },
+  );
+
+  it.each<[string, (state: RotationState) => RotationState]>([
+    ['access', state => use(state, { generation: 1, branch: 'loud' }, hash => hash).next],
     ['refresh', state => rotate(state, { generation: 1, hash: 'loud' }, 'grandchild').next],
-  ])('R02 who mints first and keeps quiet is a fork once the other uses its %s token', (_, use) => {
+  ])('R02 who mints first and keeps quiet is a fork once the other uses its %s token', (_, go) => {
     const minted = rotate(FRESH, SHARED, 'quiet');
     const retried = rotate(minted.next, SHARED, 'loud');
     expect([minted.name, retried.name]).toEqual(['mint', 'retry-of-lost-response']);
 
-    const used = use(retried.next)!;
+    const used = go(retried.next);
     expect(rotate(used, { generation: 1, hash: 'quiet' }, 'other').name).toBe('fork');
+    expect(use(used, { generation: 1, branch: 'quiet' }, hash => hash).name).toBe('fork');
+    expect(use(retried.next, { generation: 1, branch: 'quiet' }, hash => hash).name).toBe('fork');
     expect(rotate(used, SHARED, 'other').name).toBe('recent');
   });
 });

@@ -1,12 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import {
-  confirmByUse,
-  isTheft,
-  rotate,
-  ROTATION_CASES,
-  type RotationState,
-  startsWindow,
-} from '../../lib/rules/rotation.js';
+import { isTheft, rotate, ROTATION_CASES, type RotationState, startsWindow, use } from '../../lib/rules/rotation.js';
 import { SessionTimers } from '../../lib/common/clock.js';
 import { byPair, type Pair, type RefreshOutcome, RotationHarness } from '../support/rotation-harness.js';
 import { exploreHonestClient, exploreTwoParties, PRODUCTION, type RotationRules } from '../support/rotation-model.js';
@@ -28,7 +21,7 @@ function decide({ state, token, session }: Pair, candidate: string, leeway: numb
   const answer = {
     'new-successor': { generation: token.generation + 1, hash: candidate },
     'same-successor': { generation: token.generation + 1, hash: state.successorHash! },
-    presented: token,
+    given: token,
     current: { generation: state.generation, hash: state.tokenHash },
     refused: undefined,
   }[ROTATION_CASES[name]];
@@ -76,15 +69,22 @@ describe.each([
     expect(second).toEqual(expected);
   });
 
-  it('R03: each use of an access token, each one twice, confirms in SQL what it confirms in the rules', async () => {
+  it('R03 R02: each use of an access token, each one twice, has the same case and row in SQL', async () => {
     const pairs = await harness.everyPair();
+    const cases = new Set<string | undefined>();
     for (const window of ['started', 'untouched']) {
       const expected = byPair(pairs, ({ state, token: { generation, hash } }) => {
-        const confirmed = confirmByUse(state, { generation, branch: hash }, role => role);
-        return { row: namedRow(confirmed ?? state), window: confirmed ? window : 'untouched', revoked: null };
+        const { name, next } = use(state, { generation, branch: hash }, role => role);
+        cases.add(name);
+        return {
+          row: namedRow(next),
+          window: name === 'confirmed-by-use' ? window : 'untouched',
+          revoked: name === 'fork' ? 'theft:fork' : null,
+        };
       });
       expect(await harness.useAll(pairs)).toEqual(expected);
     }
+    expect(cases).toEqual(new Set(['confirmed-by-use', 'fork', undefined]));
   });
 });
 

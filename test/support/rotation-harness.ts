@@ -1,5 +1,5 @@
 import { hashOf, openRefreshToken } from '../../lib/rules/refresh-token.js';
-import type { PresentedToken, RotationState } from '../../lib/rules/rotation.js';
+import type { GivenToken, RotationState } from '../../lib/rules/rotation.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import { RefreshTokenInvalidError, SessionError, TokenTheftDetectedError } from '../../lib/session.errors.js';
 import { RotationStore } from '../../lib/store/rotation.store.js';
@@ -13,7 +13,7 @@ const MAX_BATCH = 100;
 /** A state of the space with a token of it, and a session of its own to try them on. */
 export interface Pair {
   readonly state: RotationState;
-  readonly token: PresentedToken;
+  readonly token: GivenToken;
   readonly session: SessionInSpace;
 }
 

@@ -1,22 +1,23 @@
 import {
-  confirmByUse,
   rotate,
   ROTATION_CASES,
   startsWindow,
   type RotationCase,
   type RotationState,
+  type UseCase,
+  use,
 } from '../../lib/rules/rotation.js';
 
 /**
- * Two models around the production decision of PROTOCOL.md: `exploreHonestClient` asks whether an honest client can ever
- * be refused, `exploreTwoParties` whether two parties who share a token can both go on. Tokens are relative to the row
+ * Two models around the production decision of docs/protocol.md: `exploreHonestClient` asks whether an honest client can
+ * ever be refused, `exploreTwoParties` whether two parties who share a token can both go on, or one of them unnoticed. Tokens are relative to the row
  * in both, so that the searches end without a bound on the generations.
  */
 
 /** What the models take from the server, so that a test can break one part of it and see that the search notices. */
 export interface RotationRules {
   readonly rotate: typeof rotate;
-  readonly confirmByUse: typeof confirmByUse;
+  readonly use: typeof use;
   readonly startsWindow: typeof startsWindow;
   /** Whether the answer writes the refresh cookie. */
   readonly setsCookie: (name: RotationCase) => boolean;
@@ -24,15 +25,18 @@ export interface RotationRules {
 
 export const PRODUCTION: RotationRules = {
   rotate,
-  confirmByUse,
+  use,
   startsWindow,
-  setsCookie: name => ROTATION_CASES[name] !== 'presented',
+  setsCookie: name => ROTATION_CASES[name] !== 'given',
 };
 
 interface Move<State> {
   readonly step: string;
   readonly next: State | RotationCase;
+  /** Who gets an answer to a refresh by this move. */
   readonly answers?: Party;
+  /** Who uses an access token by this move. */
+  readonly acts?: Party;
 }
 
 // --- The server ---
@@ -63,7 +67,7 @@ function refresh(row: RotationState, inWindow: boolean, presented: Token, rules:
   const answers = {
     'new-successor': candidate,
     'same-successor': row.successorHash,
-    presented,
+    given: presented,
     current: row.tokenHash,
     refused: null,
   };
@@ -71,9 +75,13 @@ function refresh(row: RotationState, inWindow: boolean, presented: Token, rules:
   return { ...change, name, answer: answer && change.rename(answer) };
 }
 
-function use(row: RotationState, token: Token, rules: RotationRules): Change | undefined {
-  const next = rules.confirmByUse(row, { generation: generationOf(token), branch: token }, branch => branch);
-  return next && changeTo(next);
+interface Use extends Change {
+  readonly name: UseCase | undefined;
+}
+
+function useAccessToken(row: RotationState, token: Token, rules: RotationRules): Use {
+  const { name, next } = rules.use(row, { generation: generationOf(token), branch: token }, branch => branch);
+  return { name, ...changeTo(next) };
 }
 
 function changeTo({ generation, tokenHash, successorHash, previousHash }: RotationState): Change {
@@ -175,9 +183,10 @@ function worldKey({ row, windowLeft, mintsLeft, cookie, used, tabs }: World): st
 function* clientMoves(world: World, client: HonestClient, rules: RotationRules): Generator<Move<World>> {
   yield { step: 'time passes', next: later(world, client) };
   for (const token of world.used) {
-    const change = use(world.row, token, rules);
-    const next = change && { ...changed(world, change), windowLeft: client.leeway };
-    if (next) yield { step: `use of ${token} is confirmed`, next };
+    const { name, ...change } = useAccessToken(world.row, token, rules);
+    const step = `use of ${token} is confirmed`;
+    if (name === 'fork') yield { step, next: name };
+    else if (name) yield { step, next: { ...changed(world, change), windowLeft: client.leeway } };
   }
   for (const [tab, exchange] of world.tabs.entries()) {
     if (!exchange) {
@@ -243,6 +252,11 @@ export interface TwoPartiesExploration {
   readonly states: number;
   /** By what steps both get refreshes answered for ever; empty if one of them always ends up refused. */
   readonly endless: readonly string[];
+  /**
+   * By what steps a thief refreshes and acts for ever, so that the victim who comes back is answered as if nothing had
+   * happened; empty if one of them is refused.
+   */
+  readonly unnoticed: readonly string[];
   /** How far the row gets past the copied token while both have an answered refresh before them; 2 stands for more, too. */
   readonly generationsBothAlive: number;
   readonly refusals: readonly RotationCase[];
@@ -258,6 +272,8 @@ interface Scene {
   /** A client stores what it is answered in place of what it had; a thief may keep all and present any of it. */
   readonly victim: Token;
   readonly thief: ReadonlySet<Token>;
+  /** The access tokens of the thief's last two answers: those before have expired, as those that were copied. */
+  readonly access: readonly Token[];
 }
 
 interface Edge extends Move<Scene> {
@@ -266,7 +282,7 @@ interface Edge extends Move<Scene> {
 }
 
 export function exploreTwoParties(windows: Windows, rules = PRODUCTION): TwoPartiesExploration {
-  const first: Scene = { row: FIRST_ROW, windowOf: null, copied: null, victim: CURRENT, thief: new Set() };
+  const first: Scene = { row: FIRST_ROW, windowOf: null, copied: null, victim: CURRENT, thief: new Set(), access: [] };
   const scenes = new Map([[sceneKey(first), first]]);
   const edges: Edge[] = [];
   const refusals = new Set<RotationCase>();
@@ -284,14 +300,15 @@ export function exploreTwoParties(windows: Windows, rules = PRODUCTION): TwoPart
   const passed = [...bothAlive(edges)].map(key => -generationOf(scenes.get(key)!.copied ?? CURRENT));
   return {
     states: scenes.size,
-    endless: [...new Set(goingOnForEver(edges).map(edge => edge.step))],
+    endless: stepsOf(goingOnForEver(edges, [answersOf('victim'), answersOf('thief')])),
+    unnoticed: stepsOf(unnoticed(edges)),
     generationsBothAlive: Math.max(0, ...passed),
     refusals: [...refusals].sort(),
   };
 }
 
-function sceneKey({ row, windowOf, copied, victim, thief }: Scene): string {
-  return [row.successorHash, row.previousHash, windowOf, copied, victim, sorted(thief)].join(';');
+function sceneKey({ row, windowOf, copied, victim, thief, access }: Scene): string {
+  return [row.successorHash, row.previousHash, windowOf, copied, victim, sorted(thief), access].join(';');
 }
 
 function* partyMoves(scene: Scene, windows: Windows, rules: RotationRules): Generator<Move<Scene>> {
@@ -301,10 +318,8 @@ function* partyMoves(scene: Scene, windows: Windows, rules: RotationRules): Gene
   for (const party of ['victim', 'thief'] as const) {
     if (windows === 'apart' && windowOf && windowOf !== party) continue;
     const opened = windows === 'none' ? null : party;
+    for (const token of party === 'victim' ? [victim] : scene.access) yield useBy(party, token, scene, opened, rules);
     for (const token of party === 'victim' ? [victim] : thief) {
-      const change = use(row, token, rules);
-      if (change) yield { step: `${party} uses ${token}`, next: { ...renamed(scene, change), windowOf: opened } };
-
       const { name, answer, ...refreshed } = refresh(row, windowOf !== null, token, rules);
       const step = `${party}: ${name} for ${token}`;
       if (answer === null) {
@@ -313,36 +328,59 @@ function* partyMoves(scene: Scene, windows: Windows, rules: RotationRules): Gene
       }
       const served = { ...renamed(scene, refreshed), windowOf: rules.startsWindow(name) ? opened : windowOf };
       yield { step: `${step}, answer lost`, next: served };
-      const stored = party === 'victim' ? { victim: answer } : { thief: new Set([...served.thief, answer]) };
+      const stored =
+        party === 'victim'
+          ? { victim: answer }
+          : { thief: new Set([...served.thief, answer]), access: [answer, ...served.access].slice(0, 2) };
       yield { step, next: { ...served, ...stored }, answers: party };
     }
   }
 }
 
-function renamed(scene: Scene, { row, rename }: Change): Scene {
-  const copied = scene.copied && rename(scene.copied);
-  return { ...scene, row, copied, victim: rename(scene.victim), thief: new Set([...scene.thief].map(rename)) };
+function useBy(party: Party, token: Token, scene: Scene, opened: Party | null, rules: RotationRules): Move<Scene> {
+  const { name, ...change } = useAccessToken(scene.row, token, rules);
+  const step = `${party} uses ${token}`;
+  if (name === 'fork') return { step, next: name };
+  const next = name ? { ...renamed(scene, change), windowOf: opened } : scene;
+  return { step, next, acts: party };
 }
 
-/** What is left when those edges are dropped, again and again, after which one of the two gets no further answer. */
-function goingOnForEver(edges: readonly Edge[]): readonly Edge[] {
-  const victim = answerAhead(edges, 'victim');
-  const thief = answerAhead(edges, 'thief');
-  const kept = edges.filter(({ to }) => victim.has(to) && thief.has(to));
-  return kept.length === edges.length ? kept : goingOnForEver(kept);
+function renamed(scene: Scene, { row, rename }: Change): Scene {
+  const copied = scene.copied && rename(scene.copied);
+  const thief = new Set([...scene.thief].map(rename));
+  return { ...scene, row, copied, victim: rename(scene.victim), thief, access: scene.access.map(rename) };
+}
+
+type Wanted = (edge: Edge) => boolean;
+
+const answersOf =
+  (party: Party): Wanted =>
+  ({ answers }) =>
+    answers === party;
+
+const stepsOf = (edges: readonly Edge[]) => [...new Set(edges.map(({ step }) => step))];
+
+/** The edges that are left when those are dropped, again and again, after which one of the wanted edges never follows. */
+function goingOnForEver(edges: readonly Edge[], wanted: readonly Wanted[]): readonly Edge[] {
+  const ahead = wanted.map(each => before(edges, each));
+  const kept = edges.filter(({ to }) => ahead.every(scenes => scenes.has(to)));
+  return kept.length === edges.length ? kept : goingOnForEver(kept, wanted);
+}
+
+/** The thief needs both: access tokens expire, and refreshing alone reads and changes nothing of the victim's. */
+function unnoticed(edges: readonly Edge[]): readonly Edge[] {
+  const victimAnswered = before(edges, answersOf('victim'));
+  const open = edges.filter(({ from, to }) => victimAnswered.has(from) && victimAnswered.has(to));
+  return goingOnForEver(open, [answersOf('thief'), ({ acts }) => acts === 'thief']);
 }
 
 /** The scenes from which one path leads to an answer for each party. */
 function bothAlive(edges: readonly Edge[]): ReadonlySet<string> {
-  const other = { victim: answerAhead(edges, 'thief'), thief: answerAhead(edges, 'victim') };
+  const other = { victim: before(edges, answersOf('thief')), thief: before(edges, answersOf('victim')) };
   return before(edges, ({ answers, to }) => answers !== undefined && other[answers].has(to));
 }
 
-function answerAhead(edges: readonly Edge[], party: Party): ReadonlySet<string> {
-  return before(edges, ({ answers }) => answers === party);
-}
-
-function before(edges: readonly Edge[], wanted: (edge: Edge) => boolean): ReadonlySet<string> {
+function before(edges: readonly Edge[], wanted: Wanted): ReadonlySet<string> {
   const into = new Map<string, string[]>();
   for (const { from, to } of edges) into.set(to, [...(into.get(to) ?? []), from]);
   const found = new Set(edges.filter(wanted).map(edge => edge.from));

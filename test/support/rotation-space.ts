@@ -9,7 +9,7 @@ import {
   SALT_BYTES,
   SECRET_BYTES,
 } from '../../lib/rules/refresh-token.js';
-import type { PresentedToken, RotationState } from '../../lib/rules/rotation.js';
+import type { GivenToken, RotationState } from '../../lib/rules/rotation.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import { type SessionSeed, sessionSeed } from './session-rows.js';
 import { SECRET } from './test-app.js';
@@ -35,16 +35,16 @@ export const STATES: readonly RotationState[] = [null, 'successor'].flatMap(succ
 );
 
 /** Each hash at each generation; `foreign` stands for what the row does not hold. */
-export const TOKENS: readonly PresentedToken[] = [-3, -2, -1, 0, 1, 2].flatMap(distance =>
+export const TOKENS: readonly GivenToken[] = [-3, -2, -1, 0, 1, 2].flatMap(distance =>
   ['previous', 'current', 'successor', 'foreign'].map(hash => ({ generation: GENERATION + distance, hash })),
 );
 
 /** The key of a state with a token, whatever generation they are told from. */
-export function pairKey({ generation, successorHash, previousHash, inWindow }: RotationState, token: PresentedToken) {
+export function pairKey({ generation, successorHash, previousHash, inWindow }: RotationState, token: GivenToken) {
   return [successorHash, previousHash, inWindow, token.generation - generation, token.hash].join(' ');
 }
 
-export function describePair({ successorHash, previousHash, inWindow }: RotationState, token: PresentedToken) {
+export function describePair({ successorHash, previousHash, inWindow }: RotationState, token: GivenToken) {
   const row = ['current', successorHash, previousHash].filter(Boolean).join('+');
   return `${row} ${inWindow ? 'in' : 'after'} window, ${token.hash} as ${token.generation}`;
 }
@@ -105,7 +105,7 @@ export class SessionInSpace {
     });
   }
 
-  refreshToken({ generation, hash }: PresentedToken): string {
+  refreshToken({ generation, hash }: GivenToken): string {
     return encodeRefreshToken({ ...this.token(hash), generation }, KEYS);
   }
 
@@ -114,7 +114,7 @@ export class SessionInSpace {
   }
 
   /** Names a successor that was minted from the token, if it was derived as the protocol says. */
-  learnCandidate(name: string, { generation, hash }: PresentedToken, row: StoredRow): void {
+  learnCandidate(name: string, { generation, hash }: GivenToken, row: StoredRow): void {
     if (!row.successor_hash || !row.successor_salt || this.names.has(row.successor_hash.toString('hex'))) return;
     const child = deriveSuccessor({ ...this.token(hash), generation }, row.successor_salt, [KEYS]);
     if (!child || !hashOf(child.secret).equals(row.successor_hash)) return;
