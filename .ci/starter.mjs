@@ -128,7 +128,7 @@ async function useUsers(client) {
 async function useAccounts(client) {
   const email = `ada-${process.hrtime.bigint()}@example.com`;
   await client.expect(202, 'POST', '/account/register', { email, password });
-  await client.expect(200, 'POST', '/account/verify-email', { token: await mailedToken(email) });
+  await client.expect(200, 'POST', '/account/verify-email', { token: await mailedToken(email), password });
   await logInAndOut(client, ['/account/login', { email, password }], '/account');
 }
 

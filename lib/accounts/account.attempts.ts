@@ -4,10 +4,13 @@ import { isIPv6, SocketAddress } from 'node:net';
 import type { SessionExchange } from '../index.js';
 import { clientAddress } from '../common/client-address.js';
 import { emailKey } from './account.email.js';
-import { TooManyAttemptsError } from './account.errors.js';
+import { RecoveryRequiredError, TooManyAttemptsError } from './account.errors.js';
 import { AccountEvents } from './account.events.js';
 import { ResolvedAccountOptions } from './options/resolve-account-options.js';
 import { AttemptStore } from './store/attempt.store.js';
+
+// NIST SP 800-63B-4, section 3.2.2.
+const MAX_FAILURES_IN_A_ROW = 100;
 
 /** Who makes a request: the exchange, or the client's address where there is no exchange. */
 export interface Caller {
@@ -15,7 +18,20 @@ export interface Caller {
   readonly ip?: string;
 }
 
-/** Limits attempts per e-mail address, known or not, and per client address. */
+/**
+ * What attempts are counted for. Devices that have logged in before, and open sessions, are counted apart, so that wrong
+ * passwords of others do not keep the owner of an account out (OWASP, device cookies).
+ */
+export type AttemptSubject = { readonly email: string } | { readonly device: string } | { readonly session: string };
+
+/**
+ * Limits attempts per subject and per client address.
+ *
+ * | operation | within `within`             | in a row, without a time limit            |
+ * | --------- | --------------------------- | ----------------------------------------- |
+ * | `logIn`   | `perAccount`, `perAddress`  | 100 per subject, then `recovery_required` |
+ * | `mail`    | `perAccount`, `perAddress`  | –                                         |
+ */
 @Injectable()
 export class Attempts {
   constructor(
@@ -27,33 +43,42 @@ export class Attempts {
   /**
    * Counts an attempt before it is made, so that parallel attempts cannot exceed the limit.
    *
-   * @throws TooManyAttemptsError
+   * @throws TooManyAttemptsError, RecoveryRequiredError
    */
-  async consume(operation: 'logIn' | 'mail', email: string, caller: Caller): Promise<void> {
+  async consume(operation: 'logIn' | 'mail', subject: AttemptSubject, caller: Caller): Promise<void> {
     const { perAccount, perAddress, within } = this.options.attempts[operation];
+    const [by, key] = keyOf(subject);
     const counters = [
       ['address', addressKey(caller), perAddress],
-      ['account', accountKey(email), perAccount],
+      [by, key, perAccount],
     ] as const;
-    for (const [by, key, limit] of counters) {
-      if (key === undefined) continue;
-      const { isBlocked, timeToBlockExpire } = await this.store.increment(key, within, limit, within, operation);
+    for (const [limitedBy, counter, limit] of counters) {
+      if (counter === undefined) continue;
+      const { isBlocked, timeToBlockExpire } = await this.store.increment(counter, within, limit, within, operation);
       if (!isBlocked) continue;
-      this.events.emit({ type: 'attempts.limited', operation, by });
+      this.events.emit({ type: 'attempts.limited', operation, by: limitedBy });
       throw new TooManyAttemptsError(timeToBlockExpire);
+    }
+    if (operation === 'logIn' && (await this.store.incrementInARow(key)) > MAX_FAILURES_IN_A_ROW) {
+      this.events.emit({ type: 'attempts.limited', operation, by });
+      throw new RecoveryRequiredError();
     }
   }
 
-  /** Takes the attempt back: only wrong passwords count. */
-  async succeeded(email: string, caller: Caller): Promise<void> {
-    await this.store.reset(accountKey(email), 'logIn');
+  /** Takes the attempt back and ends the row: only wrong passwords count. */
+  async succeeded(subject: AttemptSubject, caller: Caller): Promise<void> {
+    const [, key] = keyOf(subject);
+    await this.store.reset(key, 'logIn');
+    await this.store.endRow(key);
     const address = addressKey(caller);
     if (address !== undefined) await this.store.release(address, 'logIn');
   }
 }
 
-function accountKey(email: string): string {
-  return digest(`account:${emailKey(email)}`);
+function keyOf(subject: AttemptSubject): [by: 'account' | 'device' | 'session', key: string] {
+  if ('email' in subject) return ['account', digest(`account:${emailKey(subject.email)}`)];
+  if ('device' in subject) return ['device', digest(`device:${subject.device}`)];
+  return ['session', digest(`session:${subject.session}`)];
 }
 
 function addressKey({ exchange, ip }: Caller): string | undefined {

@@ -20,12 +20,14 @@ import {
 } from '../index.js';
 import { AccountRecentLoginGuard } from './account.guard.js';
 import type {
+  ChangeEmailDto,
   ChangePasswordDto,
   CredentialsDto,
   EmailDto,
   PasswordDto,
   ResetPasswordDto,
   TokenDto,
+  VerifyEmailDto,
 } from './account.input.js';
 import { AccountHeadersInterceptor } from './account.interceptor.js';
 import { AccountService } from './account.service.js';
@@ -35,7 +37,7 @@ import { ACCOUNT_PATH } from './options/static-account-options.js';
  * Registration, login, passwords and addresses. Mounted by the module under `account`; for another path, Swagger, extra
  * guards or versions set `controller: false` and extend it: `@Controller('me') class Mine extends AccountController {}`.
  *
- * Bodies are types here and no classes, so that no ValidationPipe of the application looks at them: the service does.
+ * Bodies have no classes here, so that no ValidationPipe of the application checks them: the service does.
  */
 @Controller({ path: ACCOUNT_PATH, version: VERSION_NEUTRAL })
 @UseInterceptors(AccountHeadersInterceptor)
@@ -45,7 +47,7 @@ export class AccountController {
     protected readonly sessions: SessionService,
   ) {}
 
-  /** Always 202: whether the address was known stands in the mail. */
+  /** Always 202: only the mail tells whether the address was known. */
   @Post('register')
   @HttpCode(202)
   @Public()
@@ -56,7 +58,7 @@ export class AccountController {
   @Post('verify-email')
   @HttpCode(200)
   @Public()
-  async verifyEmail(@Body() body: TokenDto) {
+  async verifyEmail(@Body() body: VerifyEmailDto) {
     const { email } = await this.accounts.verifyEmail(body);
     return { email };
   }
@@ -78,7 +80,7 @@ export class AccountController {
     return { account, ...rest, expiresAt: session.expiresAt };
   }
 
-  /** The password again, for what needs a recent login. */
+  /** Renews the login by the password, for routes that need a recent login. */
   @Post('reauthenticate')
   @HttpCode(200)
   @UseGuards(SessionGuard)
@@ -123,13 +125,13 @@ export class AccountController {
     await this.accounts.resetPassword(body);
   }
 
-  /** Always 202 for whoever may ask: whether the address is another account's is not told. */
+  /** Always 202 with the right password: the answer does not tell whether another account has the address. */
   @Post('email')
   @HttpCode(202)
   @UseGuards(AccountRecentLoginGuard)
   async changeEmail(
     @CurrentSession() session: UserSession,
-    @Body() body: EmailDto,
+    @Body() body: ChangeEmailDto,
     @Exchange() exchange: SessionExchange,
   ): Promise<void> {
     await this.accounts.changeEmail(session, body, { exchange });
@@ -143,10 +145,24 @@ export class AccountController {
     return { email };
   }
 
+  /** Restores the former address and sets a new password, by the link that the former address got. */
+  @Post('undo-email-change')
+  @HttpCode(200)
+  @Public()
+  async undoEmailChange(@Body() body: ResetPasswordDto) {
+    const { email } = await this.accounts.undoEmailChange(body);
+    return { email };
+  }
+
   @Delete()
   @HttpCode(204)
   @UseGuards(AccountRecentLoginGuard)
-  async delete(@CurrentSession() session: UserSession, @Exchange() exchange: SessionExchange): Promise<void> {
+  async delete(
+    @CurrentSession() session: UserSession,
+    @Body() body: PasswordDto,
+    @Exchange() exchange: SessionExchange,
+  ): Promise<void> {
+    await this.accounts.requirePassword(session, body, { exchange });
     await this.accounts.delete(session.userId);
     // All sessions have ended with the account; this clears the cookies.
     await this.sessions.logOut(session.id, { exchange });

@@ -5,11 +5,14 @@ import { CodedError } from '../common/coded-error.js';
 export type AccountErrorCode =
   | 'invalid_input'
   | 'token_invalid'
+  | 'token_used'
+  | 'password_mismatch'
   | 'invalid_credentials'
   | 'email_not_verified'
   | 'account_disabled'
   | 'email_taken'
-  | 'too_many_attempts';
+  | 'too_many_attempts'
+  | 'recovery_required';
 
 /** A refusal of the accounts. */
 export abstract class AccountError extends CodedError<AccountErrorCode> {}
@@ -23,7 +26,7 @@ export interface InputMistake {
   readonly message: string;
 }
 
-/** Mend the request: `errors` names each field and what is wrong with it. */
+/** The request is wrong: `errors` names each field and its mistake. */
 export class InvalidInputError extends AccountError {
   static readonly code = 'invalid_input';
   constructor(readonly errors: readonly InputMistake[]) {
@@ -31,19 +34,43 @@ export class InvalidInputError extends AccountError {
   }
 }
 
-/** The link was used, is too old, or is none of ours: ask for another. Which of these it is, is told nobody. */
+/** The link has expired, was replaced or is unknown. Ask for another one. */
 export class TokenInvalidError extends AccountError {
   static readonly code = 'token_invalid';
   constructor() {
     super(
       HttpStatus.BAD_REQUEST,
       TokenInvalidError.code,
-      'This link does not work: it was used already, or is too old. Ask for another one',
+      'This link does not work: it has expired or was replaced. Ask for another one',
     );
   }
 }
 
-/** Unknown address or wrong password: which of the two is told nobody. */
+/** The link was used before. */
+export class TokenUsedError extends AccountError {
+  static readonly code = 'token_used';
+  constructor() {
+    super(
+      HttpStatus.BAD_REQUEST,
+      TokenUsedError.code,
+      'This link was already used: log in, or ask for another one if it was not you',
+    );
+  }
+}
+
+/** The password is not the one that was chosen at the registration. The link stays valid, also to choose another one. */
+export class PasswordMismatchError extends AccountError {
+  static readonly code = 'password_mismatch';
+  constructor() {
+    super(
+      HttpStatus.BAD_REQUEST,
+      PasswordMismatchError.code,
+      'This is not the password of the registration: enter that one, or choose a new one',
+    );
+  }
+}
+
+/** Unknown address or wrong password; the answer does not tell which. */
 export class InvalidCredentialsError extends AccountError {
   static readonly code = 'invalid_credentials';
   constructor() {
@@ -51,7 +78,7 @@ export class InvalidCredentialsError extends AccountError {
   }
 }
 
-/** Follow the link in the mail first. Only who knows the password learns this. */
+/** The address must be verified first, by the link in the mail. Only those who know the password learn this. */
 export class EmailNotVerifiedError extends AccountError {
   static readonly code = 'email_not_verified';
   constructor() {
@@ -63,7 +90,7 @@ export class EmailNotVerifiedError extends AccountError {
   }
 }
 
-/** An administrator has disabled the account. Only who knows the password learns this. */
+/** An administrator has disabled the account. Only those who know the password learn this. */
 export class AccountDisabledError extends AccountError {
   static readonly code = 'account_disabled';
   constructor() {
@@ -71,7 +98,7 @@ export class AccountDisabledError extends AccountError {
   }
 }
 
-/** Another account has the address by now. Only who reads that address's mail learns this. */
+/** Another account has the address by now. Only those who read that address's mail learn this. */
 export class EmailTakenError extends AccountError {
   static readonly code = 'email_taken';
   constructor() {
@@ -79,7 +106,7 @@ export class EmailTakenError extends AccountError {
   }
 }
 
-/** Try again later. Counted alike for known and unknown addresses. */
+/** Try again later. Known and unknown addresses are counted alike. */
 export class TooManyAttemptsError extends AccountError {
   static readonly code = 'too_many_attempts';
   /** @param retryAfter seconds */
@@ -89,6 +116,18 @@ export class TooManyAttemptsError extends AccountError {
       TooManyAttemptsError.code,
       `Too many attempts: try again in ${retryAfter < 120 ? `${retryAfter} seconds` : `${Math.ceil(retryAfter / 60)} minutes`}`,
       { retryAfter },
+    );
+  }
+}
+
+/** After 100 wrong passwords in a row a new one must be chosen. Known and unknown addresses are counted alike. */
+export class RecoveryRequiredError extends AccountError {
+  static readonly code = 'recovery_required';
+  constructor() {
+    super(
+      HttpStatus.FORBIDDEN,
+      RecoveryRequiredError.code,
+      'There were too many wrong passwords: choose a new password by a link that is sent to your e-mail address',
     );
   }
 }

@@ -21,12 +21,23 @@ export type AccountEvent =
       /** How many sessions were ended. */
       readonly ended: number;
     }
-  | { readonly type: 'account.email-changed'; readonly accountId: string }
+  | {
+      readonly type: 'account.email-changed';
+      readonly accountId: string;
+      /** `undo`: by the link that the former address got. */
+      readonly cause: 'change' | 'undo';
+      /** How many sessions were ended. */
+      readonly ended: number;
+    }
   | { readonly type: 'account.disabled'; readonly accountId: string; readonly ended: number }
   | { readonly type: 'account.enabled'; readonly accountId: string }
   | { readonly type: 'account.role-changed'; readonly accountId: string; readonly role: string }
   | { readonly type: 'account.deleted'; readonly accountId: string; readonly ended: number }
-  | { readonly type: 'attempts.limited'; readonly operation: 'logIn' | 'mail'; readonly by: 'account' | 'address' }
+  | {
+      readonly type: 'attempts.limited';
+      readonly operation: 'logIn' | 'mail';
+      readonly by: 'account' | 'address' | 'device' | 'session';
+    }
   | { readonly type: 'mail.sent'; readonly mailId: string; readonly kind: MailKind }
   | {
       /** It did not go out, and will be tried again. */

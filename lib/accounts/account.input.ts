@@ -1,14 +1,14 @@
-import { getMetadataStorage, isEmail, ValidateBy, validateSync } from 'class-validator';
+import { getMetadataStorage, isEmail, ValidateBy, ValidateIf, validateSync } from 'class-validator';
 import { type InputMistake, InvalidInputError } from './account.errors.js';
-import { MAX_EMAIL_LENGTH } from './account.email.js';
+import { isUnambiguous, MAX_EMAIL_LENGTH, toNormalForm } from './account.email.js';
 
 // Far more than the longest password that any option allows.
 const MAX_TEXT_LENGTH = 4096;
 const UNSTORABLE = /\0|\p{Surrogate}/u;
-// A quoted local part can hold what ends a header, or reads as another address in between.
+// A quoted local part can end a header, or contain what reads as another address.
 const QUOTED = /["\p{Cc}]/u;
 
-/** A field with a reason for programs and a sentence for people; the name of the constraint is the reason. */
+/** A check of a field. The name of the constraint is the reason for programs; the sentence is for people. */
 function Is(reason: string, sentence: string, test: (value: string) => boolean): PropertyDecorator {
   return ValidateBy({
     name: reason,
@@ -27,7 +27,7 @@ const IsText = () =>
       defaultMessage: args => `"${args!.property}" must be a text`,
     },
   });
-const IsSane = () => Is('malformed', 'holds characters that no text has', value => !UNSTORABLE.test(value));
+const IsSane = () => Is('malformed', 'contains characters that no text has', value => !UNSTORABLE.test(value));
 const IsBounded = () =>
   Is('too_long', `must have at most ${MAX_TEXT_LENGTH} characters`, value => value.length <= MAX_TEXT_LENGTH);
 const IsAddress = () =>
@@ -35,8 +35,7 @@ const IsAddress = () =>
 
 export function isAddress(text: string): boolean {
   if (text.length > MAX_EMAIL_LENGTH || UNSTORABLE.test(text) || QUOTED.test(text)) return false;
-  // A spelling that only looks like another address (`ſ` for `s`) has that one's key, and would keep its owner out.
-  return text.normalize('NFC') === text.normalize('NFKC') && isEmail(text);
+  return isUnambiguous(text) && isEmail(text);
 }
 
 export class EmailDto {
@@ -58,6 +57,21 @@ export class TokenDto {
   token!: string;
 }
 
+/** `password` is the one of the registration; with `newPassword` the owner of the address chooses another one. */
+export class VerifyEmailDto extends TokenDto {
+  @ValidateIf(({ newPassword }: VerifyEmailDto) => newPassword === undefined)
+  @IsText()
+  @IsSane()
+  @IsBounded()
+  password?: string;
+
+  @ValidateIf(({ newPassword }: VerifyEmailDto) => newPassword !== undefined)
+  @IsText()
+  @IsSane()
+  @IsBounded()
+  newPassword?: string;
+}
+
 export class ResetPasswordDto extends TokenDto {
   @IsText()
   @IsSane()
@@ -66,6 +80,13 @@ export class ResetPasswordDto extends TokenDto {
 }
 
 export class PasswordDto {
+  @IsText()
+  @IsSane()
+  @IsBounded()
+  password!: string;
+}
+
+export class ChangeEmailDto extends EmailDto {
   @IsText()
   @IsSane()
   @IsBounded()
@@ -85,7 +106,7 @@ export class ChangePasswordDto {
 }
 
 /**
- * Reads a body as the given class, by itself: with no ValidationPipe in the application, and with the strictest.
+ * Reads a body as the given class. It needs no ValidationPipe in the application, and no pipe gets in its way.
  *
  * @throws InvalidInputError that names each field and what is wrong with it
  */
@@ -102,7 +123,7 @@ export function readInput<T extends object>(type: new () => T, body: unknown): T
   const mistakes: InputMistake[] = [];
   for (const [field, value] of Object.entries(body)) {
     // Only known names are written: `__proto__` would change what is validated.
-    if (known.has(field)) Object.assign(input, { [field]: field === 'email' ? trimmed(value) : value });
+    if (known.has(field)) Object.assign(input, { [field]: cleaned(field, value) });
     else mistakes.push({ field, reason: 'unknown_field', message: `"${field}" is not known here` });
   }
   for (const { property, constraints } of validateSync(input)) {
@@ -113,6 +134,9 @@ export function readInput<T extends object>(type: new () => T, body: unknown): T
   return input;
 }
 
-function trimmed(value: unknown): unknown {
-  return typeof value === 'string' ? value.trim() : value;
+function cleaned(field: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  if (field === 'email') return toNormalForm(value.trim());
+  // Mail programs take what follows a link for a part of it.
+  return field === 'token' ? value.trim().replace(/[^\w-]+$/, '') : value;
 }

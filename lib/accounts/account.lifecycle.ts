@@ -10,15 +10,12 @@ import { Schedule } from '../common/schedule.js';
 import { ACCOUNT_MODULE_EXTRAS } from './account.constants.js';
 import { AccountEvents } from './account.events.js';
 import { Outbox } from './mail/outbox.js';
+import { AccountCleanUp } from './operations/clean-up.js';
 import type { AccountModuleExtras } from './options/static-account-options.js';
 import { AccountDatabase } from './store/account.database.js';
-import { AttemptStore } from './store/attempt.store.js';
-import { MailStore } from './store/mail.store.js';
-import { TokenStore } from './store/token.store.js';
 
 const MAIL_INTERVAL_MS = 10_000;
 const CLEAN_UP_INTERVAL_MS = 3_600_000;
-const FAILED_MAIL_TTL_MS = 604_800_000;
 
 /** Checks the database at start, sends waiting mails and cleans up at intervals, and waits for mails at the end. */
 @Injectable()
@@ -29,9 +26,7 @@ export class AccountLifecycle implements OnModuleInit, OnApplicationBootstrap, B
   constructor(
     @Inject(ACCOUNT_MODULE_EXTRAS) private readonly extras: AccountModuleExtras,
     private readonly database: AccountDatabase,
-    private readonly tokens: TokenStore,
-    private readonly mails: MailStore,
-    private readonly attempts: AttemptStore,
+    private readonly cleanUp: AccountCleanUp,
     private readonly outbox: Outbox,
     private readonly schedule: Schedule,
     private readonly events: AccountEvents,
@@ -47,7 +42,7 @@ export class AccountLifecycle implements OnModuleInit, OnApplicationBootstrap, B
   async onApplicationBootstrap(): Promise<void> {
     this.timers.push(
       this.schedule.every('jwt-account-mail', MAIL_INTERVAL_MS, () => this.outbox.drain()),
-      this.schedule.every('jwt-account-clean-up', CLEAN_UP_INTERVAL_MS, () => this.cleanUp()),
+      this.schedule.every('jwt-account-clean-up', CLEAN_UP_INTERVAL_MS, () => this.cleanUp.run()),
     );
     this.outbox.wake();
   }
@@ -57,12 +52,5 @@ export class AccountLifecycle implements OnModuleInit, OnApplicationBootstrap, B
     for (const stop of this.timers.splice(0)) stop();
     await this.outbox.stop();
     this.events.complete();
-  }
-
-  /** Removes expired tokens and counters, and mails that were given up a week ago. */
-  async cleanUp(): Promise<void> {
-    await this.tokens.removeExpired();
-    await this.attempts.removeExpired();
-    await this.mails.removeFailed(FAILED_MAIL_TTL_MS);
   }
 }

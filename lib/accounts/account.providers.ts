@@ -4,6 +4,7 @@ import { SessionClock, SessionTimers } from '../common/clock.js';
 import { Schedule } from '../common/schedule.js';
 import { Attempts } from './account.attempts.js';
 import { AccountClaims } from './account.claims.js';
+import { KnownDevices } from './account.devices.js';
 import { AccountEvents } from './account.events.js';
 import { AccountLifecycle } from './account.lifecycle.js';
 import { AccountService } from './account.service.js';
@@ -14,31 +15,37 @@ import { Mailer } from './mail/mailer.js';
 import { Outbox } from './mail/outbox.js';
 import { ProvidedMailer } from './mail/provided-mailer.js';
 import { SmtpMailer } from './mail/smtp-mailer.js';
+import { AccountRecheck } from './operations/account-recheck.js';
 import { AccountAdmin } from './operations/account-admin.js';
 import { AccountEditor } from './operations/account-editor.js';
+import { AccountCleanUp } from './operations/clean-up.js';
 import { EmailChange } from './operations/email-change.js';
 import { LogIn } from './operations/log-in.js';
-import { PasswordChange } from './operations/password-change.js';
+import { LogInAttempts } from './operations/log-in-attempts.js';
 import { PasswordCheck } from './operations/password-check.js';
-import { PasswordRecovery } from './operations/password-recovery.js';
+import { Passwords } from './operations/passwords.js';
 import { Registration } from './operations/registration.js';
+import { Verification } from './operations/verification.js';
 import { ResolvedAccountOptions } from './options/resolve-account-options.js';
 import { Argon2Hasher } from './passwords/argon2-hasher.js';
+import { NewPasswords } from './passwords/new-passwords.js';
 import { PasswordHasher } from './passwords/password-hasher.js';
 import { PasswordPolicy } from './passwords/password-policy.js';
 import { AccountDatabase } from './store/account.database.js';
 import { AttemptStore } from './store/attempt.store.js';
 import { MailStore } from './store/mail.store.js';
+import { RegistrationStore } from './store/registration.store.js';
 import { TokenStore } from './store/token.store.js';
 
 // The module's parts by layer; each layer uses those above it.
 
 const runtime = [SessionClock, SessionTimers, Schedule, AccountEvents];
 
-const store = [AccountDatabase, TokenStore, MailStore, AttemptStore];
+const store = [AccountDatabase, RegistrationStore, TokenStore, MailStore, AttemptStore];
 
 const passwords: Provider[] = [
   PasswordPolicy,
+  NewPasswords,
   {
     provide: PasswordHasher,
     inject: [ResolvedAccountOptions],
@@ -62,14 +69,18 @@ const mail: Provider[] = [
 
 const operations = [
   Attempts,
+  KnownDevices,
   AccountEditor,
   PasswordCheck,
   Registration,
+  Verification,
+  LogInAttempts,
+  AccountRecheck,
   LogIn,
-  PasswordChange,
-  PasswordRecovery,
+  Passwords,
   EmailChange,
   AccountAdmin,
+  AccountCleanUp,
 ];
 
 export const ACCOUNT_PROVIDERS: Provider[] = [

@@ -4,6 +4,7 @@ import { type IssuedTokens, type LogInOptions, SessionRevokedError, type UserSes
 import type { Caller } from './account.attempts.js';
 import { type AccountEvent, AccountEvents } from './account.events.js';
 import {
+  ChangeEmailDto,
   ChangePasswordDto,
   CredentialsDto,
   EmailDto,
@@ -11,16 +12,17 @@ import {
   readInput,
   ResetPasswordDto,
   TokenDto,
+  VerifyEmailDto,
 } from './account.input.js';
 import type { AccountView } from './account.types.js';
 import { toView } from './account.view.js';
 import { AccountAdmin, type AccountExport } from './operations/account-admin.js';
 import { EmailChange } from './operations/email-change.js';
 import { LogIn } from './operations/log-in.js';
-import { PasswordChange } from './operations/password-change.js';
-import { PasswordRecovery } from './operations/password-recovery.js';
+import { Passwords } from './operations/passwords.js';
+import { PasswordCheck } from './operations/password-check.js';
 import { Registration } from './operations/registration.js';
-import { AccountStore } from './store/account.store.js';
+import { Verification } from './operations/verification.js';
 
 /**
  * Accounts that log in by e-mail and password. The façade that applications inject.
@@ -36,12 +38,12 @@ export class AccountService {
   /** @internal Nest makes it. */
   constructor(
     private readonly registration: Registration,
+    private readonly verification: Verification,
     private readonly logins: LogIn,
-    private readonly passwordChange: PasswordChange,
-    private readonly recovery: PasswordRecovery,
+    private readonly check: PasswordCheck,
+    private readonly passwords: Passwords,
     private readonly emailChange: EmailChange,
     private readonly admin: AccountAdmin,
-    private readonly accounts: AccountStore,
     events: AccountEvents,
   ) {
     this.events = events.observable;
@@ -64,9 +66,17 @@ export class AccountService {
     await this.registration.sendVerification(readInput(EmailDto, input).email, caller);
   }
 
-  /** @throws TokenInvalidError for a token that was used, has expired or is unknown */
-  async verifyEmail(input: TokenDto): Promise<AccountView> {
-    return toView(await this.registration.verify(readInput(TokenDto, input).token));
+  /**
+   * Verifies an address by the token of a link, together with the password of the registration. Anybody can register an
+   * address, so its owner proves to know the password, or chooses another one as `newPassword`. A second click succeeds.
+   *
+   * @throws PasswordMismatchError when the password is not the one of the registration; the link stays valid
+   * @throws InvalidInputError for a `newPassword` that the policy refuses; the link stays valid
+   * @throws TokenInvalidError for a token that has expired, was replaced or is unknown
+   */
+  async verifyEmail(input: VerifyEmailDto): Promise<AccountView> {
+    const { token, ...password } = readInput(VerifyEmailDto, input);
+    return toView(await this.verification.verify(token, password));
   }
 
   /**
@@ -97,7 +107,7 @@ export class AccountService {
 
   /** An account by its id, which is the user id of its sessions; or null. */
   async find(accountId: string): Promise<AccountView | null> {
-    const account = await this.accounts.findById(accountId);
+    const account = await this.admin.find(accountId);
     return account && toView(account);
   }
 
@@ -117,36 +127,67 @@ export class AccountService {
    */
   async changePassword(session: UserSession, input: ChangePasswordDto, caller: Caller = {}): Promise<void> {
     const { currentPassword, newPassword } = readInput(ChangePasswordDto, input);
-    await this.passwordChange.change(session, currentPassword, newPassword, caller);
+    await this.passwords.change(session, currentPassword, newPassword, caller);
   }
 
   /** Sends a link to choose a new password by. An unknown address gets no mail; the answer is the same. */
   async forgotPassword(input: EmailDto, caller: Caller = {}): Promise<void> {
-    await this.recovery.request(readInput(EmailDto, input).email, caller);
+    await this.passwords.sendRecovery(readInput(EmailDto, input).email, caller);
   }
 
   /**
    * Sets the password and ends all sessions of the account, in one transaction. Also verifies the address.
    *
-   * @throws TokenInvalidError
+   * @throws TokenInvalidError, TokenUsedError
    * @throws InvalidInputError for a password that the policy refuses; the link stays valid
    */
   async resetPassword(input: ResetPasswordDto): Promise<void> {
     const { token, password } = readInput(ResetPasswordDto, input);
-    await this.recovery.reset(token, password);
+    await this.passwords.reset(token, password);
   }
 
-  /** Sends a link to the new address. The former one stays in force until the link is followed. */
-  async changeEmail({ userId }: UserSession, input: EmailDto, caller: Caller = {}): Promise<void> {
-    await this.emailChange.request(userId, readInput(EmailDto, input).email, caller);
+  /**
+   * Sends a link to the new address. The former one stays in force until the link is followed.
+   *
+   * @throws InvalidCredentialsError for a wrong password; InvalidInputError, TooManyAttemptsError
+   */
+  async changeEmail(session: UserSession, input: ChangeEmailDto, caller: Caller = {}): Promise<void> {
+    const { email, password } = readInput(ChangeEmailDto, input);
+    await this.emailChange.request(session, email, password, caller);
   }
 
-  /** @throws TokenInvalidError, or EmailTakenError when another account has the address by now */
+  /**
+   * Puts a new address in force by the token of its link, and ends the other sessions. The former address gets a link that
+   * undoes the change. A second click succeeds.
+   *
+   * @throws TokenInvalidError, or EmailTakenError when another account has the address by now
+   */
   async confirmEmail(input: TokenDto): Promise<AccountView> {
     return toView(await this.emailChange.confirm(readInput(TokenDto, input).token));
   }
 
-  /** Removes the account and ends its sessions, in one transaction. False when there is none. */
+  /**
+   * Restores the former address by the token of the link that it got, sets a new password and ends all sessions. An account
+   * that somebody has registered with that address meanwhile, without verifying it, is removed.
+   *
+   * @throws TokenInvalidError, TokenUsedError, InvalidInputError
+   * @throws EmailTakenError when another account has verified the address
+   */
+  async undoEmailChange(input: ResetPasswordDto): Promise<AccountView> {
+    const { token, password } = readInput(ResetPasswordDto, input);
+    return toView(await this.emailChange.undo(token, password));
+  }
+
+  /**
+   * Proves that the user of a session knows the password, before something that cannot be undone.
+   *
+   * @throws InvalidCredentialsError, TooManyAttemptsError, RecoveryRequiredError, InvalidInputError
+   */
+  async requirePassword(session: UserSession, input: PasswordDto, caller: Caller = {}): Promise<void> {
+    await this.check.requirePassword(session, readInput(PasswordDto, input).password, caller);
+  }
+
+  /** Removes the account and ends its sessions, in one transaction. False when there is none. Asks for no password. */
   delete(accountId: string): Promise<boolean> {
     return this.admin.delete(accountId);
   }

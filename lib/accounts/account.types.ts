@@ -4,7 +4,7 @@ import type { TransactionOption } from '../index.js';
 export interface Account {
   /** A UUID version 7; the user id of the account's sessions. */
   readonly id: string;
-  /** As its owner writes it. Mail is sent to this one, never to what a request says. */
+  /** As its owner writes it. Mails are sent to this address, never to one from a request. */
   readonly email: string;
   /** What makes two addresses the same: no two accounts have the same key. */
   readonly emailKey: string;
@@ -13,34 +13,47 @@ export interface Account {
   readonly role: string;
   readonly verifiedAt: Date | null;
   readonly disabledAt: Date | null;
+  /** After the first login no registration changes the password. */
+  readonly firstLogInAt: Date | null;
   readonly createdAt: Date;
 }
 
-/** What of an account can change. */
+/** The members of an account that can change. */
 export type AccountChanges = Partial<Omit<Account, 'id' | 'createdAt'>>;
 
 /** Joins the transaction that `AccountStore.change` or the caller has begun. */
 export type AccountTransaction = Pick<TransactionOption, 'manager'>;
 
-/** What a token in a mail is good for. */
-export type TokenPurpose = 'verify-email' | 'reset-password' | 'change-email';
+/** What the link of a mail does. */
+export type LinkPurpose = 'verify-email' | 'reset-password' | 'change-email' | 'undo-email-change';
 
-/** A mail that shall be sent: what it is about, never its text, which may hold a token. */
+/** What a token is for: a link, or a cookie that recognises a device. */
+export type TokenPurpose = LinkPurpose | 'device';
+
+/** A queued mail: its subject, never its text, which may contain a token. */
 export interface MailRequest {
   readonly kind: MailKind;
-  /** The address in question; for the kinds that speak to an account's owner its own address counts. */
+  /** The address in question; mails to an account's owner go to the account's own address. */
   readonly email: string;
   readonly accountId?: string;
-  /** The hash of the password that was chosen with a registration; the link in its mail puts it in force. */
-  readonly passwordHash?: string;
+  /** The session that asked for it. */
+  readonly sessionId?: string;
 }
 
 /**
- * `registration`, `verification`, `recovery`: asked for by anybody, for an address that may be unknown.
- * The others are about an account.
+ * `registration`, `verification`, `recovery`: anybody can ask for them, for an address that may be unknown. The others are
+ * about an account. `email-changed` has a link that undoes the change; `email-changed-again` has none, because the owner of
+ * an earlier address still has one.
  */
 export type MailKind =
-  'registration' | 'verification' | 'recovery' | 'email-change' | 'email-changed' | 'password-changed' | 'deleted';
+  | 'registration'
+  | 'verification'
+  | 'recovery'
+  | 'email-change'
+  | 'email-changed'
+  | 'email-changed-again'
+  | 'password-changed'
+  | 'deleted';
 
 /** An account as its owner sees it. */
 export interface AccountView {

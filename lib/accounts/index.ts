@@ -15,19 +15,24 @@ export {
   type InputMistake,
   InvalidCredentialsError,
   InvalidInputError,
+  PasswordMismatchError,
+  RecoveryRequiredError,
   TokenInvalidError,
+  TokenUsedError,
   TooManyAttemptsError,
 } from './account.errors.js';
 export {
+  ChangeEmailDto,
   ChangePasswordDto,
   CredentialsDto,
   EmailDto,
   PasswordDto,
   ResetPasswordDto,
   TokenDto,
+  VerifyEmailDto,
 } from './account.input.js';
 export type { Account, AccountChanges, AccountTransaction, AccountView, MailKind } from './account.types.js';
-export type { AccountExport } from './operations/account-admin.js';
+export type { AccountExport, ExportedSession } from './operations/account-admin.js';
 
 export type {
   AccountAttemptOptions,
@@ -59,6 +64,7 @@ export { type AttemptRecord, AttemptStore } from './store/attempt.store.js';
 export { AccountAttemptEntity } from './store/account-attempt.entity.js';
 export { AccountEntity } from './store/account.entity.js';
 export { AccountMailEntity } from './store/account-mail.entity.js';
+export { AccountRegistrationEntity } from './store/account-registration.entity.js';
 export { AccountTokenEntity } from './store/account-token.entity.js';
 export { ACCOUNT_ENTITIES } from './store/entities.js';
 export { ACCOUNT_MIGRATIONS } from './store/migrations.js';

@@ -1,7 +1,7 @@
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { CSRF_COOKIE } from '../session.constants.js';
 import { InvalidRequestError } from '../session.errors.js';
-import { type CookieAttributes, MAX_COOKIE_LENGTH, serializeCookie } from './cookies.js';
+import { type CookieAttributes, MAX_COOKIE_LENGTH, serializeCookie } from '../common/cookies.js';
 import type { SessionExchange } from './exchange.js';
 import type { ResponseHeaders } from './response-headers.js';
 

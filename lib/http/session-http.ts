@@ -7,7 +7,7 @@ import { SessionEvents } from '../session.events.js';
 import type { IssuedTokens, TokenTransport } from '../session.types.js';
 import { MAX_ACCESS_TOKEN_LENGTH, type SignedAccessToken } from '../tokens/access-token.claims.js';
 import { findControllerPath } from './controller-path.js';
-import { cookieValues } from './cookies.js';
+import { cookieValues } from '../common/cookies.js';
 import { CsrfProtection } from './csrf.js';
 import type { SessionExchange } from './exchange.js';
 import { HttpSecrets } from './http-secrets.js';

@@ -13,6 +13,7 @@ import {
   PasswordHasher,
 } from 'nestjs-jwt-session/accounts';
 import { emailKey } from '../../lib/accounts/account.email.js';
+import { AccountCleanUp } from '../../lib/accounts/operations/clean-up.js';
 import { Outbox } from '../../lib/accounts/mail/outbox.js';
 import { uuidV7 } from '../../lib/common/uuid.js';
 import { type Answer, CookieClient, send } from '../support/client.js';
@@ -20,6 +21,8 @@ import { startTestApp, type TestApp, type TestAppOptions } from '../support/test
 import { Inbox, type ReceivedMail, tokenOf } from './inbox.js';
 
 export const PASSWORD = 'a garden of seven oaks';
+export const DEVICE_COOKIE = '__Host-account_device';
+
 export const OTHER_PASSWORD = 'nine ships on a quiet sea';
 
 /** Parameters far below what the options accept, so that tests wait for no hash. */
@@ -83,6 +86,11 @@ export class AccountApp {
     return this.test.app.get(Outbox);
   }
 
+  /** What happens every hour. */
+  cleanUp(): Promise<void> {
+    return this.test.app.get(AccountCleanUp).run();
+  }
+
   client(): CookieClient {
     return new CookieClient(this.test.url);
   }
@@ -102,7 +110,7 @@ export class AccountApp {
   /** Registers and follows the link of the mail. */
   async verified(email: string, password = PASSWORD): Promise<string> {
     await this.register(email, password);
-    await this.post('verify-email', { token: tokenOf(await this.verificationMail(email)) });
+    await this.post('verify-email', { token: tokenOf(await this.verificationMail(email)), password });
     return (await this.store.findByEmail(emailKey(email)))!.id;
   }
 
@@ -111,7 +119,7 @@ export class AccountApp {
     const now = this.test.clock.now();
     const id = uuidV7(now);
     const passwordHash = await this.test.app.get(PasswordHasher).hash(password);
-    const dates = { verifiedAt: new Date(now), disabledAt: null, createdAt: new Date(now) };
+    const dates = { verifiedAt: new Date(now), disabledAt: null, firstLogInAt: null, createdAt: new Date(now) };
     await this.store.insert({ id, email, emailKey: emailKey(email), passwordHash, role: 'user', ...dates });
     return id;
   }
@@ -124,7 +132,7 @@ export class AccountApp {
     return client;
   }
 
-  /** The link of a mail for a new password. */
+  /** The token of the link to a new password. */
   async recoveryToken(email: string, count = 1): Promise<string> {
     await this.post('forgot-password', { email });
     return tokenOf(await this.inbox.wait(email, /^Choose a new password/, count));
@@ -134,4 +142,9 @@ export class AccountApp {
     await this.test.close();
     if (this.ownsInbox) await this.inbox.close();
   }
+}
+
+/** The names of all cookies but the one that recognises the device. */
+export function sessionCookiesOf({ jar }: CookieClient): string[] {
+  return [...jar.keys()].filter(name => name !== DEVICE_COOKIE);
 }

@@ -183,7 +183,7 @@ describe('accounts of the application’s own', () => {
     });
     await app.register('ada@example.com');
     const token = tokenOf(await app.verificationMail('ada@example.com'));
-    await app.post('verify-email', { token });
+    await app.post('verify-email', { token, password: PASSWORD });
     await app.test.database.query("UPDATE customer SET company = 'Engines'");
     const client = await app.loggedIn('ada@example.com');
     const { account } = (await client.send('/account/export')).body as unknown as { account: object };
@@ -240,6 +240,19 @@ describe('accounts of the application’s own', () => {
       if (account) this.accounts.set(id, { ...account, ...changes });
     }
 
+    async removeUnused(createdBefore: Date): Promise<number> {
+      const unused = [...this.accounts.values()].filter(
+        ({ verifiedAt, firstLogInAt, disabledAt, createdAt }) =>
+          !verifiedAt && !firstLogInAt && !disabledAt && createdAt < createdBefore,
+      );
+      for (const { id } of unused) this.accounts.delete(id);
+      return unused.length;
+    }
+
+    async findOldest(limit: number): Promise<Account[]> {
+      return [...this.accounts.values()].sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
+    }
+
     async remove(id: string): Promise<void> {
       this.accounts.delete(id);
     }
@@ -257,7 +270,10 @@ describe('accounts of the application’s own', () => {
   it('in a store of its own are registered, logged in, reset and disabled', async () => {
     const app = await AccountApp.start({ accounts: { store: MemoryStore } });
     await app.register('ada@example.com');
-    await app.post('verify-email', { token: tokenOf(await app.verificationMail('ada@example.com')) });
+    await app.post('verify-email', {
+      token: tokenOf(await app.verificationMail('ada@example.com')),
+      password: PASSWORD,
+    });
     const client = await app.loggedIn('ada@example.com');
     const { id } = (await client.send('/account')).body as { id: string };
     const token = await app.recoveryToken('ada@example.com');

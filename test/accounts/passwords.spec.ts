@@ -115,7 +115,7 @@ describe.each(PLATFORMS)('F24: passwords on %s', platform => {
     expect((await login('forgot@example.com', PASSWORD)).status).toBe(401);
     expect((await login('forgot@example.com', OTHER_PASSWORD)).status).toBe(200);
     const again = await app.post('reset-password', { token, password: PASSWORD });
-    expect(again).toMatchObject({ status: 400, body: { errorCode: 'token_invalid' } });
+    expect(again).toMatchObject({ status: 400, body: { errorCode: 'token_used' } });
     await app.outbox.drain();
     expect(app.inbox.to('nobody@example.com')).toEqual([]);
   });

@@ -43,7 +43,7 @@ describe('F24: the sample of accounts', () => {
     const link = await linkOf('Verify');
     // The link leads to a page of this very application.
     expect((await fetch(`${sample.url}${link.pathname}`)).status).toBe(200);
-    expect((await post('verify-email', { token: tokenOf(link) })).status).toBe(200);
+    expect((await post('verify-email', { token: tokenOf(link), password: PASSWORD })).status).toBe(200);
 
     const client = new CookieClient(sample.url);
     const body = { email: 'ada@example.com', password: PASSWORD };

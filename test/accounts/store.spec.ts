@@ -77,7 +77,7 @@ describe('ACCOUNT_MIGRATIONS', () => {
     await dataSource.runMigrations();
     expect(await driftOf(dataSource)).toEqual([]);
     const made = await relations();
-    expect(made).toHaveLength(13);
+    expect(made).toHaveLength(17);
     await dataSource.undoLastMigration();
     expect(await relations()).toEqual([]);
     await dataSource.runMigrations();

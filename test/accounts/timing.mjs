@@ -1,21 +1,18 @@
-// Prints how long requests for known and for unknown addresses take: `npm run build && npm run build:sample && node
-// test/accounts/timing.mjs`. No part of the tests, because time on a busy machine proves nothing.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+// Prints how long requests for known and for unknown addresses take: `npm run build && node test/accounts/timing.mjs`. No part of the tests, because time on a busy machine proves nothing.
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { SESSION_MIGRATIONS, SessionModule } from 'nestjs-jwt-session';
 import { ACCOUNT_MIGRATIONS, AccountModule, Mailer } from 'nestjs-jwt-session/accounts';
-import { startEmbeddedPostgres } from '../../sample/app/dist/embedded-postgres.js';
+import { loadPostgres } from '../support/prepare.mjs';
 
 const REQUESTS = 200;
 const PASSWORD = 'a garden of seven oaks';
 const KNOWN = 'known@example.com';
 const PLENTY = { perAccount: 100, perAddress: 1_000_000, within: '1s' };
 
-const folder = mkdtempSync(join(process.getuid?.() === 0 ? '/var/tmp' : '/tmp', 'accounts-timing-'));
-const server = await startEmbeddedPostgres(folder);
+const { findBinaries, startTemporaryPostgres } = loadPostgres();
+const server = await startTemporaryPostgres(findBinaries(process.cwd()));
 
 const mails = [];
 class Silent extends Mailer {
@@ -98,4 +95,3 @@ for (const [name, request] of Object.entries(requests)) {
 
 await app.close();
 await server.stop();
-rmSync(folder, { recursive: true });

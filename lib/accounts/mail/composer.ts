@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { randomBytes } from '../../common/random.js';
 import { emailKey } from '../account.email.js';
-import type { Account, MailRequest, TokenPurpose } from '../account.types.js';
+import type { Account, LinkPurpose, MailRequest } from '../account.types.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
-import { PasswordHasher } from '../passwords/password-hasher.js';
 import { AccountStore } from '../store/account.store.js';
 import type { QueuedMail } from '../store/mail.store.js';
 import { MailTokens } from './mail-tokens.js';
@@ -16,7 +14,7 @@ interface MailPlan {
   readonly template: keyof MailTemplates;
   readonly to: string;
   readonly page: Page;
-  readonly token?: { readonly purpose: TokenPurpose; readonly account: Account; readonly passwordHash?: string };
+  readonly token?: { readonly purpose: LinkPurpose; readonly account: Account };
 }
 
 /**
@@ -30,7 +28,6 @@ export class MailComposer {
   constructor(
     private readonly accounts: AccountStore,
     private readonly tokens: MailTokens,
-    private readonly hasher: PasswordHasher,
     private readonly options: ResolvedAccountOptions,
   ) {
     this.templates = { ...MAIL_TEMPLATES, ...options.mail.templates };
@@ -39,7 +36,7 @@ export class MailComposer {
   /** @returns undefined when no mail is to be sent */
   async compose(request: QueuedMail): Promise<Mail | undefined> {
     const plan = await this.planFor(request);
-    return plan && this.write(request.id, plan);
+    return plan && this.write(request, plan);
   }
 
   private async planFor(request: MailRequest): Promise<MailPlan | undefined> {
@@ -59,33 +56,24 @@ export class MailComposer {
         const account = await this.accounts.findById(request.accountId!);
         return account ? { template: 'passwordChanged', to: account.email, page: 'forgotPassword' } : undefined;
       }
-      case 'email-changed':
-        return { template: 'emailChanged', to: request.email, page: 'logIn' };
+      case 'email-changed': {
+        const account = await this.accounts.findById(request.accountId!);
+        const token = account ? ({ purpose: 'undo-email-change', account } as const) : undefined;
+        return { template: 'emailChanged', to: request.email, page: 'undoEmailChange', token };
+      }
+      case 'email-changed-again':
+        return { template: 'emailChangedAgain', to: request.email, page: 'logIn' };
       case 'deleted':
         return { template: 'accountDeleted', to: request.email, page: 'logIn' };
     }
   }
 
-  private async verification({ email, passwordHash }: MailRequest): Promise<MailPlan | undefined> {
+  private async verification({ email }: MailRequest): Promise<MailPlan | undefined> {
     const account = await this.accounts.findByEmail(emailKey(email));
     if (!account || account.disabledAt) return undefined;
     if (account.verifiedAt) return { template: 'alreadyRegistered', to: account.email, page: 'logIn' };
-    if (passwordHash !== undefined && passwordHash !== account.passwordHash) await this.invalidatePassword(account.id);
-    const token = { purpose: 'verify-email', account, passwordHash } as const;
+    const token = { purpose: 'verify-email', account } as const;
     return { template: 'verifyEmail', to: account.email, page: 'verifyEmail', token };
-  }
-
-  /**
-   * Somebody else may have registered the address before its owner did. Which of them chose the account's password nobody
-   * knows, so that only the link of a registration puts its own in force; after a mail that was asked for again the owner
-   * chooses a new one.
-   */
-  private async invalidatePassword(accountId: string): Promise<void> {
-    if (!this.options.requireVerified) return;
-    const passwordHash = await this.hasher.hash(randomBytes(32).toString('base64'));
-    await this.accounts.change(accountId, async ({ verifiedAt }, transaction) => {
-      if (!verifiedAt) await this.accounts.update(accountId, { passwordHash }, transaction);
-    });
   }
 
   private async emailChange({ email, accountId }: MailRequest): Promise<MailPlan | undefined> {
@@ -96,15 +84,22 @@ export class MailComposer {
     return { template: 'confirmEmail', to: email, page: 'confirmEmail', token: { purpose: 'change-email', account } };
   }
 
-  private async write(mailId: string, { template, to, page, token }: MailPlan): Promise<Mail | undefined> {
+  private async write(
+    { id, sessionId }: QueuedMail,
+    { template, to, page, token }: MailPlan,
+  ): Promise<Mail | undefined> {
     const { baseUrl, pages, serviceName, mail } = this.options;
     let link = `${baseUrl}${pages[page]}`;
     let lifetime = '';
     if (token) {
-      const { purpose, account, passwordHash = null } = token;
-      // A change is bound to the new address as it is written, the other purposes to the account's present one.
-      const email = purpose === 'change-email' ? to : account.emailKey;
-      const secret = await this.tokens.issue(mailId, purpose, { accountId: account.id, email, passwordHash });
+      const { purpose, account } = token;
+      // Changes of the address are bound to the address that they put in force, the other links to the present one.
+      const email = purpose === 'change-email' || purpose === 'undo-email-change' ? to : account.emailKey;
+      const secret = await this.tokens.issue(id, purpose, {
+        accountId: account.id,
+        email,
+        sessionId: sessionId ?? null,
+      });
       if (secret === undefined) return undefined;
       // Browsers send the fragment to no server, so it appears in no access log and no Referer. The page posts the token, so
       // that scanners that open links do not use it up.

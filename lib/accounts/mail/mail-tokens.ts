@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { createHash } from 'node:crypto';
-import { randomBytes } from '../../common/random.js';
-import type { AccountTransaction, TokenPurpose } from '../account.types.js';
+import { hashOfSecret, isSecret, newSecret } from '../account.secrets.js';
+import type { AccountTransaction, LinkPurpose } from '../account.types.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
 import { MailStore } from '../store/mail.store.js';
-import { type StoredToken, TokenStore } from '../store/token.store.js';
+import { type StoredToken, type TokenSubject, TokenStore } from '../store/token.store.js';
 
-const TOKEN_BYTES = 32;
-const TOKEN_FORM = /^[\w-]{43}$/;
+/** The links that any change of the account removes. The one that undoes a change of the address stays. */
+const LINKS = ['verify-email', 'reset-password', 'change-email'] as const satisfies LinkPurpose[];
 
 /** The tokens in mails: 256 random bits, each for one purpose and one use. The database has only their hashes. */
 @Injectable()
@@ -19,38 +18,57 @@ export class MailTokens {
   ) {}
 
   /** @returns undefined when the mail was removed meanwhile */
-  async issue(mailId: string, purpose: TokenPurpose, subject: StoredToken): Promise<string | undefined> {
-    const token = randomBytes(TOKEN_BYTES).toString('base64url');
+  async issue(mailId: string, purpose: LinkPurpose, subject: TokenSubject): Promise<string | undefined> {
+    const token = newSecret();
     const lifetime = this.lifetimeOf(purpose);
-    const added = await this.store.add(mailId, { ...subject, hash: hashOf(token), purpose, lifetime });
+    const added = await this.store.addForMail(mailId, { ...subject, hash: hashOfSecret(token), purpose, lifetime });
     return added ? token : undefined;
   }
 
   /** The account and address of a token, without using it up. */
-  async find(token: string, purpose: TokenPurpose): Promise<StoredToken | undefined> {
-    return TOKEN_FORM.test(token) ? this.store.find(hashOf(token), purpose) : undefined;
+  async find(token: string, purpose: LinkPurpose): Promise<StoredToken | undefined> {
+    return isSecret(token) ? this.store.find(hashOfSecret(token), purpose) : undefined;
   }
 
-  /** Uses a token up: of any number of concurrent callers one gets it. */
-  async use(token: string, purpose: TokenPurpose, transaction: AccountTransaction): Promise<StoredToken | undefined> {
-    return this.store.use(hashOf(token), purpose, transaction);
+  /** Uses a token up: of any number of concurrent callers one gets it with `used: false`. */
+  async use(token: string, purpose: LinkPurpose, transaction: AccountTransaction): Promise<StoredToken | undefined> {
+    return this.store.use(hashOfSecret(token), purpose, transaction);
   }
 
-  /** Removes all tokens of an account, and the queued mails that would bring one to another address. */
-  async removeAll(accountId: string, transaction: AccountTransaction): Promise<void> {
+  /** Whether the owner of a former address can undo a change of the account's address, or is about to get the link. */
+  async hasUndo(accountId: string, transaction: AccountTransaction): Promise<boolean> {
+    const email =
+      (await this.store.findPending(accountId, 'undo-email-change', transaction)) ??
+      (await this.mails.findQueuedEmail(accountId, 'email-changed', transaction));
+    return email !== undefined;
+  }
+
+  /** Removes the links of an account, and the queued mails that would bring one to another address. */
+  async removeLinks(accountId: string, transaction: AccountTransaction): Promise<void> {
     // Mails first: `issue` locks the mail of a token that it adds, so the token is either prevented or found here.
     await this.mails.removeLinksOf(accountId, transaction);
+    await this.store.removeUnused(accountId, LINKS, transaction);
+  }
+
+  /** Forgets the devices on which the account was logged in to. */
+  async removeDevices(accountId: string, transaction: AccountTransaction): Promise<void> {
+    await this.store.removeUnused(accountId, ['device'], transaction);
+  }
+
+  async removeAll(accountId: string, transaction: AccountTransaction): Promise<void> {
+    await this.mails.removeAllOf(accountId, transaction);
     await this.store.removeAll(accountId, transaction);
   }
 
   /** Milliseconds. */
-  lifetimeOf(purpose: TokenPurpose): number {
-    const { verification, recovery, emailChange } = this.options.tokens;
-    return { 'verify-email': verification, 'reset-password': recovery, 'change-email': emailChange }[purpose];
+  lifetimeOf(purpose: LinkPurpose): number {
+    const { verification, recovery, emailChange, undoEmailChange } = this.options.tokens;
+    const lifetimes: Record<LinkPurpose, number> = {
+      'verify-email': verification,
+      'reset-password': recovery,
+      'change-email': emailChange,
+      'undo-email-change': undoEmailChange,
+    };
+    return lifetimes[purpose];
   }
-}
-
-/** The token has 256 random bits, so its hash needs neither a salt nor time. */
-function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
 }

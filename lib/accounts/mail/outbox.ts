@@ -43,20 +43,9 @@ export class Outbox {
     private readonly timers: SessionTimers,
   ) {}
 
-  /** Queues a mail and sends it soon. */
-  async send(mail: MailRequest): Promise<void> {
-    await this.add(mail);
-    this.wake();
-  }
-
-  /** Queues a mail in the caller's transaction. The caller calls `wake` after the commit. */
-  async add(mail: MailRequest, transaction?: AccountTransaction): Promise<void> {
-    await this.store.add(uuidV7(this.clock.now()), mail, transaction);
-  }
-
-  /** Removes the queued mails of an account. */
-  async removeAllOf(accountId: string, transaction: AccountTransaction): Promise<void> {
-    await this.store.removeAllOf(accountId, transaction);
+  /** Queues a mail, in the caller's transaction where there is one, and sends it soon after the commit. */
+  async send(mail: MailRequest, transaction: AccountTransaction = {}): Promise<void> {
+    await this.store.add(uuidV7(this.clock.now()), mail, transaction, () => this.wake());
   }
 
   /** Sends queued mails soon. Never throws and never blocks. */

@@ -5,10 +5,10 @@ export interface MailContent {
   readonly html: string;
 }
 
-/** What a mail can speak of. Escape it in HTML: the address is what somebody has typed. */
+/** The values that a mail can contain. Escape them in HTML: somebody has typed the address. */
 export interface MailContext {
   readonly serviceName: string;
-  /** Whom the mail goes to. */
+  /** The recipient. */
   readonly email: string;
   /** Where the link of the mail leads. */
   readonly link: string;
@@ -27,8 +27,10 @@ export interface MailTemplates {
   resetPassword: MailTemplate;
   /** To the new address of an account: the link makes it count. */
   confirmEmail: MailTemplate;
-  /** To the former address of an account: the link leads to the forgotten password. */
+  /** To the former address of an account: the link undoes the change. */
   emailChanged: MailTemplate;
+  /** To the address before, where the owner of an earlier address has the link: this one leads to the login. */
+  emailChangedAgain: MailTemplate;
   /** The link leads to the forgotten password. */
   passwordChanged: MailTemplate;
   accountDeleted: MailTemplate;
@@ -39,9 +41,9 @@ export const MAIL_TEMPLATES: MailTemplates = {
   verifyEmail: ({ serviceName, link, lifetime }) =>
     letter(`Verify your e-mail address for ${serviceName}`, [
       `Somebody, probably you, has registered at ${serviceName} with this e-mail address.`,
-      `To begin, verify the address within ${lifetime}:`,
+      `To begin, verify the address within ${lifetime}. You will be asked for the password that you chose:`,
       { label: 'Verify this address', link },
-      'If it was not you, do nothing: without this step nobody can use the account.',
+      'If it was not you, do nothing.',
     ]),
   alreadyRegistered: ({ serviceName, link }) =>
     letter(`You already have an account at ${serviceName}`, [
@@ -64,10 +66,17 @@ export const MAIL_TEMPLATES: MailTemplates = {
       { label: 'Confirm this address', link },
       'If it was not you, do nothing.',
     ]),
-  emailChanged: ({ serviceName, link }) =>
+  emailChanged: ({ serviceName, link, lifetime }) =>
     letter(`Your e-mail address at ${serviceName} was changed`, [
       `Your account at ${serviceName} has another e-mail address now. This one is no longer used.`,
-      `If it was not you, somebody else is in your account: tell ${serviceName} at once, from this address.`,
+      `If it was not you, somebody else is in your account. Take it back within ${lifetime}, with a new password:`,
+      { label: 'Undo the change', link },
+      'If it was you, do nothing.',
+    ]),
+  emailChangedAgain: ({ serviceName, link }) =>
+    letter(`Your e-mail address at ${serviceName} was changed`, [
+      `Your account at ${serviceName} has another e-mail address now. This one is no longer used.`,
+      'The address before this one got a link that undoes the change.',
       { label: `To ${serviceName}`, link },
     ]),
   passwordChanged: ({ serviceName, link }) =>

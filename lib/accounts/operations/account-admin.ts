@@ -1,15 +1,25 @@
 import { Injectable } from '@nestjs/common';
-import { type Device, SessionService } from '../../index.js';
+import { type Device, type SessionClaims, type SessionData, SessionService } from '../../index.js';
 import { SessionClock } from '../../common/clock.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account, AccountChanges } from '../account.types.js';
 import { AccountStore } from '../store/account.store.js';
+import { MailStore } from '../store/mail.store.js';
+import { TokenStore } from '../store/token.store.js';
 import { AccountEditor } from './account-editor.js';
+
+/** A session with everything that is stored in it. */
+export interface ExportedSession extends Device {
+  readonly claims: SessionClaims;
+  readonly data: SessionData | null;
+}
 
 /** Everything that is stored about an account's owner, except secrets. */
 export interface AccountExport {
   readonly account: Record<string, unknown>;
-  readonly sessions: readonly Device[];
+  /** A new address that is not confirmed yet. */
+  readonly pendingEmail: string | null;
+  readonly sessions: readonly ExportedSession[];
 }
 
 /** Disables, enables, deletes and exports accounts, and changes roles. */
@@ -18,10 +28,16 @@ export class AccountAdmin {
   constructor(
     private readonly accounts: AccountStore,
     private readonly editor: AccountEditor,
+    private readonly tokens: TokenStore,
+    private readonly mails: MailStore,
     private readonly sessions: SessionService,
     private readonly events: AccountEvents,
     private readonly clock: SessionClock,
   ) {}
+
+  find(accountId: string): Promise<Account | null> {
+    return this.accounts.findById(accountId);
+  }
 
   async disable(accountId: string): Promise<boolean> {
     const edited = await this.editor.edit(accountId, ({ disabledAt }) => ({
@@ -58,7 +74,22 @@ export class AccountAdmin {
     const account = await this.accounts.findById(accountId);
     if (!account) return null;
     const { passwordHash: _hash, emailKey: _key, ...stored } = account satisfies Account;
-    return { account: stored, sessions: await this.sessions.list(accountId) };
+    const pendingEmail = await this.pendingEmail(accountId);
+    const devices = await this.sessions.list(accountId);
+    const sessions = await Promise.all(devices.map(device => this.exportSession(device)));
+    return { account: stored, pendingEmail, sessions: sessions.filter(session => session !== undefined) };
+  }
+
+  private async pendingEmail(accountId: string): Promise<string | null> {
+    const confirmed = await this.tokens.findPending(accountId, 'change-email');
+    return confirmed ?? (await this.mails.findQueuedEmail(accountId, 'email-change')) ?? null;
+  }
+
+  /** Undefined for a session that has ended meanwhile. */
+  private async exportSession(device: Device): Promise<ExportedSession | undefined> {
+    const session = await this.sessions.get(device.id);
+    if (!session) return undefined;
+    return { ...device, claims: session.claims, data: await this.sessions.getData(device.id) };
   }
 
   /** Clients refresh at once, and with `AccountClaims` receive the new role. */

@@ -1,20 +1,28 @@
 import { Injectable } from '@nestjs/common';
-import { SessionRevokedError } from '../../index.js';
+import type { UserSession } from '../../index.js';
 import { SessionClock } from '../../common/clock.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { emailKey } from '../account.email.js';
+import { TokenUsedError } from '../account.errors.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account } from '../account.types.js';
+import { MailTokens } from '../mail/mail-tokens.js';
 import { Outbox } from '../mail/outbox.js';
-import { AccountStore } from '../store/account.store.js';
+import { NewPasswords } from '../passwords/new-passwords.js';
 import { AccountEditor } from './account-editor.js';
+import { PasswordCheck } from './password-check.js';
 
-/** Changes the address of an account. The former address is in force until the link to the new one is followed. */
+/**
+ * Changes the address of an account. The former address is in force until the link to the new one is followed. The change
+ * ends the other sessions, and sends the former address a link that undoes it.
+ */
 @Injectable()
 export class EmailChange {
   constructor(
-    private readonly accounts: AccountStore,
     private readonly editor: AccountEditor,
+    private readonly check: PasswordCheck,
+    private readonly newPasswords: NewPasswords,
+    private readonly tokens: MailTokens,
     private readonly outbox: Outbox,
     private readonly attempts: Attempts,
     private readonly events: AccountEvents,
@@ -22,19 +30,60 @@ export class EmailChange {
   ) {}
 
   /** The answer does not tell whether another account has the address; the owner of that account gets a mail. */
-  async request(accountId: string, email: string, caller: Caller): Promise<void> {
-    if (!(await this.accounts.findById(accountId))) throw new SessionRevokedError();
-    await this.attempts.consume('mail', email, caller);
-    await this.outbox.send({ kind: 'email-change', email, accountId });
+  async request(session: UserSession, email: string, password: string, caller: Caller): Promise<void> {
+    const { id: accountId } = await this.check.requirePassword(session, password, caller);
+    await this.attempts.consume('mail', { email }, caller);
+    await this.outbox.send({ kind: 'email-change', email, accountId, sessionId: session.id });
   }
 
-  /** @throws TokenInvalidError, EmailTakenError */
+  /** @throws TokenInvalidError, TokenUsedError, EmailTakenError */
   async confirm(token: string): Promise<Account> {
-    const { account } = await this.editor.redeem(token, 'change-email', (former, { email }) => ({
-      changes: { email, emailKey: emailKey(email), verifiedAt: new Date(this.clock.now()) },
-      notice: { kind: 'email-changed', email: former.email, accountId: former.id },
-    }));
-    this.events.emit({ type: 'account.email-changed', accountId: account.id });
+    const { account, ended, isNew } = await this.editor.redeem(
+      token,
+      'change-email',
+      async (former, { email, sessionId }, transaction) => {
+        // Of several changes the owner of the first address has the link: whoever stole the account reads the later ones.
+        const kind = (await this.tokens.hasUndo(former.id, transaction)) ? 'email-changed-again' : 'email-changed';
+        return {
+          changes: { email, emailKey: emailKey(email), verifiedAt: new Date(this.clock.now()) },
+          notice: { kind, email: former.email, accountId: former.id },
+          endSessions: { reason: 'email-changed', except: sessionId ?? undefined },
+        };
+      },
+      (now, { email }) => now.emailKey === emailKey(email),
+    );
+    if (isNew) this.events.emit({ type: 'account.email-changed', accountId: account.id, cause: 'change', ended });
+    return account;
+  }
+
+  /**
+   * Gives the account back to the owner of its former address. Whoever changed the address knew the password, so a new one
+   * is set, and all sessions end.
+   *
+   * @throws InvalidInputError, TokenInvalidError, TokenUsedError
+   * @throws EmailTakenError when the owner of the address has verified another account with it
+   */
+  async undo(token: string, password: string): Promise<Account> {
+    const { account: present, email, used } = await this.editor.find(token, 'undo-email-change');
+    if (used) throw new TokenUsedError();
+    // Hashed before the token is used up, so that a refused password does not cost the link.
+    const passwordHash = await this.newPasswords.hash('password', password, email);
+    // Whoever changed the address could block the link by registering the former one.
+    const squatter = await this.editor.findUnverified(email, present.id);
+    const { account, ended } = await this.editor.redeem(
+      token,
+      'undo-email-change',
+      async (_former, _link, transaction) => {
+        if (squatter !== undefined) await this.editor.removeUnverified(squatter, transaction);
+        return {
+          changes: { email, emailKey: emailKey(email), passwordHash, verifiedAt: new Date(this.clock.now()) },
+          endSessions: { reason: 'email-change-undone' },
+          forgetDevices: true,
+        };
+      },
+    );
+    await this.attempts.succeeded({ email }, {});
+    this.events.emit({ type: 'account.email-changed', accountId: account.id, cause: 'undo', ended });
     return account;
   }
 }

@@ -6,7 +6,6 @@ import {
   SessionService,
   type UserSession,
 } from '../../index.js';
-import { Attempts } from '../account.attempts.js';
 import { emailKey } from '../account.email.js';
 import {
   AccountDisabledError,
@@ -17,46 +16,49 @@ import {
 import { AccountEvents } from '../account.events.js';
 import type { Account } from '../account.types.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
-import { PasswordHasher } from '../passwords/password-hasher.js';
 import { AccountStore } from '../store/account.store.js';
+import { RegistrationStore } from '../store/registration.store.js';
+import { AccountRecheck } from './account-recheck.js';
+import { LogInAttempts } from './log-in-attempts.js';
 import { PasswordCheck } from './password-check.js';
 
 /**
  * Begins sessions by password.
  *
- * | address  | password | account                         | outcome               |
- * | -------- | -------- | ------------------------------- | --------------------- |
- * | unknown  | any      | –                               | `invalid_credentials` |
- * | known    | wrong    | any                             | `invalid_credentials` |
- * | known    | right    | disabled                        | `account_disabled`    |
- * | known    | right    | not verified, `requireVerified` | `email_not_verified`  |
- * | known    | right    | any other                       | a session             |
+ * | password                        | account                         | outcome               |
+ * | ------------------------------- | ------------------------------- | --------------------- |
+ * | of the latest registration only | any, or none                    | `email_not_verified`  |
+ * | wrong otherwise                 | any, or none                    | `invalid_credentials` |
+ * | right                           | disabled                        | `account_disabled`    |
+ * | right                           | not verified, `requireVerified` | `email_not_verified`  |
+ * | right                           | any other                       | a session             |
+ *
+ * Registering and then logging in therefore does not tell whether the address had an account before. With
+ * `requireVerified: false` it does, because new accounts can be logged in to at once.
  */
 @Injectable()
 export class LogIn {
   constructor(
     private readonly accounts: AccountStore,
+    private readonly registrations: RegistrationStore,
     private readonly sessions: SessionService,
     private readonly check: PasswordCheck,
-    private readonly attempts: Attempts,
-    private readonly hasher: PasswordHasher,
+    private readonly attempts: LogInAttempts,
+    private readonly recheck: AccountRecheck,
     private readonly options: ResolvedAccountOptions,
     private readonly events: AccountEvents,
   ) {}
 
-  /** @throws InvalidCredentialsError, EmailNotVerifiedError, AccountDisabledError, TooManyAttemptsError */
+  /** @throws InvalidCredentialsError, EmailNotVerifiedError, AccountDisabledError, TooManyAttemptsError, RecoveryRequiredError */
   async logIn(email: string, password: string, options: LogInOptions): Promise<[Account, IssuedTokens]> {
     refuseManager(options);
-    await this.attempts.consume('logIn', email, options);
-    const account = await this.accounts.findByEmail(emailKey(email));
-    const matches = await this.check.matches(account, password);
-    if (!account || !matches) throw this.check.refused(new InvalidCredentialsError(), account?.id);
-    const refusal = this.refusalFor(account);
-    if (refusal) throw this.check.refused(refusal, account.id);
-    await this.attempts.succeeded(email, options);
+    const attempt = await this.attempts.begin(email, options);
+    const account = await this.prove(email, password);
+    await attempt.succeeded();
     const claims = { ...options.claims, role: account.role };
     const tokens = await this.sessions.logIn(account.id, { ...options, claims });
-    await this.recheckAccount(account, password, tokens, options);
+    await this.recheck.run(account, password, tokens, options);
+    await attempt.rememberDevice(account, tokens);
     this.events.emit({ type: 'account.logged-in', accountId: account.id, sessionId: tokens.session.id });
     return [account, tokens];
   }
@@ -64,10 +66,23 @@ export class LogIn {
   /** Renews the login of a session by the password. */
   async reauthenticate(session: UserSession, password: string, options: LogInOptions): Promise<IssuedTokens> {
     refuseManager(options);
-    const account = await this.check.requirePassword(session.userId, password, options);
+    const account = await this.check.requirePassword(session, password, options);
     const tokens = await this.sessions.reauthenticate(session, options);
-    await this.recheckAccount(account, password, tokens, options);
+    await this.recheck.run(account, password, tokens, options);
     return tokens;
+  }
+
+  /** The account of the address, if the password is right and the account can be logged in to. */
+  private async prove(email: string, password: string): Promise<Account> {
+    const key = emailKey(email);
+    const [account, registered] = await Promise.all([this.accounts.findByEmail(key), this.registrations.find(key)]);
+    const [matches, matchesRegistration] = await Promise.all([
+      this.check.matches(account?.passwordHash, password),
+      registered !== undefined && this.check.matches(registered, password),
+    ]);
+    const refusal = account && matches ? this.refusalFor(account) : this.refusalWithoutAccount(matchesRegistration);
+    if (!account || refusal) throw this.check.refused(refusal ?? new InvalidCredentialsError(), account?.id);
+    return account;
   }
 
   /** Only those who know the password learn this. */
@@ -76,28 +91,10 @@ export class LogIn {
     return !verifiedAt && this.options.requireVerified ? new EmailNotVerifiedError() : undefined;
   }
 
-  /**
-   * The account may have been disabled, or its password changed, while this login was under way, and that change has
-   * ended only the sessions of then. `change` waits for it, so that the later of the two sees the other. The password is
-   * hashed again where parameters were raised since.
-   */
-  private async recheckAccount(
-    { id, passwordHash }: Account,
-    password: string,
-    { session }: IssuedTokens,
-    { exchange }: LogInOptions,
-  ): Promise<void> {
-    const rehashed = this.hasher.needsRehash(passwordHash) ? await this.hasher.hash(password) : undefined;
-    const isUnchanged = await this.accounts.change(id, async (now, transaction) => {
-      if (now.disabledAt) return false;
-      // Another login may have hashed it again.
-      if (now.passwordHash !== passwordHash) return this.hasher.verify(now.passwordHash, password);
-      if (rehashed !== undefined) await this.accounts.update(id, { passwordHash: rehashed }, transaction);
-      return true;
-    });
-    if (isUnchanged) return;
-    await this.sessions.logOut(session.id, { exchange, reason: 'account-changed' });
-    throw this.check.refused(new InvalidCredentialsError(), id);
+  private refusalWithoutAccount(matchesRegistration: boolean): AccountError {
+    return matchesRegistration && this.options.requireVerified
+      ? new EmailNotVerifiedError()
+      : new InvalidCredentialsError();
   }
 }
 

@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { SessionRevokedError } from '../../index.js';
+import { SessionRevokedError, type UserSession } from '../../index.js';
 import { randomBytes } from '../../common/random.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { AccountDisabledError, type AccountError, InvalidCredentialsError } from '../account.errors.js';
@@ -8,10 +8,19 @@ import type { Account } from '../account.types.js';
 import { PasswordHasher } from '../passwords/password-hasher.js';
 import { AccountStore } from '../store/account.store.js';
 
-/** Checks passwords, at the same cost for known and unknown addresses. */
+/** How many of the oldest accounts are searched for a hash with former parameters, at start. */
+const MAX_SAMPLED_ACCOUNTS = 100;
+
+/**
+ * Checks passwords, in the same time for known and unknown addresses. While some accounts have hashes with former
+ * parameters, which are faster or slower to verify, each check verifies one hash of either kind in parallel.
+ */
 @Injectable()
 export class PasswordCheck implements OnApplicationBootstrap {
-  private dummyHash!: string;
+  /** A hash with today's parameters, of no password. */
+  private present!: string;
+  /** A hash with former parameters, where there are any. */
+  private former?: string;
 
   constructor(
     private readonly accounts: AccountStore,
@@ -22,32 +31,43 @@ export class PasswordCheck implements OnApplicationBootstrap {
 
   // After every provider's `onModuleInit`, in which the hasher is prepared, and before the first request.
   async onApplicationBootstrap(): Promise<void> {
-    this.dummyHash = await this.hasher.hash(randomBytes(32).toString('base64'));
+    this.present = await this.hasher.hash(randomBytes(32).toString('base64'));
+    const oldest = await this.accounts.findOldest(MAX_SAMPLED_ACCOUNTS);
+    this.former = oldest.find(({ passwordHash }) => this.hasher.needsRehash(passwordHash))?.passwordHash;
   }
 
-  /** Whether it is the password of the account. Without an account a hash is computed all the same. */
-  async matches(account: Account | null, password: string): Promise<boolean> {
-    const matches = await this.hasher.verify(account?.passwordHash ?? this.dummyHash, password);
-    return account !== null && matches;
+  /** Whether it is the password of the hash. Without a hash the same work is done. */
+  async matches(passwordHash: string | undefined, password: string): Promise<boolean> {
+    const isFormer = passwordHash !== undefined && this.hasher.needsRehash(passwordHash);
+    if (isFormer) this.former = passwordHash;
+    const other = isFormer ? this.present : this.former;
+    const [matches] = await Promise.all([
+      this.hasher.verify(passwordHash ?? this.present, password),
+      // Only its time matters. It fails where the pepper of that hash was removed.
+      other === undefined ? undefined : this.hasher.verify(other, password).catch(() => false),
+    ]);
+    return passwordHash !== undefined && matches;
   }
 
   /**
    * The account of a session whose user proves the password again.
    *
    * @throws SessionRevokedError when the account does not exist any more
-   * @throws InvalidCredentialsError, AccountDisabledError, TooManyAttemptsError
+   * @throws InvalidCredentialsError, AccountDisabledError, TooManyAttemptsError, RecoveryRequiredError
    */
-  async requirePassword(accountId: string, password: string, caller: Caller): Promise<Account> {
-    const account = await this.accounts.findById(accountId);
+  async requirePassword({ id, userId }: UserSession, password: string, caller: Caller): Promise<Account> {
+    const account = await this.accounts.findById(userId);
     if (!account) throw new SessionRevokedError();
-    await this.attempts.consume('logIn', account.email, caller);
-    if (!(await this.matches(account, password))) throw this.refused(new InvalidCredentialsError(), accountId);
-    if (account.disabledAt) throw this.refused(new AccountDisabledError(), accountId);
-    await this.attempts.succeeded(account.email, caller);
+    await this.attempts.consume('logIn', { session: id }, caller);
+    if (!(await this.matches(account.passwordHash, password))) {
+      throw this.refused(new InvalidCredentialsError(), userId);
+    }
+    if (account.disabledAt) throw this.refused(new AccountDisabledError(), userId);
+    await this.attempts.succeeded({ session: id }, caller);
     return account;
   }
 
-  /** Announces a refusal, and returns it to be thrown. */
+  /** Emits the event of a refusal, and returns the refusal to be thrown. */
   refused(error: AccountError, accountId?: string): AccountError {
     this.events.emit({
       type: 'account.refused',

@@ -18,7 +18,7 @@ import { baseUrl, pagePath, smtp, templates } from './account-option-checks.js';
 
 /** Where the application's own pages are, under `baseUrl`. Links in mails lead to them. */
 class AccountPageSettings extends OptionGroup {
-  /** Reads `#token=…` and posts it to `verify-email`. */
+  /** Reads `#token=…`, asks for the password and posts both to `verify-email`. */
   @Check(pagePath)
   verifyEmail = '/verify-email';
 
@@ -29,6 +29,10 @@ class AccountPageSettings extends OptionGroup {
   /** Reads `#token=…` and posts it to `confirm-email`. */
   @Check(pagePath)
   confirmEmail = '/confirm-email';
+
+  /** Reads `#token=…`, asks for a password and posts both to `undo-email-change`. */
+  @Check(pagePath)
+  undoEmailChange = '/undo-email-change';
 
   /** Where users log in. */
   @Check(pagePath)
@@ -95,6 +99,10 @@ class AccountTokenSettings extends OptionGroup {
   /** The link that confirms a new address. */
   @CheckDuration({ min: '1m', max: '30d' })
   emailChange: Duration = '24h';
+
+  /** The link that the former address gets, and that undoes a change of the address. */
+  @CheckDuration({ min: '1h', max: '30d' })
+  undoEmailChange: Duration = '7d';
 }
 
 abstract class AttemptLimitSettings extends OptionGroup {
@@ -203,6 +211,13 @@ export class AccountSettings extends OptionGroup {
   /** Whether users can log in only after their address was verified. */
   @Check(trueOrFalse())
   requireVerified = true;
+
+  /**
+   * When accounts go that were never verified and never logged in to, so that nobody occupies the addresses of others. At
+   * least as long as `tokens.verification`; `'none'` keeps them.
+   */
+  @CheckDuration({ min: '1h', orNone: true })
+  unverifiedLifetime: Duration | 'none' = '7d';
 
   /** The role of new accounts. */
   @Check(text('write the name of a role'))

@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseDuration } from '../../common/duration.js';
 import { mistakesIn, type OptionRule, refuseMistakes } from '../../common/option-mistakes.js';
 import { fillIn, optionsToken, type Resolved, resolve } from '../../common/options.js';
 import { refuseStaticOptions } from '../../common/static-options.js';
@@ -60,12 +61,17 @@ const OWASP = [
   [7_168, 5],
 ] as const;
 
-function contradictions({ password, baseUrl, mail }: AccountSettings, production: boolean): OptionRule[] {
+function contradictions(settings: AccountSettings, production: boolean): OptionRule[] {
+  const { password, baseUrl, mail, tokens, unverifiedLifetime } = settings;
   const ways = (['smtp', 'folder', 'mailer'] as const).filter(name => mail[name] !== undefined);
   return [
     [
       !OWASP.some(([memory, passes]) => password.memoryCost >= memory && password.timeCost >= passes),
       `options "password.memoryCost" and "password.timeCost" are weaker than OWASP's: write at least one of ${OWASP.map(pair => pair.join(' and ')).join(', ')}`,
+    ],
+    [
+      parseDuration(unverifiedLifetime)! < parseDuration(tokens.verification)!,
+      'option "unverifiedLifetime" must not be shorter than "tokens.verification": lengthen it, or write \'none\'',
     ],
     [ways.length > 1, `options "${ways.map(name => `mail.${name}`).join('" and "')}": write one of them`],
     [

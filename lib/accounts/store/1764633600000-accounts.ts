@@ -2,13 +2,13 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { ACCOUNT_SERVICE_ENTITIES } from './entities.js';
 import { accountTables } from './tables.js';
 
-/** Creates the tables of accounts. What `synchronize` has already made is left as it is. */
+/** Creates the tables of accounts. Tables that `synchronize` has made stay as they are. */
 export class NestjsJwtSessionAccounts1764633600000 implements MigrationInterface {
   // TypeORM stores this name; it must survive minifiers.
   readonly name = 'NestjsJwtSessionAccounts1764633600000';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { account, token, mail, attempt } = tablesOf(runner);
+    const { account, registration, token, mail, attempt } = tablesOf(runner);
     if (account) {
       await runner.query(`
         CREATE TABLE IF NOT EXISTS ${account} (
@@ -19,17 +19,31 @@ export class NestjsJwtSessionAccounts1764633600000 implements MigrationInterface
           role text NOT NULL,
           verified_at timestamptz(3),
           disabled_at timestamptz(3),
+          first_log_in_at timestamptz(3),
           created_at timestamptz(3) NOT NULL
         )`);
+      await runner.query(`
+        CREATE INDEX IF NOT EXISTS jwt_account_unused_index ON ${account} (created_at)
+        WHERE verified_at IS NULL AND first_log_in_at IS NULL`);
     }
+    await runner.query(`
+      CREATE TABLE IF NOT EXISTS ${registration} (
+        email_key text CONSTRAINT jwt_account_registration_pkey PRIMARY KEY,
+        password_hash text NOT NULL,
+        expires_at timestamptz(3) NOT NULL
+      )`);
+    await runner.query(
+      `CREATE INDEX IF NOT EXISTS jwt_account_registration_expires_at_index ON ${registration} (expires_at)`,
+    );
     await runner.query(`
       CREATE TABLE IF NOT EXISTS ${token} (
         token_hash bytea CONSTRAINT jwt_account_token_pkey PRIMARY KEY,
         account_id text NOT NULL,
         purpose text NOT NULL,
         email text NOT NULL,
-        password_hash text,
-        expires_at timestamptz(3) NOT NULL
+        session_id text,
+        expires_at timestamptz(3) NOT NULL,
+        used_at timestamptz(3)
       )`);
     await runner.query(`CREATE INDEX IF NOT EXISTS jwt_account_token_account_index ON ${token} (account_id)`);
     await runner.query(`CREATE INDEX IF NOT EXISTS jwt_account_token_expires_at_index ON ${token} (expires_at)`);
@@ -39,7 +53,7 @@ export class NestjsJwtSessionAccounts1764633600000 implements MigrationInterface
         kind text NOT NULL,
         email text NOT NULL,
         account_id text,
-        password_hash text,
+        session_id text,
         attempts integer NOT NULL,
         next_attempt_at timestamptz(3) NOT NULL,
         last_error text,
@@ -59,8 +73,9 @@ export class NestjsJwtSessionAccounts1764633600000 implements MigrationInterface
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    const { account, token, mail, attempt } = tablesOf(runner);
-    for (const table of [account, token, mail, attempt]) if (table) await runner.query(`DROP TABLE ${table}`);
+    const { account, registration, token, mail, attempt } = tablesOf(runner);
+    for (const table of [account, registration, token, mail, attempt])
+      if (table) await runner.query(`DROP TABLE ${table}`);
   }
 }
 

@@ -2,7 +2,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import type { MailKind } from '../account.types.js';
 import { TIMESTAMP } from '../../common/columns.js';
 
-/** A mail that waits to be sent. Its text is made when it is sent, so that no token ever lies here. */
+/** A queued mail. Its text is written when it is sent, so that no token is ever stored here. */
 @Entity({ name: 'jwt_account_mail' })
 @Index('jwt_account_mail_due_index', ['nextAttemptAt'], { where: 'failed_at IS NULL' })
 export class AccountMailEntity {
@@ -18,8 +18,9 @@ export class AccountMailEntity {
   @Column({ name: 'account_id', type: 'text', nullable: true })
   accountId!: string | null;
 
-  @Column({ name: 'password_hash', type: 'text', nullable: true })
-  passwordHash!: string | null;
+  /** The session that asked for it. */
+  @Column({ name: 'session_id', type: 'text', nullable: true })
+  sessionId!: string | null;
 
   @Column({ type: 'integer' })
   attempts!: number;
@@ -27,7 +28,7 @@ export class AccountMailEntity {
   @Column({ name: 'next_attempt_at', ...TIMESTAMP })
   nextAttemptAt!: Date;
 
-  /** What the last attempt failed of. */
+  /** Why the last attempt failed. */
   @Column({ name: 'last_error', type: 'text', nullable: true })
   lastError!: string | null;
 

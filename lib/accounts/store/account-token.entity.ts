@@ -2,7 +2,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import type { TokenPurpose } from '../account.types.js';
 import { TIMESTAMP } from '../../common/columns.js';
 
-/** A token that was sent by mail: its hash only. The row goes when it is used. */
+/** A token of a mail or a device; the database has only its hash. A used one stays until it expires. */
 @Entity({ name: 'jwt_account_token' })
 @Index('jwt_account_token_account_index', ['accountId'])
 @Index('jwt_account_token_expires_at_index', ['expiresAt'])
@@ -17,14 +17,17 @@ export class AccountTokenEntity {
   @Column({ type: 'text' })
   purpose!: TokenPurpose;
 
-  /** The address that the token was sent to: it proves that its bearer reads the mail of this one, and of no other. */
+  /** The address that the token was sent to. The token proves that its bearer reads the mail of this address alone. */
   @Column({ type: 'text' })
   email!: string;
 
-  /** The password that was chosen with the registration which the token confirms. */
-  @Column({ name: 'password_hash', type: 'text', nullable: true })
-  passwordHash!: string | null;
+  /** The session that asked for it. */
+  @Column({ name: 'session_id', type: 'text', nullable: true })
+  sessionId!: string | null;
 
   @Column({ name: 'expires_at', ...TIMESTAMP })
   expiresAt!: Date;
+
+  @Column({ name: 'used_at', ...TIMESTAMP, nullable: true })
+  usedAt!: Date | null;
 }

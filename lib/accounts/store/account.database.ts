@@ -1,7 +1,8 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { ACCOUNT_DATA_SOURCE } from '../account.constants.js';
 import type { AccountTransaction } from '../account.types.js';
+import { CommitHooks } from '../../common/commit-hooks.js';
 import { requireSchema, schemaGaps } from '../../common/missing-schema.js';
 import { ACCOUNT_SERVICE_ENTITIES } from './entities.js';
 import { valuesOf } from '../../common/statement.js';
@@ -9,8 +10,18 @@ import { accountTables, type AccountTables, expectedTables } from './tables.js';
 
 /** Runs the statements of this folder, in the caller's transaction where there is one. */
 @Injectable()
-export class AccountDatabase {
+export class AccountDatabase implements OnModuleInit, OnModuleDestroy {
+  private readonly hooks = new CommitHooks();
+
   constructor(@Inject(ACCOUNT_DATA_SOURCE) readonly dataSource: DataSource) {}
+
+  onModuleInit(): void {
+    this.hooks.attach(this.dataSource);
+  }
+
+  onModuleDestroy(): void {
+    this.hooks.detach(this.dataSource);
+  }
 
   get tables(): AccountTables {
     return accountTables(this.dataSource);
@@ -40,6 +51,11 @@ export class AccountDatabase {
       entities: ACCOUNT_SERVICE_ENTITIES,
       gaps: () => this.gaps(),
     });
+  }
+
+  /** Runs the task after the transaction has committed; at once without one. */
+  onCommit({ manager }: AccountTransaction, task: () => void): void {
+    this.hooks.onCommit(manager, task);
   }
 
   transaction<T>(run: (transaction: AccountTransaction) => Promise<T>): Promise<T> {

@@ -1,13 +1,14 @@
-import { Column, Entity, PrimaryColumn, Unique } from 'typeorm';
+import { Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 import type { Account } from '../account.types.js';
 import { TIMESTAMP } from '../../common/columns.js';
 
 /**
- * Somebody who logs in by e-mail and password. An application that needs more columns extends the class, gives it an
- * `@Entity` of its own and names it in the option `entity`; columns of its own must be nullable or have a default.
+ * A user who logs in by e-mail and password. An application that needs more columns extends the class, gives it its own
+ * `@Entity` and names it in the option `entity`; the added columns must be nullable or have a default.
  */
 @Entity({ name: 'jwt_account' })
 @Unique('jwt_account_email_key', ['emailKey'])
+@Index('jwt_account_unused_index', ['createdAt'], { where: 'verified_at IS NULL AND first_log_in_at IS NULL' })
 export class AccountEntity implements Account {
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'jwt_account_pkey' })
   id!: string;
@@ -15,11 +16,11 @@ export class AccountEntity implements Account {
   @Column({ type: 'text' })
   email!: string;
 
-  /** The address without regard to case, in a column of its own: no extension and no index on an expression. */
+  /** The address without regard to case, in its own column: this needs no extension and no index on an expression. */
   @Column({ name: 'email_key', type: 'text' })
   emailKey!: string;
 
-  /** Read only where it is asked for by name, so that a handler that answers with an account does not tell it. */
+  /** Selected only by name, so that a handler that returns an account does not disclose it. */
   @Column({ name: 'password_hash', type: 'text', select: false })
   passwordHash!: string;
 
@@ -31,6 +32,9 @@ export class AccountEntity implements Account {
 
   @Column({ name: 'disabled_at', ...TIMESTAMP, nullable: true })
   disabledAt!: Date | null;
+
+  @Column({ name: 'first_log_in_at', ...TIMESTAMP, nullable: true })
+  firstLogInAt!: Date | null;
 
   @Column({ name: 'created_at', ...TIMESTAMP })
   createdAt!: Date;

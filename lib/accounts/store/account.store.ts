@@ -1,18 +1,18 @@
 import type { Account, AccountChanges, AccountTransaction } from '../account.types.js';
 
 /**
- * Where accounts are kept. The module brings one on TypeORM (`TypeOrmAccountStore`); for users that are kept otherwise
+ * Keeps accounts. The module has an implementation on TypeORM (`TypeOrmAccountStore`); for users that are kept elsewhere
  * extend this class and name it in the option `store`. `nestjs-jwt-session/accounts/testing` has the tests that an
  * implementation must pass.
  *
- * Whatever a transaction is handed over with joins it: what is written commits or rolls back with it. A store that is not
- * on SessionModule's data source hands over `{}` instead, and sessions then end in a statement of their own.
+ * A method with a transaction joins it: its writes commit or roll back with it. A store that is not on SessionModule's data
+ * source passes `{}` to `run` of `change`, and sessions then end in their own statement.
  */
 export abstract class AccountStore {
   /**
-   * Keeps a new account, in one atomic step.
+   * Adds a new account, in one atomic step.
    *
-   * @returns false, and changes nothing, when there is one with the same `emailKey`
+   * @returns false, and changes nothing, when an account has the same `emailKey`
    */
   abstract insert(account: Account, transaction?: AccountTransaction): Promise<boolean>;
 
@@ -23,8 +23,8 @@ export abstract class AccountStore {
   abstract findByEmail(emailKey: string): Promise<Account | null>;
 
   /**
-   * Begins a transaction and holds the account in it, so that of several callers for one account each sees what the one
-   * before it left. What `run` throws rolls back and is thrown on.
+   * Begins a transaction and locks the account in it, so that each of several callers for one account sees what the one
+   * before it wrote. What `run` throws rolls back and is thrown on.
    *
    * @param run gets the account as it is now
    * @returns what `run` returns; null without calling it when there is no such account
@@ -35,12 +35,25 @@ export abstract class AccountStore {
   ): Promise<T | null>;
 
   /**
-   * Writes the given members; the others stay.
+   * Writes the given members and leaves the others.
    *
    * @throws EmailTakenError when another account has that `emailKey`; the transaction is rolled back then
    */
   abstract update(id: string, changes: AccountChanges, transaction?: AccountTransaction): Promise<void>;
 
-  /** Removes the account; without one nothing happens. */
+  /**
+   * Removes the accounts that were created before `createdBefore` and have never been verified, logged in to or disabled.
+   *
+   * @returns how many
+   */
+  abstract removeUnused(createdBefore: Date): Promise<number>;
+
+  /**
+   * The oldest accounts. Their passwords may be hashed with former parameters, which logins to unknown addresses must not
+   * be faster than.
+   */
+  abstract findOldest(limit: number): Promise<Account[]>;
+
+  /** Removes the account; does nothing for an unknown id. */
   abstract remove(id: string, transaction?: AccountTransaction): Promise<void>;
 }

@@ -10,7 +10,9 @@ export interface AttemptRecord {
   timeToBlockExpire: number;
 }
 
-// Whether a row has begun anew, and whether it refuses.
+const IN_A_ROW_TTL_MS = 365 * 86_400_000;
+
+// Whether the time of a row is over, and whether it refuses.
 const OVER = '(COALESCE(attempt.blocked_until, attempt.expires_at) <= now())';
 const BLOCKED = '(attempt.blocked_until > now())';
 
@@ -59,6 +61,27 @@ export class AttemptStore {
     return record!;
   }
 
+  /**
+   * Counts failures in a row. The count has no window; it is forgotten a year after the latest failure.
+   *
+   * @returns how many there were, this one included
+   */
+  async incrementInARow(key: string): Promise<number> {
+    const [row] = await this.database.query<{ hits: number }>(
+      `INSERT INTO ${this.table} AS attempt (key, hits, expires_at) VALUES ($1, 1, now() + ${interval('$2')})
+       ON CONFLICT (key) DO UPDATE SET
+         hits = CASE WHEN ${OVER} THEN 1 ELSE attempt.hits + 1 END,
+         expires_at = excluded.expires_at
+       RETURNING hits`,
+      [rowKey(key), IN_A_ROW_TTL_MS],
+    );
+    return row!.hits;
+  }
+
+  async endRow(key: string): Promise<void> {
+    await this.database.query(`DELETE FROM ${this.table} WHERE key = $1`, [rowKey(key)]);
+  }
+
   /** Takes one attempt back: it has succeeded. */
   async release(key: string, throttlerName: string): Promise<void> {
     await this.database.query(
@@ -67,7 +90,7 @@ export class AttemptStore {
     );
   }
 
-  /** Begins anew. */
+  /** Sets the count to zero. */
   async reset(key: string, throttlerName: string): Promise<void> {
     await this.database.query(`DELETE FROM ${this.table} WHERE key = $1`, [`${throttlerName}:${key}`]);
   }
@@ -79,6 +102,10 @@ export class AttemptStore {
   private get table(): string {
     return this.database.tables.attempt;
   }
+}
+
+function rowKey(key: string): string {
+  return `in-a-row:${key}`;
 }
 
 /** Whole seconds until then; the column has milliseconds, so that a difference below one is rounding. */

@@ -14,7 +14,7 @@ interface Row {
   readonly kind: MailKind;
   readonly email: string;
   readonly account_id: string | null;
-  readonly password_hash: string | null;
+  readonly session_id: string | null;
   readonly attempts: number;
 }
 
@@ -23,19 +23,21 @@ interface Row {
 export class MailStore {
   constructor(private readonly database: AccountDatabase) {}
 
-  async add(id: string, mail: MailRequest, transaction?: AccountTransaction): Promise<void> {
-    const { kind, email, accountId = null, passwordHash = null } = mail;
+  /** @param queued called after the commit of the transaction, when every process can see the mail */
+  async add(id: string, mail: MailRequest, transaction: AccountTransaction, queued: () => void): Promise<void> {
+    const { kind, email, accountId = null, sessionId = null } = mail;
     await this.database.query(
-      `INSERT INTO ${this.table} (id, kind, email, account_id, password_hash, attempts, next_attempt_at)
+      `INSERT INTO ${this.table} (id, kind, email, account_id, session_id, attempts, next_attempt_at)
        VALUES ($1, $2, $3, $4, $5, 0, now())`,
-      [id, kind, email, accountId, passwordHash],
+      [id, kind, email, accountId, sessionId],
       transaction,
     );
+    this.database.onCommit(transaction, queued);
   }
 
   /**
-   * Takes the mail that waits longest. Until `lease` is over nobody else does, so that a process that dies while it
-   * sends loses nothing.
+   * Takes the mail that has waited longest. No other process takes it during `lease`; a mail of a process that dies is
+   * taken again after that.
    */
   async take(lease: number): Promise<QueuedMail | undefined> {
     const [row] = await this.database.query<Row>(
@@ -44,12 +46,12 @@ export class MailStore {
          SELECT id FROM ${this.table} WHERE next_attempt_at <= now() AND failed_at IS NULL
          ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
        )
-       RETURNING id, kind, email, account_id, password_hash, attempts`,
+       RETURNING id, kind, email, account_id, session_id, attempts`,
       [lease],
     );
     if (!row) return undefined;
-    const { id, kind, email, account_id, password_hash, attempts } = row;
-    return { id, kind, email, accountId: account_id ?? undefined, passwordHash: password_hash ?? undefined, attempts };
+    const { id, kind, email, account_id, session_id, attempts } = row;
+    return { id, kind, email, accountId: account_id ?? undefined, sessionId: session_id ?? undefined, attempts };
   }
 
   async remove(id: string): Promise<void> {
@@ -63,15 +65,27 @@ export class MailStore {
     );
   }
 
-  /** The row stays, for whoever has to find out why; what would be a secret goes. */
+  /** The row stays for a week, to be looked at. */
   async giveUp(id: string, error: string): Promise<void> {
-    await this.database.query(
-      `UPDATE ${this.table} SET failed_at = now(), last_error = $2, password_hash = NULL WHERE id = $1`,
-      [id, error],
-    );
+    await this.database.query(`UPDATE ${this.table} SET failed_at = now(), last_error = $2 WHERE id = $1`, [id, error]);
   }
 
-  /** Takes back what would send a link with a new token of the account. */
+  /** The address in the newest queued mail of that kind. */
+  async findQueuedEmail(
+    accountId: string,
+    kind: MailKind,
+    transaction?: AccountTransaction,
+  ): Promise<string | undefined> {
+    const [mail] = await this.database.query<{ email: string }>(
+      `SELECT email FROM ${this.table} WHERE account_id = $1 AND kind = $2 AND failed_at IS NULL
+       ORDER BY id DESC LIMIT 1`,
+      [accountId, kind],
+      transaction,
+    );
+    return mail?.email;
+  }
+
+  /** Removes the queued mails that would bring a new link of the account to another address. */
   async removeLinksOf(accountId: string, transaction: AccountTransaction): Promise<void> {
     await this.database.query(
       `DELETE FROM ${this.table} WHERE account_id = $1 AND kind = 'email-change'`,

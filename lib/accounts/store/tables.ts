@@ -3,6 +3,7 @@ import type { ExpectedTable } from '../../common/missing-schema.js';
 import { tableName } from '../../common/sql.js';
 import { AccountAttemptEntity } from './account-attempt.entity.js';
 import { AccountMailEntity } from './account-mail.entity.js';
+import { AccountRegistrationEntity } from './account-registration.entity.js';
 import { AccountTokenEntity } from './account-token.entity.js';
 import { AccountEntity } from './account.entity.js';
 
@@ -10,6 +11,7 @@ import { AccountEntity } from './account.entity.js';
 export interface AccountTables {
   /** Undefined where the application has a store of its own. */
   readonly account?: string;
+  readonly registration: string;
   readonly token: string;
   readonly mail: string;
   readonly attempt: string;
@@ -19,6 +21,7 @@ export function accountTables(dataSource: DataSource): AccountTables {
   const account = accountMetadata(dataSource);
   return {
     account: account && tableName(account),
+    registration: tableName(dataSource.getMetadata(AccountRegistrationEntity)),
     token: tableName(dataSource.getMetadata(AccountTokenEntity)),
     mail: tableName(dataSource.getMetadata(AccountMailEntity)),
     attempt: tableName(dataSource.getMetadata(AccountAttemptEntity)),
@@ -27,9 +30,10 @@ export function accountTables(dataSource: DataSource): AccountTables {
 
 /** The same tables with the columns that the statements name. */
 export function expectedTables(dataSource: DataSource): ExpectedTable[] {
-  const { account, token, mail, attempt } = accountTables(dataSource);
+  const { account, registration, token, mail, attempt } = accountTables(dataSource);
   const metadata = accountMetadata(dataSource);
   const own = [
+    { path: registration, entity: AccountRegistrationEntity },
     { path: token, entity: AccountTokenEntity },
     { path: mail, entity: AccountMailEntity },
     { path: attempt, entity: AccountAttemptEntity },

@@ -3,64 +3,112 @@ import type { AccountTransaction, TokenPurpose } from '../account.types.js';
 import { interval } from '../../common/sql.js';
 import { AccountDatabase } from './account.database.js';
 
-export interface StoredToken {
+export interface TokenSubject {
   readonly accountId: string;
   readonly email: string;
-  readonly passwordHash: string | null;
+  /** The session that asked for the token. */
+  readonly sessionId: string | null;
 }
 
-export interface NewToken extends StoredToken {
+export interface StoredToken extends TokenSubject {
+  /** Whether it was used before. */
+  readonly used: boolean;
+}
+
+export interface NewToken extends TokenSubject {
   readonly hash: Buffer;
   readonly purpose: TokenPurpose;
   /** Milliseconds. */
   readonly lifetime: number;
 }
 
-const COLUMNS = 'account_id AS "accountId", email, password_hash AS "passwordHash"';
+const SUBJECT = 'account_id AS "accountId", email, session_id AS "sessionId"';
 
-/** Tokens that were sent by mail. Time is the database's, the same for every process. */
+/** Tokens of mails and devices. Time is the database's, which is the same for every process. */
 @Injectable()
 export class TokenStore {
   constructor(private readonly database: AccountDatabase) {}
 
+  async add({ hash, accountId, purpose, email, sessionId, lifetime }: NewToken): Promise<void> {
+    await this.database.query(
+      `INSERT INTO ${this.table} (token_hash, account_id, purpose, email, session_id, expires_at)
+       VALUES ($1, $2, $3, $4, $5, now() + ${interval('$6')})`,
+      [hash, accountId, purpose, email, sessionId, lifetime],
+    );
+  }
+
   /**
-   * Adds the token that a mail brings, while the mail is to be sent: its row is locked, so that whoever takes it back comes
-   * before, or finds the token.
+   * Adds the token of a mail while the mail is queued. The mail's row is locked: whoever removes the mail removes it first,
+   * or finds the token.
    *
-   * @returns false where the mail was taken back
+   * @returns false when the mail was removed
    */
-  async add(mailId: string, token: NewToken): Promise<boolean> {
-    const { hash, accountId, purpose, email, passwordHash, lifetime } = token;
+  async addForMail(mailId: string, token: NewToken): Promise<boolean> {
+    const { hash, accountId, purpose, email, sessionId, lifetime } = token;
     const added = await this.database.query(
-      `INSERT INTO ${this.table} (token_hash, account_id, purpose, email, password_hash, expires_at)
+      `INSERT INTO ${this.table} (token_hash, account_id, purpose, email, session_id, expires_at)
        SELECT $2::bytea, $3::text, $4::text, $5::text, $6::text, now() + ${interval('$7')}
        FROM ${this.database.tables.mail} WHERE id = $1 FOR UPDATE
        RETURNING token_hash`,
-      [mailId, hash, accountId, purpose, email, passwordHash, lifetime],
+      [mailId, hash, accountId, purpose, email, sessionId, lifetime],
     );
     return added.length > 0;
   }
 
-  /** Looks without using it up. */
   async find(hash: Buffer, purpose: TokenPurpose): Promise<StoredToken | undefined> {
     const [token] = await this.database.query<StoredToken>(
-      `SELECT ${COLUMNS} FROM ${this.table} WHERE token_hash = $1 AND purpose = $2 AND expires_at > now()`,
+      `SELECT ${SUBJECT}, used_at IS NOT NULL AS used
+       FROM ${this.table} WHERE token_hash = $1 AND purpose = $2 AND expires_at > now()`,
       [hash, purpose],
     );
     return token;
   }
 
-  /** Uses it up. Of any number of callers at once one gets it: whoever deletes the row. */
+  /** Marks a token as used. Of any number of concurrent callers one gets it with `used: false`. */
   async use(hash: Buffer, purpose: TokenPurpose, transaction: AccountTransaction): Promise<StoredToken | undefined> {
     const [token] = await this.database.query<StoredToken>(
-      `DELETE FROM ${this.table} WHERE token_hash = $1 AND purpose = $2 AND expires_at > now() RETURNING ${COLUMNS}`,
+      `UPDATE ${this.table} AS token SET used_at = COALESCE(former.used_at, now())
+       FROM (
+         SELECT token_hash, used_at FROM ${this.table}
+         WHERE token_hash = $1 AND purpose = $2 AND expires_at > now() FOR UPDATE
+       ) AS former
+       WHERE token.token_hash = former.token_hash
+       RETURNING ${SUBJECT}, former.used_at IS NOT NULL AS used`,
       [hash, purpose],
       transaction,
     );
     return token;
   }
 
-  /** Takes back all tokens of an account. */
+  /** The address of the newest token of that purpose that was not used yet. */
+  async findPending(
+    accountId: string,
+    purpose: TokenPurpose,
+    transaction?: AccountTransaction,
+  ): Promise<string | undefined> {
+    const [token] = await this.database.query<{ email: string }>(
+      `SELECT email FROM ${this.table}
+       WHERE account_id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > now()
+       ORDER BY expires_at DESC LIMIT 1`,
+      [accountId, purpose],
+      transaction,
+    );
+    return token?.email;
+  }
+
+  /** Removes the tokens of those purposes. Used ones stay until they expire, so that a second click gets its answer. */
+  async removeUnused(
+    accountId: string,
+    purposes: readonly TokenPurpose[],
+    transaction: AccountTransaction,
+  ): Promise<void> {
+    await this.database.query(
+      `DELETE FROM ${this.table} WHERE account_id = $1 AND purpose = ANY ($2) AND used_at IS NULL`,
+      [accountId, purposes],
+      transaction,
+    );
+  }
+
   async removeAll(accountId: string, transaction: AccountTransaction): Promise<void> {
     await this.database.query(`DELETE FROM ${this.table} WHERE account_id = $1`, [accountId], transaction);
   }

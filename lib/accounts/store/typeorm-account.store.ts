@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { DataSource, EntityManager, SelectQueryBuilder } from 'typeorm';
+import { type DataSource, type EntityManager, IsNull, LessThan, type SelectQueryBuilder } from 'typeorm';
 import { isUuid } from '../../common/uuid.js';
 import { ACCOUNT_DATA_SOURCE, ACCOUNT_ENTITY } from '../account.constants.js';
 import { EmailTakenError } from '../account.errors.js';
@@ -22,7 +22,8 @@ export class TypeOrmAccountStore extends AccountStore {
 
   async insert(account: Account, { manager }: AccountTransaction = {}): Promise<boolean> {
     const { raw } = await this.repository(manager)
-      .createQueryBuilder()
+      // The alias would otherwise be the class name, which minifiers may remove.
+      .createQueryBuilder('account')
       .insert()
       .values({ ...account })
       .orIgnore()
@@ -52,7 +53,7 @@ export class TypeOrmAccountStore extends AccountStore {
 
   async update(id: string, changes: AccountChanges, { manager }: AccountTransaction = {}): Promise<void> {
     try {
-      await this.repository(manager).update({ id }, changes);
+      await this.repository(manager).createQueryBuilder('account').update().set(changes).where({ id }).execute();
     } catch (error) {
       if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) throw new EmailTakenError();
       throw error;
@@ -60,7 +61,20 @@ export class TypeOrmAccountStore extends AccountStore {
   }
 
   async remove(id: string, { manager }: AccountTransaction = {}): Promise<void> {
-    await this.repository(manager).delete({ id });
+    await this.repository(manager).createQueryBuilder('account').delete().where({ id }).execute();
+  }
+
+  async removeUnused(createdBefore: Date): Promise<number> {
+    const { affected } = await this.repository()
+      .createQueryBuilder('account')
+      .delete()
+      .where({ verifiedAt: IsNull(), firstLogInAt: IsNull(), disabledAt: IsNull(), createdAt: LessThan(createdBefore) })
+      .execute();
+    return affected ?? 0;
+  }
+
+  findOldest(limit: number): Promise<Account[]> {
+    return this.select().orderBy('account.id').limit(limit).getMany();
   }
 
   private select(manager?: EntityManager): SelectQueryBuilder<AccountEntity> {

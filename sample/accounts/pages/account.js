@@ -1,4 +1,4 @@
-import { call, say } from './api.js';
+import { call } from './api.js';
 import './form.js';
 
 const again = document.querySelector('#again');
@@ -32,14 +32,6 @@ document.querySelector('#export').addEventListener('click', async () => {
 document.querySelector('#log-out').addEventListener('click', async () => {
   await call('session/logout');
   location.assign('/');
-});
-
-document.querySelector('#delete').addEventListener('click', async () => {
-  if (!confirm('Delete your account and everything that belongs to it?')) return;
-  const answer = await call('account', { method: 'DELETE' });
-  if (answer.ok) return location.assign('/');
-  say(answer.body.message);
-  askAgainAfter(answer);
 });
 
 await show();

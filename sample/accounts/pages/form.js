@@ -8,10 +8,11 @@ for (const form of document.forms) {
   // What a link asks for happens at the press of the button: programs that open links in mails use none up.
   form.addEventListener('submit', async event => {
     event.preventDefault();
-    const { post, next, done } = form.dataset;
+    const { post, delete: remove, next, done } = form.dataset;
+    if (remove && !confirm('Delete your account and everything that belongs to it?')) return;
     const body = Object.fromEntries(new FormData(form));
     if ('token' in form.dataset) body.token = token ?? '';
-    const answer = await call(post, { body });
+    const answer = await call(remove ?? post, { method: remove ? 'DELETE' : 'POST', body });
     form.dispatchEvent(new CustomEvent('answered', { detail: answer }));
     if (!answer.ok) return say(answer.body.message);
     if (next) return location.assign(next);

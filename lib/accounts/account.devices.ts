@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { cookieValues, serializeCookie } from '../common/cookies.js';
+import type { SessionExchange } from '../index.js';
+import { hashOfSecret, isSecret, newSecret } from './account.secrets.js';
+import type { Account } from './account.types.js';
+import { ResolvedAccountOptions } from './options/resolve-account-options.js';
+import { TokenStore } from './store/token.store.js';
+
+const DEVICE_TTL_MS = 180 * 86_400_000;
+
+/**
+ * Recognises browsers in which an account was logged in to before, by a cookie that no other site can set or read (OWASP,
+ * device cookies). It proves nothing but that: a login there still needs the password.
+ */
+@Injectable()
+export class KnownDevices {
+  constructor(
+    private readonly tokens: TokenStore,
+    private readonly options: ResolvedAccountOptions,
+    private readonly host: HttpAdapterHost,
+  ) {}
+
+  /** An id of the device for counting attempts; undefined where the account was not logged in to before. */
+  async recognise(exchange: SessionExchange | undefined, emailKey: string): Promise<string | undefined> {
+    const [token = ''] = cookieValues(exchange?.header('cookie'), this.cookieName);
+    if (!isSecret(token)) return undefined;
+    const hash = hashOfSecret(token);
+    const device = await this.tokens.find(hash, 'device');
+    return device?.email === emailKey ? hash.toString('base64url') : undefined;
+  }
+
+  /** Sets the cookie, for 180 days. */
+  async remember(exchange: SessionExchange, { id, emailKey }: Account): Promise<void> {
+    const { httpAdapter } = this.host;
+    if (!exchange.response || !httpAdapter) return;
+    const token = newSecret();
+    await this.tokens.add({
+      hash: hashOfSecret(token),
+      purpose: 'device',
+      accountId: id,
+      email: emailKey,
+      sessionId: null,
+      lifetime: DEVICE_TTL_MS,
+    });
+    const attributes = { path: '/', secure: this.isSecure, sameSite: 'strict' } as const;
+    const cookie = serializeCookie(this.cookieName, token, DEVICE_TTL_MS / 1000, attributes);
+    httpAdapter.appendHeader!(exchange.response, 'Set-Cookie', cookie);
+  }
+
+  private get cookieName(): string {
+    return this.isSecure ? '__Host-account_device' : 'account_device';
+  }
+
+  /** Over plain http browsers keep no Secure cookie. */
+  private get isSecure(): boolean {
+    return this.options.baseUrl.startsWith('https:');
+  }
+}
