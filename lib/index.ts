@@ -14,6 +14,14 @@ export { SessionErrorInterceptor } from './http/session-error.interceptor.js';
 export { sessionOf } from './http/session-of.js';
 
 export { SessionExchange, type ExchangeRequest } from './http/exchange.js';
+export {
+  DeviceResponse,
+  EndedResponse,
+  IntrospectionResponse,
+  RefreshResponse,
+  SessionErrorResponse,
+  SessionResponse,
+} from './http/responses.js';
 export { SessionAuthenticator } from './http/session-authenticator.js';
 
 // By star, because TypeScript merges an application's `declare module` only into names exported so.

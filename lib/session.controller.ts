@@ -21,6 +21,8 @@ import { SessionGuard } from './session.guard.js';
 import { SessionService } from './session.service.js';
 import { UserSession } from './session.types.js';
 import { SessionExchange } from './http/exchange.js';
+import { DeviceResponse, EndedResponse, RefreshResponse, SessionResponse } from './http/responses.js';
+import { REFUSALS, SessionRoute } from './http/session-routes.js';
 
 /**
  * Refresh, log-out and the list of devices. Mounted by the module under `session`; for another path, Swagger, extra
@@ -36,15 +38,31 @@ export class SessionController {
   /**
    * `expiresIn` counts the seconds of the access token, `expiresAt` is the end of the session. The answer has the tokens only where the refresh token came in the body: no script can lift them from a cookie.
    */
+  @SessionRoute({
+    summary: 'Refresh: a new access token, and a new refresh token where it rotates',
+    body: { refreshToken: { type: 'string', description: 'In place of the cookie' } },
+    optionalBody: true,
+    status: 200,
+    answer: RefreshResponse,
+    refusals: REFUSALS.refresh,
+  })
   @Post('refresh')
   @HttpCode(200)
   @Public()
-  async refresh(@Exchange() exchange: SessionExchange) {
+  async refresh(@Exchange() exchange: SessionExchange): Promise<RefreshResponse> {
     const { session, ...tokens } = await this.sessions.refresh(exchange);
     return { ...tokens, expiresAt: session.expiresAt };
   }
 
   /** Also 204 when there is no session to end: the answer tells nobody whether there was one. */
+  @SessionRoute({
+    summary: 'Log out: end this session',
+    body: { refreshToken: { type: 'string', description: 'In place of the cookie' } },
+    optionalBody: true,
+    status: 204,
+    refusals: REFUSALS.logOut,
+    secured: true,
+  })
   @Post('logout')
   @HttpCode(204)
   @Public()
@@ -52,33 +70,64 @@ export class SessionController {
     await this.sessions.logOut(exchange);
   }
 
+  @SessionRoute({
+    summary: "End the user's other sessions",
+    status: 200,
+    answer: EndedResponse,
+    refusals: REFUSALS.write,
+    secured: true,
+  })
   @Post('logout-others')
   @HttpCode(200)
   @UseGuards(SessionGuard)
   @UseInterceptors(SessionErrorInterceptor)
-  async logOutOthers(@CurrentSession() session: UserSession) {
+  async logOutOthers(@CurrentSession() session: UserSession): Promise<EndedResponse> {
     return { ended: await this.sessions.logOutOthers(session) };
   }
 
+  @SessionRoute({
+    summary: "End all of the user's sessions",
+    status: 200,
+    answer: EndedResponse,
+    refusals: REFUSALS.write,
+    secured: true,
+  })
   @Post('logout-all')
   @HttpCode(200)
   @UseGuards(SessionGuard)
   @UseInterceptors(SessionErrorInterceptor)
-  async logOutAll(@CurrentSession() session: UserSession, @Exchange() exchange: SessionExchange) {
+  async logOutAll(
+    @CurrentSession() session: UserSession,
+    @Exchange() exchange: SessionExchange,
+  ): Promise<EndedResponse> {
     return { ended: await this.sessions.logOutAll(session.userId, { exchange }) };
   }
 
+  @SessionRoute({
+    summary: 'This session',
+    status: 200,
+    answer: SessionResponse,
+    refusals: REFUSALS.read,
+    secured: true,
+  })
   @Get()
   @UseGuards(SessionGuard)
-  current(@CurrentSession() session: UserSession) {
+  current(@CurrentSession() session: UserSession): SessionResponse {
     const { id, userId, claims, createdAt, expiresAt } = session;
     return { id, userId, claims, createdAt, expiresAt };
   }
 
+  @SessionRoute({
+    summary: "The user's live sessions, the most recently seen first",
+    status: 200,
+    answer: [DeviceResponse],
+    refusals: REFUSALS.read,
+    secured: true,
+  })
   @Get('devices')
   @UseGuards(SessionGuard)
   @UseInterceptors(SessionErrorInterceptor)
-  async devices(@CurrentSession() session: UserSession) {
+  async devices(@CurrentSession() session: UserSession): Promise<DeviceResponse[]> {
     const devices = await this.sessions.list(session.userId);
     return devices.map(({ id, label, ip, createdAt, lastSeenAt }) => ({
       id,
@@ -90,6 +139,12 @@ export class SessionController {
     }));
   }
 
+  @SessionRoute({
+    summary: "End one of the user's sessions",
+    status: 204,
+    refusals: { ...REFUSALS.write, 404: [] },
+    secured: true,
+  })
   @Delete('devices/:id')
   @HttpCode(204)
   @UseGuards(SessionGuard)

@@ -24,6 +24,8 @@ import type { SessionModuleExtras } from '../options/static-options.js';
 import { SESSION_MODULE_EXTRAS } from '../session.constants.js';
 import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
 import { SessionExchange } from './exchange.js';
+import { IntrospectionResponse } from './responses.js';
+import { REFUSALS, SessionRoute } from './session-routes.js';
 import { mountedAt } from '../common/mounted-at.js';
 
 /** Runs the guard of option `verify`: the application's own instance where it provides one, else one made here. */
@@ -82,11 +84,18 @@ export class IntrospectionController {
   constructor(@Inject(AccessTokenAuthenticator) private readonly accessTokens: AccessTokenAuthenticator) {}
 
   /** Form or JSON with `token`. Whatever is wrong with the token, nothing but `active: false` is told of it. */
+  @SessionRoute({
+    summary: 'Whether an access token is active (RFC 7662)',
+    body: { token: { type: 'string' } },
+    status: 200,
+    answer: IntrospectionResponse,
+    refusals: REFUSALS.introspect,
+  })
   @Post()
   @HttpCode(200)
   @Header('Cache-Control', 'no-store')
   @Public()
-  async introspect(@Exchange() exchange: SessionExchange): Promise<Record<string, unknown>> {
+  async introspect(@Exchange() exchange: SessionExchange): Promise<IntrospectionResponse> {
     const token = exchange.bodyMember('token');
     if (typeof token !== 'string') {
       throw new InvalidRequestError('Send the access token as "token", in a form or as JSON');

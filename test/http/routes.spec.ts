@@ -51,7 +51,7 @@ describe.each(PLATFORMS)('the routes of the session controller on %s', platform 
     expect(devices.find(device => device.id === session.id)).toMatchObject({ label: 'Phone', ip: null });
     expect(devices.find(device => device.id === id)).toEqual({
       id,
-      label: null,
+      label: 'node',
       ip: '127.0.0.1',
       createdAt: expect.stringMatching(TIME),
       lastSeenAt: expect.stringMatching(TIME),

@@ -1,0 +1,92 @@
+import { ApiField } from '../common/open-api.js';
+import type { SessionErrorCode } from '../session.errors.js';
+import type { SessionClaims } from '../session.types.js';
+
+/** The answer of `POST /session/refresh`. */
+export class RefreshResponse {
+  @ApiField({ type: 'integer', description: 'Seconds until the access token expires' })
+  readonly expiresIn!: number;
+
+  @ApiField({ type: 'string', format: 'date-time', description: 'When the session ends unless it is refreshed' })
+  readonly expiresAt!: Date;
+
+  @ApiField({ type: 'string', required: false, description: 'Only if the refresh token came in the body' })
+  readonly accessToken?: string;
+
+  @ApiField({ type: 'string', required: false, description: 'Only if the refresh token came in the body' })
+  readonly refreshToken?: string;
+
+  @ApiField({ type: 'string', required: false, enum: ['Bearer'] })
+  readonly tokenType?: 'Bearer';
+}
+
+/** The answer of `GET /session`. */
+export class SessionResponse {
+  @ApiField({ type: 'string', format: 'uuid' })
+  readonly id!: string;
+
+  @ApiField({ type: 'string' })
+  readonly userId!: string;
+
+  @ApiField({ type: 'object', additionalProperties: true })
+  readonly claims!: SessionClaims;
+
+  @ApiField({ type: 'string', format: 'date-time' })
+  readonly createdAt!: Date;
+
+  @ApiField({ type: 'string', format: 'date-time' })
+  readonly expiresAt!: Date;
+}
+
+/** An element of the answer of `GET /session/devices`. */
+export class DeviceResponse {
+  @ApiField({ type: 'string', format: 'uuid' })
+  readonly id!: string;
+
+  @ApiField({ type: 'string', nullable: true, description: 'The label of the login, or a name of the user agent' })
+  readonly label!: string | null;
+
+  @ApiField({ type: 'string', nullable: true })
+  readonly ip!: string | null;
+
+  @ApiField({ type: 'string', format: 'date-time' })
+  readonly createdAt!: Date;
+
+  @ApiField({ type: 'string', format: 'date-time' })
+  readonly lastSeenAt!: Date;
+
+  @ApiField({ type: 'boolean', description: 'Whether it is the session of this request' })
+  readonly current!: boolean;
+}
+
+/** The answer of `POST /session/logout-others` and `POST /session/logout-all`. */
+export class EndedResponse {
+  @ApiField({ type: 'integer', description: 'How many sessions have ended' })
+  readonly ended!: number;
+}
+
+/** The answer of `POST /session/verify` (RFC 7662). */
+export class IntrospectionResponse {
+  @ApiField({ type: 'boolean', description: 'Without any other member if the token is not accepted' })
+  readonly active!: boolean;
+
+  readonly [claim: string]: unknown;
+}
+
+/** Every refusal. */
+export class SessionErrorResponse {
+  @ApiField({ type: 'integer' })
+  readonly statusCode!: number;
+
+  @ApiField({ type: 'string' })
+  readonly error!: string;
+
+  @ApiField({ type: 'string' })
+  readonly errorCode!: SessionErrorCode;
+
+  @ApiField({ type: 'string' })
+  readonly message!: string;
+
+  @ApiField({ type: 'string', required: false, description: 'How a theft was detected' })
+  readonly class?: string;
+}
