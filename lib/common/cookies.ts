@@ -1,26 +1,32 @@
-/** What a `Set-Cookie` header says beside name and value (RFC 6265bis, section 4.1). */
+/** The attributes of a `Set-Cookie` header (RFC 6265bis, section 4.1). */
 export interface CookieAttributes {
   readonly path: string;
   readonly domain?: string;
   readonly secure: boolean;
   readonly sameSite: 'lax' | 'strict' | 'none';
-  /** Whether scripts may read it: for what is no credential. */
+  /** Whether scripts may read it: only for what is no credential. */
   readonly readable?: boolean;
 }
 
 const CAPITALIZED = { lax: 'Lax', strict: 'Strict', none: 'None' } as const;
 
-/** What browsers take at most: name, value and attributes together (RFC 6265bis, section 5.6, counts less). */
+/** The longest cookie that browsers keep: name, value and attributes together (RFC 6265bis, section 5.6, counts less). */
 export const MAX_COOKIE_LENGTH = 4_096;
 
 /**
- * The values of every cookie of that name. Written here because cookie libraries answer with one of them, and which of
- * several counts is a security decision. Tokens need no decoding.
+ * White space around a pair (RFC 6265bis, section 5.6). Not `trim()`: Node reads headers as latin1, and `trim()` removes
+ * U+00A0 too. A sibling domain could set a cookie of the name "\u00A0__Host-access_token", in which browsers see no prefix.
+ */
+const WHITE_SPACE = /^[ \t]+|[ \t]+$/g;
+
+/**
+ * The values of all cookies of that name. Written here because cookie libraries return one of them, and which of several
+ * counts is a security decision. Tokens need no decoding.
  */
 export function cookieValues(header: string | undefined, name: string): string[] {
   const values = (header ?? '')
     .split(';')
-    .map(pair => pair.trim())
+    .map(pair => pair.replace(WHITE_SPACE, ''))
     .filter(pair => pair.startsWith(`${name}=`))
     .map(pair => pair.slice(name.length + 1));
   return [...new Set(values)];
