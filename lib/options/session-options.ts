@@ -1,4 +1,4 @@
-import type { Type } from '@nestjs/common';
+import type { Abstract, Type } from '@nestjs/common';
 import type { Duration } from '../common/duration.js';
 import { aFunction, Check, CheckDuration, CheckGroup, oneOf, secrets, wholeNumber } from '../common/option-checks.js';
 import { type Given, OptionGroup } from '../common/options.js';
@@ -97,10 +97,10 @@ export class SessionSettings extends TransportSettings {
 
   /**
    * Asked at login and at each refresh. The result replaces the claims; `null` refuses the user and ends all of the
-   * user's sessions. A function, or a provider class with `claimsFor`.
+   * user's sessions. A function, or the class of a provider with `claimsFor`, which must not be request-scoped.
    */
   @Check(aFunction('write a function, or a provider class with a method claimsFor'))
-  claims?: ClaimsFunction | Type<ClaimsProvider>;
+  claims?: ClaimsFunction | Type<ClaimsProvider> | Abstract<ClaimsProvider>;
 }
 
 /** The user whose claims are asked for, and the present claims of the session. */
@@ -112,7 +112,7 @@ export interface ClaimsRequest {
 
 export type ClaimsFunction = (request: ClaimsRequest) => SessionClaims | null | Promise<SessionClaims | null>;
 
-/** A provider of the application that returns the claims; it is looked up when it is first needed. */
+/** A provider of the application that returns the claims. It may inject `SessionService`. */
 export interface ClaimsProvider {
   claimsFor(request: ClaimsRequest): SessionClaims | null | Promise<SessionClaims | null>;
 }

@@ -148,14 +148,4 @@ describe.each(PLATFORMS)('F23: the claims hook on %s', platform => {
       }
     });
   });
-
-  it('a provider that nobody provides is named by the first login', async () => {
-    class MissingProvider implements ClaimsProvider {
-      claimsFor() {
-        return {};
-      }
-    }
-    const test = await apps.start({ session: { claims: MissingProvider } });
-    await expect(test.sessions.logIn('ada')).rejects.toThrow('MissingProvider');
-  });
 });
