@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PLATFORMS } from '../support/test-app.js';
-import { AccountApp, OTHER_PASSWORD, PASSWORD } from './account-app.js';
+import { AccountApp, DEVICE_COOKIE, OTHER_PASSWORD, PASSWORD } from './account-app.js';
 
 const LIMITS = {
   logIn: { perAccount: 5, perAddress: 20, within: '15m' },
@@ -68,6 +68,63 @@ describe.each(PLATFORMS)('limits of attempts on two processes, %s', platform => 
     await apps[0]!.post('reset-password', { token, password: OTHER_PASSWORD });
     expect((await login(0, 'kept-out@example.com', OTHER_PASSWORD)).status).toBe(200);
   });
+
+  it('wrong passwords of others keep the owner out neither of a known device nor of an open session', async () => {
+    await apps[0]!.member('attacked@example.com');
+    const device = await apps[0]!.loggedIn('attacked@example.com');
+    const elsewhere = await apps[1]!
+      .member('elsewhere@example.com')
+      .then(() => apps[1]!.loggedIn('elsewhere@example.com'));
+    for (let n = 0; n < 6; n++) await login(n, 'attacked@example.com', OTHER_PASSWORD);
+    expect((await login(0, 'attacked@example.com', PASSWORD)).status).toBe(429);
+
+    const again = (client: typeof device, email: string) =>
+      client.send('/account/login', { method: 'POST', body: { email, password: PASSWORD }, headers: from() });
+    const renewal = { method: 'POST', body: { password: PASSWORD }, headers: from() };
+    expect((await device.send('/account/reauthenticate', renewal)).status).toBe(200);
+    expect((await device.send('/session/logout', { method: 'POST' })).status).toBe(204);
+    expect((await again(device, 'attacked@example.com')).status).toBe(200);
+    // The cookie of another account's device, or a made-up one, changes nothing.
+    expect((await again(elsewhere, 'attacked@example.com')).status).toBe(429);
+    const forged = apps[0]!.client();
+    forged.jar.set(DEVICE_COOKIE, 'A'.repeat(43));
+    expect((await again(forged, 'attacked@example.com')).status).toBe(429);
+  });
+
+  it('a known device and an open session are limited as well', async () => {
+    await apps[0]!.member('device@example.com');
+    const device = await apps[0]!.loggedIn('device@example.com');
+    const body = { email: 'device@example.com', password: OTHER_PASSWORD };
+    const copy = device.copy();
+    const codes = [];
+    for (let n = 0; n < 6; n++) {
+      codes.push((await copy.send('/account/login', { method: 'POST', body, headers: from() })).status);
+      const renewal = { method: 'POST', body: { password: OTHER_PASSWORD }, headers: from() };
+      codes.push((await device.send('/account/reauthenticate', renewal)).status);
+    }
+    expect(codes.map(code => code === 429)).toEqual([...Array.from({ length: 10 }, () => false), true, true]);
+    expect((await login(0, 'device@example.com', PASSWORD)).status).toBe(200);
+    expect(apps[0]!.accountEvents).toContainEqual({ type: 'attempts.limited', operation: 'logIn', by: 'device' });
+    expect(apps[0]!.accountEvents).toContainEqual({ type: 'attempts.limited', operation: 'logIn', by: 'session' });
+  });
+
+  it.each(['row@example.com', 'no-row@example.com'])(
+    '100 wrong passwords in a row for %s, over whatever time, ask for a recovery',
+    async email => {
+      if (email.startsWith('row')) await apps[0]!.member(email);
+      for (let n = 0; n < 100; n++) {
+        if (n % 5 === 0) await apps[0]!.test.advance('3d');
+        expect((await login(n, email, OTHER_PASSWORD)).status).toBe(401);
+      }
+      await apps[0]!.test.advance('1d');
+      const refused = await login(0, email, PASSWORD);
+      expect(refused).toMatchObject({ status: 403, body: { errorCode: 'recovery_required' } });
+      if (!email.startsWith('row')) return;
+      const token = await apps[0]!.recoveryToken(email);
+      await apps[0]!.post('reset-password', { token, password: OTHER_PASSWORD });
+      expect((await login(0, email, OTHER_PASSWORD)).status).toBe(200);
+    },
+  );
 
   it('one client that tries many accounts is stopped, also from the many addresses of its IPv6 network', async () => {
     const codes: number[] = [];
