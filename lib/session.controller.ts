@@ -41,7 +41,7 @@ export class SessionController {
   @SessionRoute({
     summary: 'Refresh: a new access token, and a new refresh token where it rotates',
     body: { refreshToken: { type: 'string', description: 'In place of the cookie' } },
-    optionalBody: true,
+    required: [],
     status: 200,
     answer: RefreshResponse,
     refusals: REFUSALS.refresh,
@@ -58,7 +58,7 @@ export class SessionController {
   @SessionRoute({
     summary: 'Log out: end this session',
     body: { refreshToken: { type: 'string', description: 'In place of the cookie' } },
-    optionalBody: true,
+    required: [],
     status: 204,
     refusals: REFUSALS.logOut,
     secured: true,

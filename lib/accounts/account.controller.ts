@@ -18,6 +18,7 @@ import {
   SessionService,
   UserSession,
 } from '../index.js';
+import { describeRoutes } from '../common/open-api.js';
 import { AccountRecentLoginGuard } from './account.guard.js';
 import type {
   ChangeEmailDto,
@@ -30,6 +31,7 @@ import type {
   VerifyEmailDto,
 } from './account.input.js';
 import { AccountHeadersInterceptor } from './account.interceptor.js';
+import { ACCOUNT_ROUTES } from './account.routes.js';
 import { AccountService } from './account.service.js';
 import { ACCOUNT_PATH } from './options/static-account-options.js';
 
@@ -176,3 +178,5 @@ export class AccountController {
     return this.accounts.export(session.userId);
   }
 }
+
+describeRoutes(AccountController, ACCOUNT_ROUTES);

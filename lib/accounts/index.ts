@@ -1,6 +1,13 @@
 export { AccountModule, type AccountModuleAsyncOptions } from './account.module.js';
 export { AccountService } from './account.service.js';
 export { AccountController } from './account.controller.js';
+export {
+  AccountErrorResponse,
+  AccountExportResponse,
+  AccountLogInResponse,
+  AccountResponse,
+  EmailResponse,
+} from './account.responses.js';
 export { AccountClaims } from './account.claims.js';
 export { AccountRecentLoginGuard } from './account.guard.js';
 

@@ -2,7 +2,8 @@ import type { Type } from '@nestjs/common';
 
 /** A schema of OpenAPI, as @nestjs/swagger takes it. */
 export interface OpenApiSchema {
-  readonly type: 'string' | 'integer' | 'boolean' | 'object' | 'array';
+  /** A function names the class of another answer. */
+  readonly type: 'string' | 'integer' | 'boolean' | 'object' | 'array' | (() => Type);
   readonly description?: string;
   readonly [keyword: string]: unknown;
 }
@@ -11,8 +12,8 @@ export interface RouteDescription {
   readonly summary: string;
   /** The members of the body. */
   readonly body?: Readonly<Record<string, OpenApiSchema>>;
-  /** Whether the body may be left out, or lack members. */
-  readonly optionalBody?: boolean;
+  /** The members that the body must have: all, unless given. Without any the body may be left out. */
+  readonly required?: readonly string[];
   readonly status: number;
   /** The class of the answer, or of each element in an array; none for an empty answer. */
   readonly answer?: Type | [Type];
@@ -28,13 +29,22 @@ export interface RouteDescription {
  * applications without it need not install it. A test compares the document that the package makes.
  */
 export function ApiRoute(route: RouteDescription): MethodDecorator {
-  return (_target, _name, { value: handler }: PropertyDescriptor) => {
-    const write = (key: string, value: unknown) => Reflect.defineMetadata(`swagger/${key}`, value, handler as object);
-    write('apiOperation', { summary: route.summary });
-    write('apiResponse', responsesOf(route));
-    if (route.body) write('apiParameters', [bodyOf(route.body, route.optionalBody)]);
-    if (route.secured) write('apiSecurity', [{ bearer: [] }, { cookie: [] }]);
-  };
+  return (_target, _name, { value: handler }: PropertyDescriptor) => describe(handler as object, route);
+}
+
+/** Describes all routes of a controller, by the names of its methods. */
+export function describeRoutes<T>(controller: Type<T>, routes: Readonly<Partial<Record<keyof T, RouteDescription>>>) {
+  for (const [name, route] of Object.entries(routes) as [string, RouteDescription][]) {
+    describe((controller.prototype as Record<string, object>)[name]!, route);
+  }
+}
+
+function describe(handler: object, route: RouteDescription): void {
+  const write = (key: string, value: unknown) => Reflect.defineMetadata(`swagger/${key}`, value, handler);
+  write('apiOperation', { summary: route.summary });
+  write('apiResponse', responsesOf(route));
+  if (route.body) write('apiParameters', [bodyOf(route.body, route.required)]);
+  if (route.secured) write('apiSecurity', [{ bearer: [] }, { cookie: [] }]);
 }
 
 /** Describes a property of an answer, likewise. */
@@ -55,7 +65,11 @@ function responsesOf({ status, answer, refusals, refusal }: RouteDescription) {
   return { [status]: { description: '', type, isArray }, ...(Object.fromEntries(refused) as object) };
 }
 
-function bodyOf(properties: Readonly<Record<string, OpenApiSchema>>, optional = false) {
-  const required = optional ? {} : { required: Object.keys(properties) };
-  return { in: 'body', type: String, required: !optional, schema: { type: 'object', properties, ...required } };
+function bodyOf(
+  properties: Readonly<Record<string, OpenApiSchema>>,
+  required: readonly string[] = Object.keys(properties),
+) {
+  const isRequired = required.length > 0;
+  const schema = { type: 'object', properties, ...(isRequired ? { required } : {}) };
+  return { in: 'body', type: String, required: isRequired, schema };
 }
