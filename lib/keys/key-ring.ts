@@ -55,6 +55,8 @@ export class KeyRing extends VerificationKeys {
   private readonly logger = new Logger('SessionKeys');
   private keys: readonly RingKey[] = [];
   private readonly distrusted = new Set<string>();
+  /** Distrusted keys that the source no longer knows to be distrusted, as after a failover that lost the statement. */
+  lostDistrust: readonly string[] = [];
   private reloadedAt = -Infinity;
   private reloading?: Promise<void>;
 
@@ -70,6 +72,7 @@ export class KeyRing extends VerificationKeys {
   async reload(): Promise<void> {
     const keys = await this.source.load(new Map(this.keys.map(key => [key.kid, key])));
     this.keys = keys.filter(({ kid }) => !this.distrusted.has(kid));
+    this.lostDistrust = keys.map(({ kid }) => kid).filter(kid => this.distrusted.has(kid));
   }
 
   get candidates(): readonly RingKey[] {

@@ -66,6 +66,7 @@ export class KeyRotation {
   async tick(): Promise<void> {
     await this.ring.reload();
     if (this.isConfigured || this.generated.cannotDecryptAny) return;
+    if (this.ring.lostDistrust.length > 0) await this.store.distrust(this.ring.lostDistrust);
     let due = this.duePeriod;
     for (let made = 0; due && made < MAX_DUE_KEYS; made++) {
       await this.make(due);

@@ -1,53 +1,52 @@
-import type { Announcement } from '../rules/revocation-state.js';
+import { isUuid } from '../common/uuid.js';
+import type { EndedSession, RaisedVersion } from '../rules/revocation-state.js';
 
-/** A notification: what ended, or the echo of a nonce. */
-export interface Notification extends Announcement {
+/** A notification: the echo of a nonce, or hints of what ended. */
+export interface Notification {
   readonly echo?: string;
   /** The process that sent it. */
   readonly processId?: string;
+  readonly sessions: readonly EndedSession[];
+  readonly users: readonly RaisedVersion[];
+  readonly claims: readonly RaisedVersion[];
+  /** Keys were distrusted: the database says which. */
+  readonly keys: boolean;
 }
 
-interface Payload {
-  echo?: unknown;
-  processId?: unknown;
-  sessions?: unknown;
-  reason?: unknown;
-  users?: unknown;
-  claims?: unknown;
-  keys?: unknown;
-}
+const MAX_REASON_LENGTH = 64;
+const MAX_USER_ID_LENGTH = 255;
 
-/** Reads a notification's payload; undefined for what this version does not understand. */
+/** Parses a notification's payload; undefined for one that this version does not understand. */
 export function readNotification(payload: string): Notification | undefined {
-  let parsed: Payload | null;
+  let parsed: Record<string, unknown> | null;
   try {
-    parsed = JSON.parse(payload) as Payload | null;
+    parsed = JSON.parse(payload) as Record<string, unknown> | null;
   } catch {
-    // Somebody else's message on our channel. The poll tells the truth in any case.
+    // Another program uses the channel. The poll does not depend on it.
     return undefined;
   }
   if (typeof parsed !== 'object' || parsed === null) return undefined;
-  const { echo, processId, sessions, reason, users, claims, keys } = parsed;
+  const reason = textOf(parsed.reason, MAX_REASON_LENGTH) ?? 'unknown';
   return {
-    echo: typeof echo === 'string' ? echo : undefined,
-    processId: typeof processId === 'string' ? processId : undefined,
-    sessions: strings(sessions).map(id => ({ id, reason: typeof reason === 'string' ? reason : 'unknown' })),
-    users: versions(users),
-    claims: versions(claims),
-    keys: strings(keys),
+    echo: textOf(parsed.echo, MAX_REASON_LENGTH),
+    processId: textOf(parsed.processId, MAX_REASON_LENGTH),
+    sessions: listOf(parsed.sessions).flatMap(id => (typeof id === 'string' && isUuid(id) ? [{ id, reason }] : [])),
+    users: listOf(parsed.users).flatMap(versionOf),
+    claims: listOf(parsed.claims).flatMap(versionOf),
+    keys: parsed.keys === true,
   };
 }
 
-function strings(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter(one => typeof one === 'string') : [];
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
-function versions(value: unknown): { id: string; version: number }[] {
-  return Array.isArray(value) ? value.filter(isVersion) : [];
+function textOf(value: unknown, maxLength: number): string | undefined {
+  return typeof value === 'string' && value.length <= maxLength ? value : undefined;
 }
 
-function isVersion(value: unknown): value is { id: string; version: number } {
-  if (typeof value !== 'object' || value === null) return false;
-  const { id, version } = value as { id?: unknown; version?: unknown };
-  return typeof id === 'string' && typeof version === 'number';
+function versionOf(value: unknown): RaisedVersion[] {
+  const { id, version } = Object(value) as { id?: unknown; version?: unknown };
+  const name = textOf(id, MAX_USER_ID_LENGTH);
+  return name !== undefined && Number.isSafeInteger(version) ? [{ id: name, version: version as number }] : [];
 }

@@ -1,26 +1,36 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { elapsed, type Moment } from '../rules/revocation-state.js';
-import { SessionEvents } from '../session.events.js';
 import { SessionClock } from '../common/clock.js';
 import { randomBytes } from '../common/random.js';
 import { Schedule } from '../common/schedule.js';
+import { ServerSecrets } from '../keys/server-secrets.js';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { elapsed, type Moment } from '../rules/revocation-state.js';
+import { SessionEvents } from '../session.events.js';
 import type { RevocationStatus } from '../session.types.js';
 import { type Listening, Notifications } from '../store/notifications.js';
 import { RevocationStore } from '../store/revocation.store.js';
-import { type Notification, readNotification } from './notification.js';
+import { readNotification } from './notification.js';
 import { Revocations } from './revocations.js';
 
-/** How often the feed looks whether something is due; also how often it polls while something is wrong. */
-const TICK = 1_000;
+/** How often the feed checks whether a poll is due; also how often it polls while something is wrong. */
+const TICK_MS = 1_000;
 
-/** How long the database may take at start at least, in milliseconds: there is nothing yet that could be stale. */
+/** Minimum timeout of the first poll: before it there is no knowledge that could be stale. */
 const FIRST_POLL_TIMEOUT_MS = 5_000;
 
+/** How long an echo may take, and the pause between attempts to connect, at least. */
+const ECHO_TIMEOUT_MS = 1_000;
+
 /**
- * Hears of what other processes end. The reconciliation poll is what makes it true: it reads the whole span, every third of
- * `maxStaleness`. LISTEN only makes it faster, and counts as working only while the echo of this process's own nonce comes
- * back: behind a transaction pooler LISTEN succeeds and nothing ever arrives.
+ * Learns of what other processes end.
+ *
+ * | source | role |
+ * |---|---|
+ * | poll, every third of `maxStaleness` | the truth: reads everything that ended within the span |
+ * | notifications | hints, which arrive within milliseconds; a poll confirms or drops them |
+ *
+ * Notifications count as working only while the echo of this process's own nonce comes back: behind a transaction pooler
+ * LISTEN succeeds and nothing ever arrives.
  */
 @Injectable()
 export class RevocationFeed {
@@ -29,24 +39,28 @@ export class RevocationFeed {
   private readonly listens: boolean;
   private stopTimer?: () => void;
   private listening?: Listening;
-  private connecting = false;
-  private stopped = false;
-  /** When the last poll that succeeded was sent. */
+  private isConnecting = false;
+  private isStopped = false;
+  /** When the last successful poll was sent. */
   private freshAt?: Moment;
-  private triedAt?: Moment;
-  private listenedAt?: Moment;
-  /** The nonce whose echo is awaited. */
-  private nonce?: string;
-  /** An echo did not come back, or the connection was lost. */
-  private deaf = false;
+  private polledAt?: Moment;
+  private connectedAt?: Moment;
+  /** The echo that is awaited on the present connection. */
+  private probe?: { readonly nonce: string; readonly sent: Moment };
+  /** Whether an echo did not come back, or the connection was lost. */
+  private isDeaf = false;
+  /** Whether a poll was asked for before it is due. */
+  private isPollWanted = false;
+  private lastPoll = Promise.resolve();
   private cause?: 'poll' | 'listen';
-  private clockWarned = false;
+  private hasWarnedOfClocks = false;
 
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly store: RevocationStore,
     private readonly notifications: Notifications,
     private readonly revocations: Revocations,
+    private readonly secrets: ServerSecrets,
     private readonly events: SessionEvents,
     private readonly clock: SessionClock,
     private readonly schedule: Schedule,
@@ -56,24 +70,29 @@ export class RevocationFeed {
     this.listens = feed === 'notify';
   }
 
-  /** Listens first and loads then, so that nothing falls in between. */
+  /**
+   * Listens first and polls then, so that nothing is missed in between.
+   *
+   * @throws Error if the database does not answer
+   */
   async start(): Promise<void> {
     if (this.options.revocation.mode !== 'live') return;
+    if (this.listens) await this.notifications.open(this.secrets.trusted.map(({ channel }) => channel));
     await this.listen();
     await this.poll(Math.max(this.interval, FIRST_POLL_TIMEOUT_MS));
     if (!this.freshAt) throw new Error('SessionModule cannot start: the database does not answer');
-    this.stopTimer = this.schedule.every('jwt-session-revocation', Math.min(TICK, this.interval), () => this.tick());
+    this.stopTimer = this.schedule.every('jwt-session-revocation', Math.min(TICK_MS, this.interval), () => this.tick());
   }
 
-  /** Gives back the listening connection. */
+  /** Closes the listening connection. */
   async stop(): Promise<void> {
-    this.stopped = true;
+    this.isStopped = true;
     this.stopTimer?.();
     await this.listening?.close();
     this.listening = undefined;
   }
 
-  /** Whether what this process knows is recent enough to answer from at the clock's present. Asked on every request. */
+  /** Whether this process's knowledge is recent enough to answer from. Asked on every request. */
   isFreshAt(wall: number): boolean {
     if (this.freshAt === undefined) return false;
     return elapsed(this.freshAt, { monotonic: this.clock.monotonic(), wall }) <= this.maxStaleness;
@@ -84,37 +103,57 @@ export class RevocationFeed {
     return {
       status: mode !== 'live' || this.isFreshAt(this.clock.now()) ? 'up' : 'down',
       mode,
-      listening: this.listening !== undefined && !this.deaf,
+      listening: this.listening !== undefined && !this.isDeaf,
       staleness: this.freshAt ? Math.round(elapsed(this.freshAt, this.moment())) : 0,
     };
   }
 
-  /** Polls when it is due: at leisure while all is well, at every tick while something is wrong. */
+  /** Polls when it is due: at the interval while all is well, at every tick while something is wrong. */
   async tick(): Promise<void> {
     const due = this.cause === undefined ? this.interval : 0;
-    if (this.triedAt && elapsed(this.triedAt, this.moment()) < due) return;
+    if (this.polledAt && elapsed(this.polledAt, this.moment()) < due) return;
     await this.poll();
   }
 
   /**
-   * Asks the database for everything that ended within the span.
+   * Reads everything that ended within the span, after a poll that is under way. A failure is logged and reported.
    *
-   * @param timeout milliseconds after which the answer no longer counts
+   * @param timeout milliseconds for each page
    */
-  async poll(timeout = this.interval): Promise<void> {
-    this.keepListening();
+  poll(timeout = this.interval): Promise<void> {
+    this.lastPoll = this.lastPoll.then(() => this.pollOnce(timeout));
+    return this.lastPoll;
+  }
+
+  private async pollOnce(timeout: number): Promise<void> {
+    this.isPollWanted = false;
     const sent = this.moment();
-    this.triedAt = sent;
-    this.nonce = this.listening && randomBytes(12).toString('base64url');
+    this.polledAt = sent;
+    const echo = this.nextEcho(sent);
     try {
-      const { now, ...ended } = await this.store.poll(this.revocations.span, this.nonce ?? null, timeout);
+      await this.readPages(sent, echo, timeout);
       this.freshAt = sent;
-      this.revocations.mergeRemote(ended);
-      this.compareClocks(now, sent);
-      this.report(this.deaf ? 'listen' : undefined);
+      this.report(this.isDeaf ? 'listen' : undefined);
     } catch {
-      // Logged by the store. Requests are answered from memory until maxStaleness, and one by one from then on.
+      // The store has logged the error. Until maxStaleness requests are answered from memory, then by the database.
       this.report('poll');
+    }
+  }
+
+  /** Each page is awaited, so that requests are served in between. */
+  private async readPages(sent: Moment, echo: string | null, timeout: number): Promise<void> {
+    const window = { span: this.revocations.span, now: sent.wall };
+    this.revocations.startPoll();
+    let page = await this.store.poll({ ...window, echo }, undefined, timeout);
+    this.compareClocks(page.now, sent);
+    this.revocations.mergePage(page);
+    while (page.next) {
+      page = await this.store.poll({ ...window, echo: null }, page.next, timeout);
+      this.revocations.mergePage(page);
+    }
+    const restored = await this.store.restore(this.revocations.finishPoll(), timeout);
+    if (restored > 0) {
+      this.logger.warn(`the database had lost ${restored} revocations, as after a failover: they are written again`);
     }
   }
 
@@ -123,54 +162,77 @@ export class RevocationFeed {
   }
 
   /**
-   * The echo of the former poll must have come back by now; else the connection is of no use. The poll does not wait for
-   * another one: it is the next that asks for an echo there, and that loads what was missed in between.
+   * Replaces a connection on which the echo did not come back. The poll does not wait for the new connection: the next one
+   * asks for an echo there, and loads what was missed in between.
+   *
+   * @returns the nonce that the poll sends; null for none
    */
-  private keepListening(): void {
-    if (this.nonce !== undefined) this.deaf = true;
-    const tried = this.listenedAt !== undefined && elapsed(this.listenedAt, this.moment()) < this.interval;
-    if ((this.deaf || !this.listening) && !tried) void this.listen();
+  private nextEcho(now: Moment): string | null {
+    if (this.probe && elapsed(this.probe.sent, now) < ECHO_TIMEOUT_MS) return null;
+    if (this.probe) {
+      this.isDeaf = true;
+      this.disconnect();
+    }
+    const pause = Math.max(this.interval, ECHO_TIMEOUT_MS);
+    const isEarly = this.connectedAt !== undefined && elapsed(this.connectedAt, now) < pause;
+    if (!this.listening && !isEarly) void this.listen();
+    if (!this.listening) return null;
+    this.probe = { nonce: randomBytes(12).toString('base64url'), sent: now };
+    return this.probe.nonce;
   }
 
   private async listen(): Promise<void> {
-    if (!this.listens || this.connecting) return;
-    this.connecting = true;
-    this.listenedAt = this.moment();
-    void this.listening?.close();
-    this.listening = undefined;
+    if (!this.listens || this.isConnecting) return;
+    this.isConnecting = true;
+    this.connectedAt = this.moment();
     try {
       const listening = await this.notifications.listen(
         payload => this.receive(payload),
         () => {
-          this.listening = undefined;
-          this.deaf = true;
+          this.isDeaf = true;
+          this.disconnect();
           this.report('listen');
         },
       );
-      if (this.stopped) return await listening.close();
+      if (this.isStopped) return await listening.close();
       this.listening = listening;
     } catch (error) {
-      this.deaf = true;
+      this.isDeaf = true;
       this.logger.warn(`LISTEN failed: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
-      this.connecting = false;
+      this.isConnecting = false;
     }
   }
 
+  private disconnect(): void {
+    void this.listening?.close();
+    this.listening = undefined;
+    this.probe = undefined;
+  }
+
   private receive(payload: string): void {
-    const message = readNotification(payload);
-    if (!message) return;
-    if (message.echo === undefined) return this.apply(message);
-    if (message.echo !== this.nonce) return;
-    this.nonce = undefined;
-    this.deaf = false;
+    const notification = readNotification(payload);
+    if (!notification) return;
+    if (notification.echo !== undefined) return this.receiveEcho(notification.echo);
+    const { processId, sessions, users, claims, keys } = notification;
+    // Our own notification may arrive before the response to the statement that sent it, or instead of it.
+    const source = processId === this.notifications.processId ? 'local' : 'remote';
+    const hasRoom = this.revocations.mergeHint({ sessions, users, claims }, source);
+    if (keys || !hasRoom) this.pollSoon();
+  }
+
+  private receiveEcho(nonce: string): void {
+    if (nonce !== this.probe?.nonce) return;
+    this.probe = undefined;
+    this.isDeaf = false;
     if (this.cause === 'listen') this.report(undefined);
   }
 
-  /** A message of our own may come before the answer to the statement that sent it, or in its place. */
-  private apply(message: Notification): void {
-    if (message.processId === this.notifications.processId) this.revocations.mergeLocal(message);
-    else this.revocations.mergeRemote(message);
+  /** Hints that arrive during a poll cause one more. */
+  private pollSoon(): void {
+    if (this.isPollWanted || this.isStopped) return;
+    this.isPollWanted = true;
+    void this.poll();
   }
 
   private report(cause: 'poll' | 'listen' | undefined): void {
@@ -182,7 +244,7 @@ export class RevocationFeed {
     }
     this.logger.warn(
       cause === 'poll'
-        ? 'the database does not answer: what other processes end is not known here until it does'
+        ? 'the database does not answer: revocations of other processes are unknown here until it does'
         : "notifications do not arrive: polling every second. Behind a transaction pooler write revocation: { feed: 'poll' }",
     );
     this.events.emit({ type: 'revocation.degraded', cause });
@@ -191,13 +253,13 @@ export class RevocationFeed {
   /** Clocks that differ make fresh tokens look issued in the future. */
   private compareClocks(databaseNow: number, sent: Moment): void {
     const offset = Math.abs(databaseNow - (sent.wall + this.clock.now()) / 2);
-    const large = offset > this.options.accessToken.clockTolerance / 2;
-    if (large && !this.clockWarned) {
+    const isLarge = offset > this.options.accessToken.clockTolerance / 2;
+    if (isLarge && !this.hasWarnedOfClocks) {
       this.logger.warn(
         `this machine's clock is ${Math.round(offset)} ms off the database's: above accessToken.clockTolerance tokens are refused`,
       );
     }
-    this.clockWarned = large;
+    this.hasWarnedOfClocks = isLarge;
   }
 
   private moment(): Moment {

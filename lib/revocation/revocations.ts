@@ -1,7 +1,14 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { SessionClock } from '../common/clock.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { type Announcement, RevocationState, type RevocationKeys } from '../rules/revocation-state.js';
+import {
+  type Announcement,
+  type Lost,
+  type Origin,
+  RevocationState,
+  type RevocationKeys,
+} from '../rules/revocation-state.js';
 import {
   AccessTokenExpiredError,
   AccessTokenInvalidError,
@@ -10,12 +17,14 @@ import {
   type SessionError,
 } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
-import { SessionClock } from '../common/clock.js';
 
-/** Room for clocks that differ. */
-const MARGIN = 60_000;
+/** Allows for clocks that differ. */
+const CLOCK_MARGIN_MS = 60_000;
 
-/** What this process knows of what ended early, whoever ended it. */
+/** Which process ended the sessions of an event. */
+export type RevocationSource = 'local' | 'remote';
+
+/** What this process knows of what ended early, in any process. */
 @Injectable()
 export class Revocations {
   private readonly logger = new Logger('SessionRevocation');
@@ -30,29 +39,54 @@ export class Revocations {
     private readonly keys: KeyRing,
   ) {
     const { lifetime, clockTolerance } = options.accessToken;
-    this.span = lifetime + clockTolerance + MARGIN;
+    this.span = lifetime + clockTolerance + CLOCK_MARGIN_MS;
     this.state = new RevocationState(this.span);
   }
 
-  /** This process ended something, and that is committed. */
+  /** Adds what this process has committed. */
   mergeLocal(announcement: Announcement): void {
-    this.merge(announcement, 'local');
+    this.merge(announcement, 'commit', 'local');
   }
 
-  /** Another process ended something, as a notification or the database says. */
+  /** Adds what the database has answered about one session. */
   mergeRemote(announcement: Announcement): void {
-    this.merge(announcement, 'remote');
+    this.merge(announcement, 'answer', 'remote');
   }
 
-  /** The database has said that the session is not live. News to this process if the answer to its ending was lost. */
+  /**
+   * Adds what a notification says, until the next poll has confirmed it or not. Keys are left alone.
+   *
+   * @returns whether there was room for it; otherwise only a poll can tell
+   */
+  mergeHint({ sessions, users, claims }: Announcement, source: RevocationSource): boolean {
+    this.merge({ sessions, users, claims }, 'hint', source);
+    return !this.state.isFullOfHints;
+  }
+
+  /** Adds a session that the database says is not live. It may be new here: our own UPDATE's response can be lost. */
   markEnded(sessionId: string, reason: string): void {
-    this.state.merge({ sessions: [{ id: sessionId, reason }] }, this.clock.now());
+    this.state.merge({ sessions: [{ id: sessionId, reason }] }, this.clock.monotonic(), 'answer');
   }
 
-  /** Why a token no longer counts, or undefined while nothing is known against it. */
+  /** Called before the first statement of a poll is sent. */
+  startPoll(): void {
+    this.state.startPoll();
+  }
+
+  /** Adds one page of a poll. */
+  mergePage(page: Announcement): void {
+    this.merge(page, 'poll', 'remote');
+  }
+
+  /** Called after the last page. Drops unconfirmed hints, and returns what the database should have and does not. */
+  finishPoll(): Lost {
+    return this.state.finishPoll(this.clock.monotonic());
+  }
+
+  /** Why a token no longer counts; undefined while nothing is known against it. */
   refusalOf(token: RevocationKeys): SessionError | undefined {
     const reason = this.state.reasonOf(token.sessionId);
-    // The new login's cookies are there, or on their way: whoever refreshes gets on with them.
+    // The cookies of the new login are set or on their way; a refresh will use them.
     if (reason === REPLACED) return new AccessTokenInvalidError('The session was replaced by a new login: refresh');
     if (reason !== undefined) return revokedError(reason);
     if (this.state.isInvalidated(token)) return new AccessTokenInvalidError();
@@ -64,19 +98,20 @@ export class Revocations {
     return this.state.size;
   }
 
-  /** Whoever distrusted the keys has made a new one. */
-  private replaceKeys(): void {
+  /** The process that distrusted the keys has made a new one. */
+  private reloadKeys(): void {
     this.keys.reload().catch((error: unknown) => {
-      // The rotation's next turn tries again.
+      // The next turn of the rotation tries again.
       this.logger.error(`keys: ${error instanceof Error ? error.message : String(error)}`);
     });
   }
 
-  private merge(announcement: Announcement, source: 'local' | 'remote'): void {
-    const news = this.state.merge(announcement, this.clock.now());
-    if (this.keys.distrust(announcement.keys ?? [])) this.replaceKeys();
+  private merge(announcement: Announcement, origin: Origin, source: RevocationSource): void {
+    const news = this.state.merge(announcement, this.clock.monotonic(), origin);
+    if (this.keys.distrust(announcement.keys ?? [])) this.reloadKeys();
+    if (news.length === 0) return;
     const reasons = new Map(announcement.sessions?.map(({ id, reason }) => [id, reason]));
-    // One event per reason: those that ended together are told together.
+    // One event per reason: sessions that ended together are reported together.
     for (const reason of new Set(news.map(id => reasons.get(id)!))) {
       const sessionIds = news.filter(id => reasons.get(id) === reason);
       this.events.emit({ type: 'session.revoked', sessionIds, reason, source });

@@ -14,6 +14,8 @@ export interface ServerKeys {
   readonly encryption: Buffer;
   /** Makes CSRF tokens. */
   readonly csrf: Buffer;
+  /** Names the channel of notifications. */
+  readonly channel: Buffer;
   /** Encrypts private signing keys. */
   readonly keyEncryption: Buffer;
 }
@@ -32,6 +34,7 @@ export function deriveServerKeys(secret: string): ServerKeys {
     binding: derive('access-token/binding', 32),
     encryption: derive('access-token/encryption', 32),
     csrf: derive('csrf-token', 32),
+    channel: derive('notification-channel', 32),
     keyEncryption: derive('signing-key/encryption', 32),
   };
 }

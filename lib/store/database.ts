@@ -36,8 +36,11 @@ const MAX_ATTEMPTS = 8;
 /** Runs the statements of `store/` on the data source's pool, or on the connection of the caller's transaction. */
 @Injectable()
 export class Database {
-  /** Tells this process's notifications from those of others. */
-  readonly processId = randomBytes(6).toString('hex');
+  /** Parameters of the notifications that statements send: which process sends them, and where. None before a channel. */
+  private readonly sender: { readonly processId: string; channel: string | null } = {
+    processId: randomBytes(6).toString('hex'),
+    channel: null,
+  };
   private readonly logger = new Logger('SessionStore');
   private readonly built = new Map<unknown, unknown>();
 
@@ -47,9 +50,17 @@ export class Database {
     private readonly timers: SessionTimers,
   ) {}
 
+  get processId(): string {
+    return this.sender.processId;
+  }
+
+  set channel(channel: string) {
+    this.sender.channel = channel;
+  }
+
   get tables(): SessionTables {
     const { mode, feed } = this.options.revocation;
-    return sessionTables(this.dataSource, mode === 'live' && feed === 'notify' ? this.processId : null);
+    return sessionTables(this.dataSource, mode === 'live' && feed === 'notify');
   }
 
   /** A store's statements, built at first use: before that `SchemaCheck` reports entities that are missing. */
@@ -68,7 +79,11 @@ export class Database {
     { manager, timeout = STATEMENT_TIMEOUT_MS }: QueryContext = {},
   ): Promise<Row[]> {
     const { name, text } = statement;
-    const query = { ...(this.prepares ? { name } : {}), text, values: valuesOf(statement, values) };
+    const query = {
+      ...(this.prepares ? { name } : {}),
+      text,
+      values: valuesOf(statement, { ...values, ...this.sender }),
+    };
     for (let attempt = 1; ; attempt++) {
       try {
         if (manager?.queryRunner) return await this.join<Row>(manager, query, timeout);

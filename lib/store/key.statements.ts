@@ -30,7 +30,7 @@ export function buildKeyStatements(tables: SessionTables) {
           UPDATE ${tables.signingKey} SET distrusted_at = clock_timestamp(), sealed_private_key = ''
           WHERE kid = ANY (:kids::text[]) AND distrusted_at IS NULL RETURNING kid
         )
-        SELECT ${notify(tables, "json_build_object('keys', json_agg(kid))", 'count(*) > 0')} AS announced FROM distrusted`,
+        SELECT ${notify(tables, "json_build_object('keys', true)", 'count(*) > 0')} AS announced FROM distrusted`,
     ),
     countRetired: statement<{ age: number }, { count: string }>(
       'jwt_session_key_count_retired',

@@ -2,9 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { Socket } from 'node:net';
 import { SessionTimers } from '../common/clock.js';
 import { Database, type OwnConnection } from './database.js';
-import { channelOf } from './sql-fragments.js';
+import { hmacSha256 } from '../rules/server-keys.js';
+import { statement } from '../common/statement.js';
 
-/** How long to wait for a server that says nothing: a network may swallow everything and end no connection. */
+/** A network may swallow everything without ending the connection. */
 const TIMEOUT_MS = 5_000;
 
 /** A connection that listens. */
@@ -12,9 +13,19 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-/** LISTEN on the channel of this module's tables. */
+const TABLE_ID = statement<{ table: string }, { id: string }>(
+  'jwt_session_table_id',
+  'SELECT to_regclass(:table)::oid::text AS id',
+);
+
+/**
+ * Sends and receives notifications. The channels' names come from the server secrets and from the table itself: a role that
+ * may only connect cannot guess them, and applications whose `search_path` leads to other tables have others.
+ */
 @Injectable()
 export class Notifications {
+  private channels: readonly string[] = [];
+
   constructor(
     private readonly database: Database,
     private readonly timers: SessionTimers,
@@ -26,6 +37,19 @@ export class Notifications {
   }
 
   /**
+   * Chooses the channels. Statements send on the first one from now on.
+   *
+   * @param keys a key of each server secret, the newest first
+   */
+  async open(keys: readonly Buffer[]): Promise<void> {
+    const [table] = await this.database.query(TABLE_ID, { table: this.database.tables.session });
+    this.channels = keys.map(key => `jwt_session_${hmacSha256(key, Buffer.from(table!.id)).toString('hex', 0, 16)}`);
+    this.database.channel = this.channels[0]!;
+  }
+
+  /**
+   * Listens on all channels.
+   *
    * @param onMessage called with each payload
    * @param onLost called once when the connection is gone
    */
@@ -41,7 +65,7 @@ export class Notifications {
     client.on('notification', ({ payload }) => open && onMessage(payload ?? ''));
     try {
       await client.connect();
-      await client.query(`LISTEN ${channelOf(this.database.tables)}`);
+      for (const channel of this.channels) await client.query(`LISTEN ${channel}`);
     } catch (error) {
       open = false;
       await this.end(client);
@@ -55,7 +79,7 @@ export class Notifications {
     };
   }
 
-  /** A connection that is being given up may be broken already: there is nobody to tell, and nobody who answers. */
+  /** The connection may be broken already, so its end may neither be answered nor reported. */
   private async end(client: OwnConnection): Promise<void> {
     const { connection } = client as unknown as { connection: { stream: Socket } };
     const timer = this.timers.after(TIMEOUT_MS, () => connection.stream.destroy());

@@ -1,24 +1,76 @@
 import { interval, milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
+import { NIL_UUID } from '../common/uuid.js';
 import { notify, REVOKED_REASON } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
+/** A poll reads at most this many rows of each kind with one statement, so that no answer blocks the event loop. */
+export const POLL_PAGE_ROWS = 2_000;
+
+/** A process whose clock is slow makes the polls read more, but not more than this. */
+const MAX_CLOCK_LAG = "interval '1 day'";
+
 export function buildRevocationStatements(tables: SessionTables) {
-  const since = `clock_timestamp() - ${interval(':span')}`;
   return {
+    // The window begins a span before the slower of both clocks: the process judges by its own how old a token is.
     // `echo` is selected as well, because a parameter must be used: with the polling feed nothing else mentions it.
-    poll: statement<{ span: number; echo: string | null }, PollRow>(
+    poll: statement<PollValues, PollRow>(
       'jwt_session_revocation_poll',
-      `SELECT ${milliseconds('clock_timestamp()')} AS now_ms,
-          (SELECT json_agg(json_build_object('id', s.id, 'reason', ${REVOKED_REASON}))
-            FROM ${tables.session} s WHERE s.revoked_at > ${since}) AS sessions,
-          (SELECT json_agg(json_build_object('id', a.user_id, 'version', a.version))
-            FROM ${tables.userAuth} a WHERE a.token_type = 'access' AND a.changed_at > ${since}) AS users,
-          (SELECT json_agg(json_build_object('id', s.id, 'version', s.token_version))
-            FROM ${tables.session} s WHERE s.claims_changed_at > ${since}) AS claims,
+      `WITH clocks AS MATERIALIZED (
+          SELECT clock_timestamp() AS now, ${fromMicroseconds('(:now::float8 * 1000)')} AS process_now
+        ), span_start AS MATERIALIZED (
+          SELECT GREATEST(LEAST(now, process_now), now - ${MAX_CLOCK_LAG}) - ${interval(':span')} AS since FROM clocks
+        )
+        SELECT ${milliseconds('(SELECT now FROM clocks)')} AS now_ms,
+          ${page({
+            kind: 'sessions',
+            columns: `s.id, ${REVOKED_REASON} AS reason`,
+            from: `${tables.session} s WHERE s.revoked_at IS NOT NULL`,
+            at: 's.revoked_at',
+            id: 's.id',
+            idType: 'uuid',
+          })},
+          ${page({
+            kind: 'users',
+            columns: 'a.user_id AS id, a.version',
+            from: `${tables.userAuth} a WHERE a.token_type = 'access'`,
+            at: 'a.changed_at',
+            id: 'a.user_id',
+            idType: 'text',
+          })},
+          ${page({
+            kind: 'claims',
+            columns: 's.id, s.token_version AS version',
+            from: `${tables.session} s WHERE s.claims_changed_at IS NOT NULL`,
+            at: 's.claims_changed_at',
+            id: 's.id',
+            idType: 'uuid',
+          })},
           (SELECT json_agg(k.kid) FROM ${tables.signingKey} k WHERE k.distrusted_at IS NOT NULL) AS keys,
           ${notify(tables, "json_build_object('echo', :echo::text)", ':echo::text IS NOT NULL')} AS echoed,
           :echo::text AS echo`,
+    ),
+    restoreSessions: statement<{ lost: string }, { id: string }>(
+      'jwt_session_restore_sessions',
+      `UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = lost.reason
+        FROM json_to_recordset(:lost::json) AS lost (id uuid, reason text)
+        WHERE s.id = lost.id AND s.revoked_at IS NULL RETURNING s.id`,
+    ),
+    restoreUsers: statement<{ lost: string }, { id: string }>(
+      'jwt_session_restore_users',
+      `INSERT INTO ${tables.userAuth} AS a (user_id, token_type, uuid, version, changed_at)
+        SELECT lost.id, 'access', gen_random_uuid(), lost.version, clock_timestamp()
+        FROM json_to_recordset(:lost::json) AS lost (id text, version bigint) ORDER BY lost.id
+        ON CONFLICT (user_id, token_type)
+          DO UPDATE SET uuid = EXCLUDED.uuid, version = EXCLUDED.version, changed_at = EXCLUDED.changed_at
+          WHERE a.version < EXCLUDED.version
+        RETURNING a.user_id AS id`,
+    ),
+    restoreClaims: statement<{ lost: string }, { id: string }>(
+      'jwt_session_restore_claims',
+      `UPDATE ${tables.session} s SET token_version = lost.version, claims_changed_at = clock_timestamp()
+        FROM json_to_recordset(:lost::json) AS lost (id uuid, version int)
+        WHERE s.id = lost.id AND s.token_version < lost.version RETURNING s.id`,
     ),
     standing: statement<{ sessionId: string }, StandingRow>(
       'jwt_session_standing',
@@ -43,11 +95,47 @@ export function buildRevocationStatements(tables: SessionTables) {
   };
 }
 
+/**
+ * The next rows of one kind in the order of their change, after those that the poll has read. The cursor is compared with
+ * scalar subqueries: PostgreSQL uses no index for a condition with a volatile function.
+ */
+function page(of: { kind: string; columns: string; from: string; at: string; id: string; idType: string }): string {
+  const afterTime = `(SELECT COALESCE(${fromMicroseconds(`:${of.kind}At::float8`)}, since) FROM span_start)`;
+  const afterId = `COALESCE(:${of.kind}Id::${of.idType}, ${of.idType === 'uuid' ? `'${NIL_UUID}'::uuid` : "''"})`;
+  return `(SELECT json_agg(page) FROM (
+            SELECT ${of.columns}, (extract(epoch FROM ${of.at}) * 1000000)::bigint AS at FROM ${of.from}
+              AND (${of.at}, ${of.id}) > (${afterTime}, ${afterId})
+            ORDER BY ${of.at}, ${of.id} LIMIT ${POLL_PAGE_ROWS}
+          ) AS page) AS ${of.kind}`;
+}
+
+/** Exact, unlike `to_timestamp`, which takes seconds. */
+function fromMicroseconds(microseconds: string): string {
+  return `('epoch'::timestamptz + ${microseconds} * interval '1 microsecond')`;
+}
+
+/** The last row of a kind that a poll has read; null before the first. `at` is in microseconds since the epoch. */
+export interface PollCursor {
+  readonly sessionsAt: number | null;
+  readonly sessionsId: string | null;
+  readonly usersAt: number | null;
+  readonly usersId: string | null;
+  readonly claimsAt: number | null;
+  readonly claimsId: string | null;
+}
+
+interface PollValues extends PollCursor {
+  readonly span: number;
+  /** The process's clock, in milliseconds since the epoch. */
+  readonly now: number;
+  readonly echo: string | null;
+}
+
 interface PollRow {
   readonly now_ms: number;
-  readonly sessions: { id: string; reason: string }[] | null;
-  readonly users: { id: string; version: number }[] | null;
-  readonly claims: { id: string; version: number }[] | null;
+  readonly sessions: { id: string; reason: string; at: number }[] | null;
+  readonly users: { id: string; version: number; at: number }[] | null;
+  readonly claims: { id: string; version: number; at: number }[] | null;
   readonly keys: string[] | null;
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { NIL_UUID } from '../common/uuid.js';
 import { milliseconds } from '../common/sql.js';
 import type { SessionTables } from './tables.js';
@@ -56,26 +55,21 @@ export function sessionColumns(tables: SessionTables): string {
 
 const IDS_PER_NOTIFICATION = 150;
 
-/** The channel of the notifications: one for each set of tables. */
-export function channelOf(tables: Pick<SessionTables, 'session'>): string {
-  return `jwt_session_${createHash('sha256').update(tables.session).digest('hex').slice(0, 16)}`;
-}
-
 /** A full queue makes COMMIT fail. Above this fill level nothing is sent. */
 const MAX_QUEUE_USAGE = 0.5;
 
 /**
- * An expression that sends a message (json). It is true, or NULL where nothing is sent. With the polling feed no statement
- * mentions NOTIFY: databases without it refuse it, and poolers swallow it.
+ * An expression that sends a message (json). It is true, or NULL where nothing is sent. `Database` fills in `:channel` and
+ * `:processId`. With the polling feed no statement mentions NOTIFY: databases without it refuse it, and poolers swallow it.
  *
  * The queue fills up where a listener does not read. Then nothing is sent, so that revoking does not fail. Other processes
  * learn from their polls, which come every second while their echoes are missing.
  */
 export function notify(tables: SessionTables, message: string, condition = 'true'): string {
-  if (tables.processId === null) return '(NULL::boolean)';
-  const signed = `jsonb_build_object('processId', '${tables.processId}') || (${message})::jsonb`;
-  const sends = `(${condition}) AND pg_notification_queue_usage() < ${MAX_QUEUE_USAGE}`;
-  return `(CASE WHEN ${sends} THEN pg_notify('${channelOf(tables)}', (${signed})::text) IS NOT NULL END)`;
+  if (!tables.notifies) return '(NULL::boolean)';
+  const signed = `jsonb_build_object('processId', :processId::text) || (${message})::jsonb`;
+  const sends = `:channel::text IS NOT NULL AND (${condition}) AND pg_notification_queue_usage() < ${MAX_QUEUE_USAGE}`;
+  return `(CASE WHEN ${sends} THEN pg_notify(:channel::text, (${signed})::text) IS NOT NULL END)`;
 }
 
 /**

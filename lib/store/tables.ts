@@ -9,15 +9,15 @@ export interface SessionTables {
   readonly session: string;
   readonly userAuth: string;
   readonly signingKey: string;
-  /** Names this process in its notifications; null where statements send none. */
-  readonly processId: string | null;
+  /** Whether statements send notifications. */
+  readonly notifies: boolean;
 }
 
-export function sessionTables(dataSource: DataSource, processId: string | null = null): SessionTables {
+export function sessionTables(dataSource: DataSource, notifies = false): SessionTables {
   return {
     session: tableName(dataSource.getMetadata(SessionEntity)),
     userAuth: tableName(dataSource.getMetadata(UserAuthEntity)),
     signingKey: tableName(dataSource.getMetadata(SigningKeyEntity)),
-    processId,
+    notifies,
   };
 }

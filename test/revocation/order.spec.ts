@@ -1,10 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
+import type { KeyRing } from '../../lib/keys/key-ring.js';
+import { KeyRotation } from '../../lib/keys/key-rotation.js';
+import { resolveOptions } from '../../lib/options/resolve-options.js';
+import { Revocations } from '../../lib/revocation/revocations.js';
+import { SessionEvents } from '../../lib/session.events.js';
 import { SharedClock, TestDatabase } from '../support/database.js';
+import { FixedClock } from '../support/fixed-clock.js';
 import { feedOf, me, untilListening } from '../support/revocation.js';
 import { OpenTransaction } from '../support/races.js';
-import { startTestApp, type TestApp } from '../support/test-app.js';
+import { insertSessions, sessionSeed } from '../support/session-rows.js';
+import { StatementLog } from '../support/statement-log.js';
+import { SECRET, startTestApp, type TestApp } from '../support/test-app.js';
 import { until } from '../support/until.js';
 
 describe('the order of revocations', () => {
@@ -12,21 +20,28 @@ describe('the order of revocations', () => {
   let clock: SharedClock;
   let here: TestApp;
   let there: TestApp;
+  const started: TestApp[] = [];
   beforeAll(async () => {
     database = await TestDatabase.create();
     clock = await SharedClock.install(database);
-    [here, there] = [await startTestApp({ database, clock }), await startTestApp({ database, clock })];
+    [here, there] = [await start(), await start()];
     await untilListening(there);
   });
   afterAll(async () => {
-    await Promise.all([here?.close(), there?.close()]);
+    await Promise.all(started.map(app => app.close()));
     await database?.drop();
   });
 
+  async function start(): Promise<TestApp> {
+    const app = await startTestApp({ database, clock });
+    started.push(app);
+    return app;
+  }
+
   async function logIn(userId = 'ada') {
-    const { session, accessToken } = await here.sessions.logIn(userId);
+    const { session, accessToken, refreshToken } = await here.sessions.logIn(userId);
     expect(await me(there, accessToken!)).toBe('accepted');
-    return { id: session.id, token: accessToken! };
+    return { id: session.id, token: accessToken!, refreshToken: refreshToken! };
   }
 
   /** The first to start commits last, and the other process polls in between. */
@@ -48,12 +63,11 @@ describe('the order of revocations', () => {
     });
     expect(await me(there, tokens[1]!)).toBe('session_revoked');
     await feedOf(there).poll();
-    const restarted = await startTestApp({ database, clock });
+    const restarted = await start();
     for (const token of tokens) {
       expect(await me(there, token)).toBe('session_revoked');
       expect(await me(restarted, token)).toBe('session_revoked');
     }
-    await restarted.close();
   });
 
   it('… and after the notification, although a poll fell between start and commit', async () => {
@@ -73,6 +87,7 @@ describe('the order of revocations', () => {
     const [older, newer] = [await here.sessions.logIn('grace'), feedOf(there).poll()];
     await Promise.all([newer, here.sessions.invalidateTokens('grace', 'access')]);
     await until(async () => (await me(there, older.accessToken!)) === 'access_token_invalid');
+    await feedOf(there).poll();
     // What an older snapshot says, as a late poll would bring it, changes nothing.
     await database.query(`UPDATE jwt_session_user_auth SET version = 1 WHERE user_id = 'grace'`);
     await feedOf(there).poll();
@@ -98,31 +113,106 @@ describe('the order of revocations', () => {
     expect(refused.filter(({ status }) => status === 'fulfilled')).toEqual([]);
   });
 
-  it('after a failover that has lost the last commits, memory goes on refusing', async () => {
-    const ended = await logIn('ada');
-    const invalidated = await logIn('hopper');
-    await here.sessions.logOut(ended.id);
-    await here.sessions.invalidateTokens('hopper', 'access');
-    await feedOf(there).poll();
-    await database.query('UPDATE jwt_session SET revoked_at = NULL, revoked_reason = NULL WHERE id = $1', [ended.id]);
-    await database.query(`DELETE FROM jwt_session_user_auth WHERE user_id = 'hopper'`);
-    await Promise.all([feedOf(here).poll(), feedOf(there).poll()]);
-    for (const app of [here, there]) {
-      expect(await me(app, ended.token)).toBe('session_revoked');
-      expect(await me(app, invalidated.token)).toBe('access_token_invalid');
-    }
+  describe('after a failover that has lost the last commits', () => {
+    const TABLES = ['jwt_session', 'jwt_session_user_auth', 'jwt_session_key'];
+
+    /** What the standby has received. */
+    const copy = () =>
+      database.query(
+        TABLES.map(
+          table => `DROP TABLE IF EXISTS copy_of_${table}; CREATE TABLE copy_of_${table} AS TABLE ${table}`,
+        ).join('; '),
+      );
+    const failOver = () =>
+      database.query(
+        TABLES.map(table => `DELETE FROM ${table}; INSERT INTO ${table} SELECT * FROM copy_of_${table}`).join('; '),
+      );
+    const poll = () => Promise.all([here, there].map(app => feedOf(app).poll()));
+
+    it('memory goes on refusing, and the database learns again what it has lost', async () => {
+      const ended = await logIn('ada');
+      const [invalidated, outdated] = [await logIn('hopper'), await logIn('lamarr')];
+      await copy();
+      await here.sessions.logOut(ended.id, { reason: 'lost phone' });
+      await here.sessions.invalidateTokens('hopper', 'access');
+      await here.sessions.setClaims(outdated.id, { role: 'none' });
+      await poll();
+      await failOver();
+      await poll();
+      for (const app of [here, there]) {
+        expect(await me(app, ended.token)).toBe('session_revoked');
+        expect(await me(app, invalidated.token)).toBe('access_token_invalid');
+        expect(await me(app, outdated.token)).toBe('access_token_expired');
+      }
+      const rows = await database.query('SELECT revoked_reason FROM jwt_session WHERE id = $1', [ended.id]);
+      expect(rows).toEqual([{ revoked_reason: 'lost phone' }]);
+      // A login and a refresh get tokens that count.
+      const again = await here.sessions.logIn('hopper');
+      expect(await me(there, again.accessToken!)).toBe('accepted');
+      const refreshed = await here.sessions.refresh({ refreshToken: outdated.refreshToken });
+      expect(await me(there, refreshed.accessToken!)).toBe('accepted');
+      const restarted = await start();
+      expect(await me(restarted, ended.token)).toBe('session_revoked');
+    });
+
+    it('a distrusted key stays distrusted, is distrusted in the database again, and another one signs', async () => {
+      const { token, refreshToken } = await logIn('ada');
+      await copy();
+      await here.sessions.rotateKeys({ distrust: true });
+      await poll();
+      // The key that was made in its place is lost, too.
+      await failOver();
+      await Promise.all([here, there].map(({ app }) => app.get(KeyRotation).tick()));
+      for (const app of [here, there]) expect(await me(app, token)).toBe('access_token_invalid');
+      const refreshed = await here.sessions.refresh({ refreshToken });
+      expect(await me(there, refreshed.accessToken!)).toBe('accepted');
+      const restarted = await start();
+      expect(await me(restarted, token)).toBe('access_token_invalid');
+      expect(await me(restarted, refreshed.accessToken!)).toBe('accepted');
+    });
   });
 
-  it('… and a distrusted key stays distrusted', async () => {
-    const { token } = await logIn('ada');
-    await here.sessions.rotateKeys({ distrust: true });
+  describe('clocks', () => {
+    it("a process's clock that goes ahead and back forgets nothing", async () => {
+      const time = new FixedClock();
+      const [options, events] = [resolveOptions({ secret: SECRET }, {}), new SessionEvents()];
+      const keys = { distrust: () => false } as unknown as KeyRing;
+      const revocations = new Revocations(options, time, events, keys);
+      const token = { sessionId: 'a', userId: 'ada', accessVersion: 0, tokenVersion: 0 };
+      revocations.mergeLocal({ sessions: [{ id: 'a', reason: 'logout' }] });
+      time.time += 86_400_000;
+      revocations.mergeLocal({ sessions: [{ id: 'b', reason: 'logout' }] });
+      time.time -= 86_400_000;
+      expect(revocations.refusalOf(token)).toMatchObject({ errorCode: 'session_revoked' });
+    });
+
+    it("the database's clock that goes ahead hides nothing from a process that starts then", async () => {
+      const { id, token } = await logIn('ada');
+      await here.sessions.logOut(id);
+      await database.query('UPDATE clock.shift SET milliseconds = milliseconds + 1200000');
+      try {
+        const restarted = await start();
+        expect(await me(restarted, token)).toBe('session_revoked');
+      } finally {
+        await database.query('UPDATE clock.shift SET milliseconds = milliseconds - 1200000');
+      }
+    });
+  });
+
+  it('a poll reads page by page what ended, also where all of it ended in the same moment', async () => {
+    const sessions = await Promise.all(Array.from({ length: 3 }, () => logIn('turing')));
+    await insertSessions(
+      database,
+      Array.from({ length: 4_500 }, () => sessionSeed()),
+    );
+    await database.query(
+      `UPDATE jwt_session SET revoked_at = now(), revoked_reason = 'incident' WHERE revoked_at IS NULL`,
+    );
+    const log = new StatementLog(there.app);
     await feedOf(there).poll();
-    // The key that was made in its place is lost, too.
-    await database.query('DELETE FROM jwt_session_key WHERE distrusted_at IS NULL AND purpose LIKE $1', [
-      'access-token%',
-    ]);
-    await database.query('UPDATE jwt_session_key SET distrusted_at = NULL');
-    await Promise.all([feedOf(here).poll(), feedOf(there).poll()]);
-    for (const app of [here, there]) expect(await me(app, token)).toBe('access_token_invalid');
+    expect(log.take().filter(name => name === 'jwt_session_revocation_poll').length).toBeGreaterThan(2);
+    for (const { token } of sessions) expect(await me(there, token)).toBe('session_revoked');
+    const { sessionIds } = there.events.findLast(event => event.type === 'session.revoked')!;
+    expect(sessionIds.length).toBeGreaterThan(400);
   });
 });

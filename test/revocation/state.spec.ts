@@ -128,6 +128,114 @@ describe('what ended, in memory', () => {
   });
 });
 
+describe('hints', () => {
+  const LONG = 600_000;
+  const poll = (state: RevocationState, now: number, ...pages: Announcement[]) => {
+    state.startPoll();
+    for (const page of pages) state.merge(page, now, 'poll');
+    return state.finishPoll(now);
+  };
+  const hint: Announcement = {
+    sessions: [{ id: 'a', reason: 'theft:fork' }],
+    users: [{ id: 'ada', version: 1e15 }],
+    claims: [{ id: 'b', version: 1e9 }],
+  };
+  const nothing = { sessions: [], users: [], claims: [] };
+
+  it('count until the next poll, which drops them unless it has them', () => {
+    const state = new RevocationState(LONG);
+    expect(state.merge(hint, 0, 'hint')).toEqual(['a']);
+    expect(state.reasonOf('a')).toBe('theft:fork');
+    expect(state.isInvalidated(token({}))).toBe(true);
+    expect(state.isOutdated(token({ sessionId: 'b' }))).toBe(true);
+    expect(poll(state, 1)).toEqual(nothing);
+    expect(state.size).toBe(0);
+
+    state.merge(hint, 2, 'hint');
+    poll(state, 3, { sessions: [{ id: 'a', reason: 'logout', age: 1 }] });
+    poll(state, 4, { sessions: [{ id: 'a', reason: 'logout', age: 2 }] });
+    expect(state.reasonOf('a')).toBe('logout');
+    expect(state.size).toBe(1);
+  });
+
+  it('that arrive during a poll wait for the next one', () => {
+    const state = new RevocationState(LONG);
+    state.startPoll();
+    state.merge(hint, 0, 'hint');
+    state.finishPoll(1);
+    expect(state.reasonOf('a')).toBe('theft:fork');
+    poll(state, 2);
+    expect(state.reasonOf('a')).toBeUndefined();
+  });
+
+  it('of a version beyond a known one leave that one', () => {
+    const state = new RevocationState(LONG);
+    const known = { users: [{ id: 'ada', version: 2 }] };
+    state.merge(known, 0);
+    state.merge(hint, 1, 'hint');
+    expect(state.isInvalidated(token({ accessVersion: 2 }))).toBe(true);
+    poll(state, 2, known);
+    expect(state.isInvalidated(token({ accessVersion: 2 }))).toBe(false);
+    expect(state.isInvalidated(token({ accessVersion: 1 }))).toBe(true);
+  });
+
+  it('do not fill the memory, and there is room for facts all the same', () => {
+    const state = new RevocationState(LONG);
+    for (let index = 0; index < 30_000; index++)
+      state.merge({ users: [{ id: `user ${index}`, version: 9 }] }, 0, 'hint');
+    expect(state.size).toBe(10_000);
+    expect(state.isFullOfHints).toBe(true);
+    state.merge({ users: [{ id: 'ada', version: 1 }] }, 1);
+    expect(state.isInvalidated(token({}))).toBe(true);
+    poll(state, 2, { users: [{ id: 'ada', version: 1 }] });
+    expect(state.isFullOfHints).toBe(false);
+    expect(state.size).toBe(1);
+  });
+
+  it('never make a poll report that the database has lost something', () => {
+    fc.assert(
+      fc.property(fc.array(announcement), fc.array(announcement), (hints, pages) => {
+        const state = new RevocationState(LONG);
+        for (const one of hints) state.merge(one, 0, 'hint');
+        expect(poll(state, 1, ...pages)).toEqual(nothing);
+        expect(poll(state, 2, ...pages)).toEqual(nothing);
+      }),
+    );
+  });
+});
+
+describe('what the database has lost', () => {
+  const LONG = 600_000;
+  const facts: Announcement = {
+    sessions: [{ id: 'a', reason: 'logout' }],
+    users: [{ id: 'ada', version: 3 }],
+    claims: [{ id: 'b', version: 2 }],
+  };
+
+  it('is what a poll should repeat: what was committed here, or read by an earlier poll', () => {
+    const state = new RevocationState(LONG);
+    state.merge(facts, 0);
+    state.startPoll();
+    state.merge(facts, 1, 'poll');
+    expect(state.finishPoll(1)).toEqual({ sessions: [], users: [], claims: [] });
+    state.startPoll();
+    state.merge({ users: [{ id: 'ada', version: 2 }] }, 2, 'poll');
+    expect(state.finishPoll(2)).toEqual(facts);
+    expect(state.isInvalidated(token({ accessVersion: 2 }))).toBe(true);
+  });
+
+  it('is not what was committed during the poll, what the database was asked about alone, or what is a span old', () => {
+    const state = new RevocationState(LONG);
+    state.merge({ sessions: [{ id: 'a', reason: 'long ago' }] }, 0, 'answer');
+    state.merge({ sessions: [{ id: 'b', reason: 'nearly a span ago', age: LONG - 60_000 }] }, 0, 'poll');
+    state.startPoll();
+    state.merge({ sessions: [{ id: 'c', reason: 'just now' }] }, 1);
+    expect(state.finishPoll(2)).toEqual({ sessions: [], users: [], claims: [] });
+    state.startPoll();
+    expect(state.finishPoll(LONG)).toEqual({ sessions: [], users: [], claims: [] });
+  });
+});
+
 describe('how much time has passed', () => {
   it.each([
     ['a machine that slept, whose monotonic clock stood still', { monotonic: 5, wall: 60_000 }, 60_000],

@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { RotationStore } from '../../lib/store/rotation.store.js';
-import { channelOf } from '../../lib/store/sql-fragments.js';
-import { sessionTables } from '../../lib/store/tables.js';
 import { CookieClient } from '../support/client.js';
-import { Notifications } from '../support/notifications.js';
+import { channelOf, Notifications } from '../support/notifications.js';
 import { PATIENTLY } from '../support/patient-timers.js';
 import { insertSessions, sessionSeed } from '../support/session-rows.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
@@ -19,7 +17,7 @@ describe('the announcement of sessions that have ended', () => {
   beforeAll(async () => {
     test = await startTestApp(PATIENTLY);
     dataSource = test.app.get(DataSource);
-    notifications = await Notifications.on(test.database, channelOf(sessionTables(dataSource)));
+    notifications = await Notifications.on(test.database, channelOf(test));
   });
   afterAll(async () => {
     await notifications?.close();

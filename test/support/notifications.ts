@@ -1,7 +1,14 @@
 import { Client } from 'pg';
+import { Notifications as LibraryNotifications } from '../../lib/store/notifications.js';
 import type { TestDatabase } from './database.js';
+import type { TestApp } from './test-app.js';
 
 const NO_MORE = 'no more';
+
+/** The channel on which a process sends. */
+export function channelOf({ app }: TestApp): string {
+  return app.get(LibraryNotifications, { strict: false })['channels'][0]!;
+}
 
 /** Listens on a channel, on a connection of its own. */
 export class Notifications {
