@@ -47,7 +47,7 @@ export class SessionService {
 
   /**
    * Begins a session and issues its tokens: as cookies on the exchange's response, or in the answer. The session that
-   * came with the request ends. One statement.
+   * came with the request ends. One statement, and one more where a `claims` hook changes the claims.
    *
    * @param userId 1 to 255 characters, kept exactly
    * @throws InvalidRequestError for input that cannot be kept, before anything is written
@@ -72,7 +72,7 @@ export class SessionService {
 
   /**
    * Renews the login of a session whose user has just proved again who they are: a new session with the same claims, data
-   * and label takes its place. Two statements.
+   * and label takes its place. Two statements; the second one ends the session and copies it as it is at that moment.
    *
    * @throws SessionRevokedError when there is no such live session of that user
    */

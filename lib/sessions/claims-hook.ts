@@ -1,13 +1,20 @@
 import { Injectable, type OnModuleInit, Scope, type Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import type { EntityManager } from 'typeorm';
+import { isDeepStrictEqual } from 'node:util';
 import { SessionOptionsError } from '../common/option-mistakes.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import type { ClaimsFunction, ClaimsProvider, ClaimsRequest } from '../options/session-options.js';
-import { SessionRevokedError } from '../session.errors.js';
-import type { SessionClaims } from '../session.types.js';
+import type { ClaimsFunction, ClaimsProvider } from '../options/session-options.js';
+import { SessionRevokedError, SessionStoreUnavailableError } from '../session.errors.js';
+import type { TokenTransport } from '../session.types.js';
+import { SessionStore } from '../store/session.store.js';
+import type { SessionRow } from '../store/sql-fragments.js';
 import { checkClaims } from './input-checks.js';
 import { SessionRevoker } from './log-out.js';
+import { SessionTokens } from './session-tokens.js';
+
+/** How often the hook is asked again when `setClaims` changes the claims meanwhile. */
+const MAX_ATTEMPTS = 3;
 
 /** Asks the application for a user's claims, at login and at each refresh (F23). */
 @Injectable()
@@ -17,24 +24,47 @@ export class ClaimsHook implements OnModuleInit {
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly moduleRef: ModuleRef,
+    private readonly store: SessionStore,
     private readonly revoker: SessionRevoker,
+    private readonly tokens: SessionTokens,
   ) {}
 
+  get isUsed(): boolean {
+    return this.options.claims !== undefined;
+  }
+
   /**
-   * @returns the claims that count from now on; those of the request where there is no hook
-   * @throws InvalidRequestError for claims that cannot be kept
-   * @throws SessionRevokedError where the hook refuses the user; all sessions of the user have ended
+   * Replaces the claims of a row that was just written by those that the application gives the user now. The row comes
+   * first, so that a log-out or an invalidation after the hook was asked covers the tokens that are about to be issued.
+   *
+   * @param isNew whether no token of the session was issued yet, so that its end is no event
+   * @returns the row with the claims that its tokens carry
+   * @throws InvalidRequestError for claims that cannot be kept or make the access token too long
+   * @throws SessionRevokedError where the hook refuses the user, whose sessions have ended, and where the session has ended
    */
-  async claimsFor(request: ClaimsRequest, manager?: EntityManager): Promise<SessionClaims> {
-    if (!this.options.claims) return request.claims;
-    this.hook ??= await this.resolve(this.options.claims);
-    const claims = await this.hook(request);
-    if (claims !== null) {
+  async apply<Row extends SessionRow>(
+    row: Row,
+    transport: TokenTransport,
+    { manager, isNew = false }: { manager?: EntityManager; isNew?: boolean } = {},
+  ): Promise<Row> {
+    this.hook ??= await this.resolve(this.options.claims!);
+    let current = row;
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const { id, user_id: userId, token_version: tokenVersion } = current;
+      const claims = await this.hook({ userId, sessionId: id, claims: current.claims });
+      if (claims === null) {
+        await this.revoker.revoke({ userId, except: isNew ? id : undefined }, 'refused-by-claims', manager);
+        throw new SessionRevokedError();
+      }
       checkClaims(claims);
-      return claims;
+      if (isDeepStrictEqual(claims, current.claims)) return current;
+      this.tokens.requireIssuable(userId, claims, transport);
+      if (await this.store.storeHookClaims(id, tokenVersion, claims, manager)) return { ...current, claims };
+      const changed = await this.store.get(id, manager);
+      if (!changed) throw new SessionRevokedError();
+      current = { ...current, claims: changed.claims, token_version: changed.token_version };
     }
-    await this.revoker.revoke({ userId: request.userId }, 'refused-by-claims', manager);
-    throw new SessionRevokedError();
+    throw new SessionStoreUnavailableError('The claims of the session are being changed: try again');
   }
 
   /** By now Nest has made all providers, also those that inject SessionService. */

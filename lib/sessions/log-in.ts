@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type ClientInfo, clientOf } from '../common/client-address.js';
+import { clientOf } from '../common/client-address.js';
 import { SessionClock } from '../common/clock.js';
 import { isUuid, uuidV7 } from '../common/uuid.js';
 import { RequestSession } from '../http/request-session.js';
@@ -8,12 +8,13 @@ import { SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { REPLACED, SessionLimitReachedError, SessionRevokedError } from '../session.errors.js';
 import type { LogInOptions } from '../session.interfaces.js';
-import type { IssuedTokens, TokenTransport, UserSession } from '../session.types.js';
+import type { IssuedTokens, UserSession } from '../session.types.js';
 import { type CreatedSession, type NewSession, SessionStore } from '../store/session.store.js';
+import type { SessionRow } from '../store/sql-fragments.js';
 import { Announcements } from './announcements.js';
 import { ClaimsHook } from './claims-hook.js';
 import { checkClient, checkLogIn } from './input-checks.js';
-import { SessionTokens } from './session-tokens.js';
+import { type HashedToken, type Recipient, SessionTokens } from './session-tokens.js';
 
 /** Begins sessions. */
 @Injectable()
@@ -31,81 +32,68 @@ export class SessionIssuer {
 
   /** The session that came with the request ends, and the new one has a new id: nobody can fix a session in advance. */
   async logIn(userId: string, options: LogInOptions): Promise<IssuedTokens> {
-    const { exchange, crossSite } = options;
+    const { exchange, crossSite, claims = {}, manager } = options;
     try {
       checkLogIn(userId, options);
       const transport = exchange ? (options.transport ?? this.http.transportForLogIn(exchange)) : 'bearer';
       if (exchange && transport === 'cookie' && !crossSite) this.http.csrf.checkLogInOrigin(exchange);
-      const former =
+      const replaces =
         exchange && (await this.requestSession.sessionId(exchange, this.http.readRefreshCookies(exchange)));
-      return await this.issue(userId, options, transport, former);
+      // The hook replaces the claims that are given here.
+      this.tokens.requireIssuable(userId, this.claimsHook.isUsed ? {} : claims, transport);
+      const begun = this.begin(userId, options);
+      const created = await this.create({ ...begun.session, claims, replaces }, manager);
+      return await this.issue(created, begun.refreshToken, { exchange, transport }, { replaces, manager });
     } catch (error) {
       this.http.refuse(error, exchange);
       throw error;
     }
   }
 
-  /** A new session in the place of one whose user has just proved again who they are. It keeps claims, data and label. */
+  /**
+   * A new session in the place of one whose user has just proved again who they are. It keeps claims, data and label. One
+   * statement ends the former session and copies it, so that a log-out or new claims at that moment are not undone.
+   */
   async reauthenticate(
     { id, userId }: Pick<UserSession, 'id' | 'userId'>,
     options: LogInOptions,
   ): Promise<IssuedTokens> {
-    const { exchange, manager } = options;
+    const { exchange, claims, manager } = options;
     try {
+      checkLogIn(userId, options);
       const former = isUuid(id) ? await this.store.get(id, manager) : undefined;
       if (!former || former.user_id !== userId) throw new SessionRevokedError();
-      const { claims, data, label } = former;
-      const kept = { claims, data: data ?? undefined, label: label ?? undefined, ...options };
-      checkLogIn(userId, kept);
       const transport = exchange ? (options.transport ?? this.http.transportForSession(exchange)) : 'bearer';
-      return await this.issue(userId, kept, transport, id);
+      this.tokens.requireIssuable(userId, this.claimsHook.isUsed ? {} : (claims ?? former.claims), transport);
+      const begun = this.begin(userId, options);
+      const isLimited = this.options.session.maxPerUser !== undefined;
+      const created = await this.store.reauthenticate({ ...begun.session, claims, replaces: id }, isLimited, manager);
+      if (!created) throw new SessionRevokedError();
+      return await this.issue(created, begun.refreshToken, { exchange, transport }, { replaces: id, manager });
     } catch (error) {
       this.http.refuse(error, exchange);
       throw error;
     }
   }
 
-  private async issue(
-    userId: string,
-    options: LogInOptions,
-    transport: TokenTransport,
-    replaces: string | undefined,
-  ): Promise<IssuedTokens> {
-    const { exchange, claims: given = {}, data, label, manager } = options;
-    const client = this.clientOf(options);
-    const id = uuidV7(this.clock.now());
-    const claims = await this.claimsHook.claimsFor({ userId, sessionId: id, claims: given }, manager);
-    this.tokens.requireIssuable(userId, claims, transport);
-    const refreshToken = this.tokens.first(id);
-    const { idleLifetime, absoluteLifetime } = this.options.session;
-    const { row, ended } = await this.create(
-      {
-        id,
-        userId,
-        tokenHash: refreshToken.hash,
-        claims,
-        data,
-        label,
-        ...client,
-        idleLifetime,
-        absoluteLifetime,
-        replaces,
-      },
-      manager,
-    );
-    const issued = await this.tokens.issue(row, refreshToken, true, { exchange, transport });
-    this.announcements.committed(manager, {
-      sessions: ended,
-      notLive: replaces === undefined ? undefined : { id: replaces, reason: REPLACED },
-      event: { type: 'session.created', sessionId: id, userId },
-    });
-    return issued;
-  }
-
-  private clientOf({ exchange, ip, userAgent }: LogInOptions): ClientInfo {
+  /** The id, the first refresh token and the columns of a new session. */
+  private begin(userId: string, { exchange, data, label, ip, userAgent }: LogInOptions) {
     const client = exchange ? clientOf(exchange) : { ip, userAgent };
     checkClient(client, this.options.binding, exchange !== undefined);
-    return client;
+    const id = uuidV7(this.clock.now());
+    const refreshToken = this.tokens.first(id);
+    const { idleLifetime, absoluteLifetime } = this.options.session;
+    const session = {
+      id,
+      userId,
+      tokenHash: refreshToken.hash,
+      data,
+      label,
+      ...client,
+      idleLifetime,
+      absoluteLifetime,
+    };
+    return { session, refreshToken };
   }
 
   private async create(session: NewSession, manager: EntityManager | undefined): Promise<CreatedSession> {
@@ -115,5 +103,37 @@ export class SessionIssuer {
     const created = await this.store.createWithin(limit, session, manager);
     if (!created) throw new SessionLimitReachedError();
     return created;
+  }
+
+  private async issue(
+    { row, ended }: CreatedSession,
+    refreshToken: HashedToken,
+    recipient: Recipient,
+    { replaces, manager }: { replaces?: string; manager?: EntityManager },
+  ): Promise<IssuedTokens> {
+    this.announcements.committed(manager, {
+      sessions: ended,
+      notLive: replaces === undefined ? undefined : { id: replaces, reason: REPLACED },
+    });
+    const current = this.claimsHook.isUsed ? await this.askForClaims(row, recipient, manager) : row;
+    const issued = await this.tokens.issue(current, refreshToken, true, recipient);
+    this.announcements.committed(manager, {
+      event: { type: 'session.created', sessionId: row.id, userId: row.user_id },
+    });
+    return issued;
+  }
+
+  private async askForClaims(
+    row: SessionRow,
+    { transport }: Recipient,
+    manager: EntityManager | undefined,
+  ): Promise<SessionRow> {
+    try {
+      return await this.claimsHook.apply(row, transport, { manager, isNew: true });
+    } catch (error) {
+      // Where this fails the store logs it, and the row stays behind without a token that could use it.
+      await this.store.discard(row.id, manager).catch(() => undefined);
+      throw error;
+    }
   }
 }

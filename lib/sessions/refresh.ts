@@ -1,5 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { isDeepStrictEqual } from 'node:util';
 import { type ClientInfo, clientOf } from '../common/client-address.js';
 import { SessionExchange } from '../http/exchange.js';
 import { RequestSession } from '../http/request-session.js';
@@ -21,7 +20,6 @@ import {
 import type { RefreshRequest } from '../session.interfaces.js';
 import type { IssuedTokens } from '../session.types.js';
 import { type ObservedSession, type RotatedRow, type RotationRequest, RotationStore } from '../store/rotation.store.js';
-import { SessionStore } from '../store/session.store.js';
 import { Announcements } from './announcements.js';
 import { ClaimsHook } from './claims-hook.js';
 import { checkClient } from './input-checks.js';
@@ -57,7 +55,6 @@ export class SessionRefresher {
     private readonly http: SessionHttp,
     private readonly requestSession: RequestSession,
     private readonly store: RotationStore,
-    private readonly sessions: SessionStore,
     private readonly tokens: SessionTokens,
     private readonly claimsHook: ClaimsHook,
     private readonly announcements: Announcements,
@@ -161,7 +158,7 @@ export class SessionRefresher {
   ): Promise<IssuedTokens> {
     const name = row.last_case;
     this.logger.debug(`session ${row.id}: ${name}, generation ${token.generation}`);
-    const current = await this.withClaims(row, recipient);
+    const current = this.claimsHook.isUsed ? await this.claimsHook.apply(row, recipient.transport) : row;
     const next = this.nextToken(row, { token, hash: request.hash }, successor);
     const issued = await this.tokens.issue(current, next, next.token !== token, recipient);
     this.announcements.committed(undefined, {
@@ -173,15 +170,6 @@ export class SessionRefresher {
       },
     });
     return issued;
-  }
-
-  /** The row with the claims that the application gives the user now. */
-  private async withClaims(row: RotatedRow, recipient: Recipient): Promise<RotatedRow> {
-    const claims = await this.claimsHook.claimsFor({ userId: row.user_id, sessionId: row.id, claims: row.claims });
-    if (isDeepStrictEqual(claims, row.claims)) return row;
-    this.tokens.requireIssuable(row.user_id, claims, recipient.transport);
-    await this.sessions.storeHookClaims(row.id, claims);
-    return { ...row, claims };
   }
 
   private nextToken(row: RotatedRow, given: HashedToken, successor: SuccessorToken): HashedToken {

@@ -36,7 +36,20 @@ export function buildSessionStatements(tables: SessionTables) {
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
           WHERE s.id = :replaces::uuid AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
         )`,
-        'true',
+      ),
+    ),
+    // Inserts a session in the place of a live one of the user, with the claims, data and label that it has at that moment.
+    reauthenticate: statement<Renewed<NewSessionValues> & { replaces: string }, CreatedRow>(
+      'jwt_session_reauthenticate',
+      createAfter(
+        tables,
+        `ended AS (
+          UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
+          WHERE s.id = :replaces::uuid AND s.user_id = :userId AND ${LIVE_OF_ID}
+          RETURNING s.id, s.revoked_reason AS reason, s.claims, s.data, s.label
+        )`,
+        'FROM ended',
+        RENEWED,
       ),
     ),
     // Evicts the oldest of the user's live sessions beyond the limit, or inserts nothing where none may be evicted.
@@ -61,7 +74,7 @@ export function buildSessionStatements(tables: SessionTables) {
             revoked_reason = CASE WHEN s.id = :replaces::uuid THEN 'replaced' ELSE 'evicted' END
           FROM target WHERE s.id = target.id AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
         )`,
-        ':evict OR NOT EXISTS (SELECT 1 FROM others)',
+        'WHERE :evict OR NOT EXISTS (SELECT 1 FROM others)',
       ),
     ),
     // The lock is on the user's name: no table has a row for every user.
@@ -98,9 +111,15 @@ export function buildSessionStatements(tables: SessionTables) {
       `UPDATE ${tables.session} s SET data = :data WHERE s.id = :sessionId AND ${LIVE_OF_ID} RETURNING s.id`,
     ),
     // The tokens issued with the hook's claims are the first that have them, so no version is raised.
-    storeHookClaims: statement<{ sessionId: string; claims: string }, { id: string }>(
+    storeHookClaims: statement<{ sessionId: string; tokenVersion: number; claims: string }, { id: string }>(
       'jwt_session_store_hook_claims',
-      `UPDATE ${tables.session} s SET claims = :claims WHERE s.id = :sessionId AND ${LIVE_OF_ID} RETURNING s.id`,
+      `UPDATE ${tables.session} s SET claims = :claims
+        WHERE s.id = :sessionId AND s.token_version = :tokenVersion AND ${LIVE_OF_ID} RETURNING s.id`,
+    ),
+    // Nobody has a token of the session.
+    discard: statement<{ sessionId: string }>(
+      'jwt_session_discard',
+      `DELETE FROM ${tables.session} s WHERE s.id = :sessionId`,
     ),
     setClaims: statement<{ sessionId: string; claims: string }, { version: number }>(
       'jwt_session_set_claims',
@@ -133,6 +152,8 @@ interface Lifetimes {
 
 type NewSessionValues = NewSessionColumns & Lifetimes;
 
+type Renewed<T extends { claims: string }> = Omit<T, 'claims'> & { readonly claims: string | undefined };
+
 type ArraysOf<T> = { readonly [Key in keyof T]: readonly T[Key][] };
 
 interface DeviceRow {
@@ -155,6 +176,13 @@ const VALUES: Expressions<NewSessionColumns> = {
   label: ':label::text',
   userAgent: ':userAgent::text',
   ip: ':ip::text',
+};
+
+const RENEWED: Expressions<NewSessionColumns> = {
+  ...VALUES,
+  claims: 'COALESCE(:claims::jsonb, ended.claims)',
+  data: 'COALESCE(:data::jsonb, ended.data)',
+  label: 'COALESCE(:label::text, ended.label)',
 };
 
 const ASKED: Expressions<NewSessionColumns> = {
@@ -181,13 +209,17 @@ function insert(tables: SessionTables, from: Expressions<NewSessionColumns>, sou
     RETURNING ${sessionColumns(tables)}`;
 }
 
-/** The insert of a session, after CTEs that end others; the last of them is `ended (id, reason)`. */
-function createAfter(tables: SessionTables, ended: string, condition: string): string {
+/**
+ * The insert of a session, after CTEs that end others; the last of them is `ended (id, reason)`.
+ *
+ * @param source clauses that say whether a session is inserted
+ */
+function createAfter(tables: SessionTables, ended: string, source = '', from = VALUES): string {
   return `WITH ${ended}, ${announceSessions(tables)}, created AS (
-      ${insert(tables, VALUES, `WHERE ${condition}`)}
+      ${insert(tables, from, source)}
     )
     SELECT created.*, (SELECT count(sent) FROM announced) AS notifications,
-      (SELECT json_agg(ended) FROM ended) AS ended
+      (SELECT json_agg(json_build_object('id', id, 'reason', reason)) FROM ended) AS ended
     FROM created`;
 }
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { SessionTimers } from '../common/clock.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
-import { Database } from './database.js';
+import { Database, type QueryContext } from './database.js';
 import { buildSessionStatements } from './session.statements.js';
 import { StatementBatcher } from './statement-batcher.js';
 import type { SessionRow } from './sql-fragments.js';
@@ -22,6 +22,12 @@ export interface NewSession {
   /** The session that came with the login request and ends with it. */
   readonly replaces?: string;
 }
+
+/** The session that takes the place of another one after its user has logged in again. */
+export type RenewedSession = Omit<NewSession, 'claims' | 'replaces'> & {
+  readonly claims?: SessionClaims;
+  readonly replaces: string;
+};
 
 /** How many live sessions a user may have. */
 export interface SessionLimit {
@@ -101,6 +107,33 @@ export class SessionStore {
     }, manager);
   }
 
+  /**
+   * Inserts a session in the place of a live one of the same user, in one statement. Claims, data and label that are not
+   * given are those of the session that ends.
+   *
+   * @param limited locks the user first, so that a login that counts the user's sessions meanwhile counts one of the two
+   * @returns undefined when the user has no such live session
+   */
+  async reauthenticate(
+    session: RenewedSession,
+    limited: boolean,
+    manager?: EntityManager,
+  ): Promise<CreatedSession | undefined> {
+    const run = async (joined: QueryContext) => {
+      if (limited) await this.database.query(this.sql.lockUser, { userId: session.userId }, joined);
+      const { claims, replaces } = session;
+      const values = { ...valuesOf({ ...session, claims: {} }), claims: jsonOf(claims), replaces };
+      const [row] = await this.database.query(this.sql.reauthenticate, values, joined);
+      return row && created(row);
+    };
+    return limited ? this.database.transaction(run, manager) : run({ manager });
+  }
+
+  /** Removes a session whose tokens were not issued. */
+  async discard(sessionId: string, manager?: EntityManager): Promise<void> {
+    await this.database.query(this.sql.discard, { sessionId }, { manager });
+  }
+
   /** Ends live sessions and announces it in the same statement. Returns the ids of those that were ended. */
   async end(selection: SessionSelection, reason: string, manager?: EntityManager): Promise<string[]> {
     const rows =
@@ -139,9 +172,19 @@ export class SessionStore {
     return rows.length > 0;
   }
 
-  /** Keeps the claims that the tokens now being issued carry. */
-  async storeHookClaims(sessionId: string, claims: SessionClaims): Promise<boolean> {
-    const rows = await this.database.query(this.sql.storeHookClaims, { sessionId, claims: JSON.stringify(claims) });
+  /**
+   * Stores the claims of the tokens that are being issued, unless `setClaims` has changed them meanwhile.
+   *
+   * @returns false when there is no live session with that token version
+   */
+  async storeHookClaims(
+    sessionId: string,
+    tokenVersion: number,
+    claims: SessionClaims,
+    manager?: EntityManager,
+  ): Promise<boolean> {
+    const values = { sessionId, tokenVersion, claims: JSON.stringify(claims) };
+    const rows = await this.database.query(this.sql.storeHookClaims, values, { manager });
     return rows.length > 0;
   }
 
@@ -192,9 +235,13 @@ function valuesOf({ claims, data, label, userAgent, ip, ...session }: NewSession
   return {
     ...session,
     claims: JSON.stringify(claims),
-    data: data && JSON.stringify(data),
+    data: jsonOf(data),
     label,
     userAgent,
     ip,
   };
+}
+
+function jsonOf(value: unknown): string | undefined {
+  return value === undefined ? undefined : JSON.stringify(value);
 }

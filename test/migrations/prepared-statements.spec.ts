@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { SESSION_MIGRATIONS, type SessionModuleOptions } from 'nestjs-jwt-session';
+import { SESSION_MIGRATIONS, SessionExchange, type SessionModuleOptions } from 'nestjs-jwt-session';
 import { dataSourceOn } from '../support/data-source.js';
 import { StatementLog } from '../support/statement-log.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
@@ -38,12 +38,17 @@ async function useAll({ sessions, advance, confirmUses }: TestApp, user: string)
   await expect(refresh(first)).rejects.toMatchObject({ errorCode: 'token_theft_detected' });
   await expect(sessions.verify(third.accessToken!)).rejects.toMatchObject({ errorCode: 'token_theft_detected' });
 
-  const { session } = await logIn();
+  const { session: former, accessToken } = await logIn();
+  const exchange = new SessionExchange({ headers: { authorization: `Bearer ${accessToken}` } });
+  const { session } = await sessions.logIn(user, { exchange });
+  expect(session.id).not.toBe(former.id);
   await logIn();
   const { session: renewed } = await sessions.reauthenticate(session);
   await sessions.list(user);
   await sessions.logOutOthers(renewed);
   await sessions.logOut(renewed.id);
+  // The hook, where there is one, gives claims that cannot be kept.
+  await sessions.logIn(user, { claims: { unfit: true } }).catch(() => undefined);
   await sessions.invalidateTokens(user, 'access');
   await sessions.invalidateTokens(user, 'refresh');
   await sessions.rotateKeys();
@@ -65,7 +70,7 @@ describe('statements that were prepared before a migration', () => {
       {
         session: { maxPerUser: 2 },
         revocation: { mode: 'strict' },
-        claims: ({ claims }) => ({ ...claims, login: logins.count++ }),
+        claims: ({ claims }) => (claims.unfit ? { sub: 'nobody' } : { ...claims, login: logins.count++ }),
       },
     ],
   ])('work after it on the same connection: %s', async (_, session) => {

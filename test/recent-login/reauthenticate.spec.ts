@@ -3,14 +3,17 @@ import { Controller, Get, HttpCode, Post, UseGuards } from '@nestjs/common';
 import {
   CurrentSession,
   Exchange,
+  type IssuedTokens,
   RequireRecentLogin,
   SessionExchange,
   SessionGuard,
   SessionService,
   UserSession,
 } from 'nestjs-jwt-session';
+import { DataSource, type EntityManager } from 'typeorm';
 import { BearerClient } from '../support/bearer-client.js';
 import { type Answer, CookieClient } from '../support/client.js';
+import { untilWaiting } from '../support/races.js';
 import { PLATFORMS, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
 
@@ -152,5 +155,42 @@ describe.each(PLATFORMS)('reauthenticate on %s', platform => {
     }
     expect(await test.sessions.list('ada')).toHaveLength(before);
     expect(await test.sessions.list('grace')).toEqual([]);
+  });
+
+  describe('beside another request of the same session', () => {
+    /** Reauthenticates while a transaction holds the session's row, which then ends as given. */
+    async function during(session: UserSession, change: (manager: EntityManager) => Promise<unknown>) {
+      const dataSource = test.app.get(DataSource);
+      let renewed: Promise<IssuedTokens> | undefined;
+      await dataSource.transaction(async manager => {
+        await change(manager);
+        renewed = test.sessions.reauthenticate(session);
+        renewed.catch(() => undefined);
+        await untilWaiting(test.database, 1);
+      });
+      return renewed!;
+    }
+
+    it('a log-out is not undone: no session takes the place of one that has ended', async () => {
+      const { session } = await test.sessions.logIn('hopper');
+      const renewed = during(session, manager => test.sessions.logOut(session.id, { manager }));
+      await expect(renewed).rejects.toMatchObject({ errorCode: 'session_revoked' });
+      expect(await test.sessions.list('hopper')).toEqual([]);
+    });
+
+    it('a role that is taken is not kept', async () => {
+      const { session } = await test.sessions.logIn('lovelace', { claims: { role: 'admin' } });
+      const renewed = await during(session, manager =>
+        test.sessions.setClaims(session.id, { role: 'user' }, { manager }),
+      );
+      expect(renewed.session.claims).toEqual({ role: 'user' });
+    });
+
+    it('only one of two renewals at once succeeds', async () => {
+      const { session } = await test.sessions.logIn('turing');
+      const outcomes = await Promise.allSettled([1, 2].map(() => test.sessions.reauthenticate(session)));
+      expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+      expect(await test.sessions.list('turing')).toHaveLength(1);
+    });
   });
 });
