@@ -1,8 +1,9 @@
 // Packs the package, makes an application by "new" and another by "nest add", starts each, and logs in by HTTP; says how long it took.
 //
-//   node .ci/starter.mjs [--platform express|fastify] [--accounts] [--nest 11|12] [--only new|add] [--thorough]
+//   node .ci/starter.mjs [--platform express|fastify] [--package-manager npm|pnpm|yarn] [--accounts] [--nest 11|12]
+//     [--only new|add] [--thorough]
 //
-// --thorough also runs the application's own build, tests and lint. Nothing has an input, so that nothing can ask.
+// --thorough also runs the application's own build, tests and lint. The commands have no input and cannot ask.
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -19,6 +20,7 @@ const { values: options } = parseArgs({
   options: {
     platform: { type: 'string', default: 'express' },
     accounts: { type: 'boolean', default: false },
+    'package-manager': { type: 'string', default: 'npm' },
     nest: { type: 'string', default: '12' },
     only: { type: 'string' },
     thorough: { type: 'boolean', default: false },
@@ -34,7 +36,7 @@ const accounts = options.accounts ? ['--accounts'] : [];
 const run = (cwd, command, ...parameters) =>
   execFileSync(command, parameters, { cwd, stdio: ['ignore', 'ignore', 'inherit'], env: environment() });
 
-// The scratch folder takes the mails that are written to files.
+// Mails are written to files in the scratch folder.
 const environment = (port = 0) => {
   const { DATABASE_URL: _url, SESSION_SECRET: _secret, ...others } = process.env;
   return { ...others, PORT: String(port), TMPDIR: scratch, npm_config_loglevel: 'error', npm_config_fund: 'false' };
@@ -105,7 +107,7 @@ async function started(what, folder, command, use) {
     if (child.exitCode === null) process.kill(-child.pid, 'SIGINT');
     await ended;
   }
-  // Whoever still listens was left behind.
+  // A process that still listens was left behind.
   check(!(await client.send('GET', '/').catch(() => undefined)), 'The application is still there');
 }
 
@@ -162,11 +164,18 @@ async function newApplication(tarball) {
     'new',
     'my-app',
     `--platform=${options.platform}`,
+    `--package-manager=${options['package-manager']}`,
+    '--page',
     ...accounts,
   ];
   await timed(`npx ${parameters.slice(4).join(' ')}`, () => run(scratch, 'npx', ...parameters));
   const folder = join(scratch, 'my-app');
-  await started('npm start, to its first answer', folder, ['npm', 'start'], options.accounts ? useAccounts : useUsers);
+  check(existsSync(join(folder, '.git')), 'There is no git repository');
+  await started('npm start, to its first answer', folder, ['npm', 'start'], async client => {
+    for (const path of ['/page', '/page/page.js', '/page/client.js']) await client.expect(200, 'GET', path);
+    await client.expect(404, 'GET', '/page/..%2f.env');
+    await (options.accounts ? useAccounts : useUsers)(client);
+  });
   await started('npm start again, on the same data', folder, ['npm', 'start'], client =>
     client.expect(401, 'GET', '/session'),
   );

@@ -4,8 +4,14 @@ import { withPostgres } from './database/with-postgres.command.js';
 import { newApplication } from './new/new.command.js';
 
 const USAGE = `Usage:
-  nestjs-jwt-session new <name> [--accounts] [--platform express|fastify] [--skip-install]
+  nestjs-jwt-session new <name> [options]
       makes a Nest application with users, login, sessions and tests in the folder <name>
+      --accounts                         accounts with e-mail and password instead of users of its own
+      --page                             a page to log in and to see the devices
+      --platform express|fastify         express
+      --package-manager npm|pnpm|yarn    npm
+      --skip-install                     installs no packages
+      --skip-git                         makes no git repository
   nestjs-jwt-session with-postgres [--temporary] <command…>
       runs a command with DATABASE_URL of an embedded PostgreSQL, unless it is set`;
 
@@ -16,14 +22,21 @@ function parseNew(args: string[]) {
     options: {
       accounts: { type: 'boolean', default: false },
       platform: { type: 'string', default: 'express' },
+      page: { type: 'boolean', default: false },
+      'package-manager': { type: 'string', default: 'npm' },
       'skip-install': { type: 'boolean', default: false },
+      'skip-git': { type: 'boolean', default: false },
     },
   });
   const [name, ...others] = positionals;
   if (name === undefined || others.length > 0) throw new Error('Give one name.');
-  const { accounts, platform, 'skip-install': skipInstall } = values;
+  const { accounts, page, platform, 'package-manager': packageManager } = values;
   if (platform !== 'express' && platform !== 'fastify') throw new Error('--platform is express or fastify.');
-  return { name, accounts, platform, skipInstall } as const;
+  if (packageManager !== 'npm' && packageManager !== 'pnpm' && packageManager !== 'yarn') {
+    throw new Error('--package-manager is npm, pnpm or yarn.');
+  }
+  const skipped = { skipInstall: values['skip-install'], skipGit: values['skip-git'] };
+  return { name, accounts, page, platform, packageManager, ...skipped } as const;
 }
 
 async function main([verb, ...args]: string[]): Promise<number> {

@@ -57,6 +57,7 @@ describe('nest add', () => {
       'with accounts': (await add(starter(), { accounts: true, transport: 'bearer' })).files,
       'with users': (await schematics.run('application', starter())).files,
       'with accounts on Fastify': (await schematics.run('application', starter(), ON_FASTIFY)).files,
+      'with a page': (await schematics.run('application', starter(), { page: true })).files,
     };
     const configured = Object.entries(CONFIGURED).map(([name, [files]]) => [name, files] as const);
     const others = [...Object.entries({ ...UNDERSTOOD, ...INDIRECT, ...SHARED }), ...configured];

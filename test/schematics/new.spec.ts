@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import ts from 'typescript';
 import { BUILT_PACKAGE } from '../support/built-package.js';
 import { starter } from './applications.js';
 import { SchematicProcess } from './schematic-process.js';
@@ -32,6 +33,7 @@ describe('nestjs-jwt-session new', () => {
     [['new', 'one', 'two']],
     [['new', 'my-app', '--account']],
     [['new', 'my-app', '--platform', 'koa']],
+    [['new', 'my-app', '--package-manager', 'bower']],
     [['new', '../elsewhere']],
     [['new', 'MyApp; rm -rf .']],
     [['renew', 'my-app']],
@@ -81,6 +83,38 @@ describe('nestjs-jwt-session new', () => {
     expect(Object.keys(files).filter(path => path.includes('users') || path.includes('auth'))).toEqual([]);
     expect(files['src/app.module.ts']).toContain('AccountModule.forRoot({');
     expect(files).toHaveProperty(['test/accounts.e2e-spec.ts']);
+  });
+
+  it('F25: limits attempts to log in and to register', async () => {
+    const { files } = await schematics.run('application', starter());
+    expect(files['src/app.module.ts']).toMatch(/imports: \[[^]*\bthrottling,/);
+    expect(files['src/auth/auth.controller.ts']!.match(/@UseGuards\(ThrottlerGuard\)/g)).toHaveLength(2);
+    expect(files['test/auth.e2e-spec.ts']).toContain('toBe(429)');
+    expect(JSON.parse(files['package.json']!)).toMatchObject({
+      dependencies: { '@nestjs/throttler': expect.any(String) },
+    });
+  });
+
+  it.each([false, true])('F25: has a page to log in and for devices if asked (accounts: %j)', async accounts => {
+    const without = await schematics.run('application', starter(), { accounts });
+    expect(Object.keys(without.files).filter(path => path.includes('page.'))).toEqual([]);
+    const { files } = await schematics.run('application', starter(), { accounts, page: true });
+    expect(files['src/app.module.ts']).toMatch(/controllers: \[AppController, (AuthController, )?PageController\]/);
+    const page = files['public/page.html']! + files['public/page.js'];
+    expect(page).not.toMatch(/\{\{|undefined/);
+    expect(page).toContain(accounts ? "'/account/login'" : "'/login'");
+    expect(ts.transpileModule(files['public/page.js']!, { reportDiagnostics: true }).diagnostics).toEqual([]);
+    expect(files['README.md']).toContain('http://localhost:3000/page');
+  });
+
+  it.each([
+    ['npm', 'npm run start'],
+    ['pnpm', 'pnpm start'],
+    ['yarn', 'yarn start'],
+  ])('F25: its README is for %s', async (packageManager, command) => {
+    const { files } = await schematics.run('application', starter(), { packageManager });
+    expect(files['README.md']).toContain(`\n${command} `);
+    expect(files['.yarnrc.yml']).toBe(packageManager === 'yarn' ? 'nodeLinker: node-modules\n' : undefined);
   });
 
   it('F25: its secret is in .env alone, and its database is chosen at the start', async () => {
