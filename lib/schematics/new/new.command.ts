@@ -38,9 +38,9 @@ export function newApplication({ name, skipInstall, skipGit, ...application }: N
   }
 
   schematic('.', ['@nestjs/schematics:application', `--name=${name}`, '--type=esm', '--language=ts', '--strict']);
-  const options = Object.entries({ ...application, package: ownSpecifier() }).map(
-    ([key, value]) => `--${key}=${value}`,
-  );
+  const { accounts, page, platform } = application;
+  const values = { accounts, page, platform, 'package-manager': packageManager, package: ownSpecifier() };
+  const options = Object.entries(values).map(([key, value]) => `--${key}=${value}`);
   schematic(folder, [`${COLLECTION}:application`, '--allow-private', '--no-debug', ...options]);
   if (!skipInstall) {
     run(folder, INSTALL[packageManager]);
