@@ -36,6 +36,12 @@ export abstract class SessionError extends CodedError<SessionErrorCode> {
   get endsSession(): boolean {
     return false;
   }
+
+  /** Says that the client must forget the session in any case. */
+  endingSession(): this {
+    Object.defineProperty(this, 'endsSession', { value: true, enumerable: false });
+    return this;
+  }
 }
 
 abstract class UnauthorizedSessionError extends SessionError {

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { SharedClock, TestDatabase } from '../support/database.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { PLATFORMS } from '../support/test-app.js';
-import { AccountApp, PASSWORD } from './account-app.js';
+import { AccountApp, PASSWORD, sessionCookiesOf } from './account-app.js';
 
 describe.each(PLATFORMS)('accounts without their database, on %s', platform => {
   let database: TestDatabase;
@@ -31,5 +31,27 @@ describe.each(PLATFORMS)('accounts without their database, on %s', platform => {
     }
     await proxy.restore();
     expect((await login()).status).toBe(200);
+  });
+
+  it('keep no session of a login that is interrupted before the account was looked at again', async () => {
+    const { sessions, events } = app.test;
+    const logIn = sessions.logIn.bind(sessions);
+    const spy = jest.spyOn(sessions, 'logIn').mockImplementation(async (...parameters) => {
+      const tokens = await logIn(...parameters);
+      await proxy.refuse();
+      return tokens;
+    });
+    const client = app.client();
+    events.length = 0;
+    const body = { email: 'ada@example.com', password: PASSWORD };
+    const answer = await client.send('/account/login', { method: 'POST', body });
+    const bearer = { 'session-transport': 'bearer' };
+    spy.mockRestore();
+    await proxy.restore();
+    expect(answer).toMatchObject({ status: 503, body: { errorCode: 'session_store_unavailable' } });
+    expect(answer.headers.get('retry-after')).toBe('1');
+    expect(sessionCookiesOf(client)).toEqual([]);
+    expect(events.filter(({ type }) => type === 'session.refused')).toHaveLength(1);
+    expect((await app.post('login', body, bearer)).body.accessToken).toEqual(expect.any(String));
   });
 });

@@ -1,32 +1,27 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PLATFORMS } from '../support/test-app.js';
 import { AccountApp, PASSWORD } from './account-app.js';
 
-const CROSS_SITE = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' };
-
-describe.each(PLATFORMS)('refused logins of accounts on %s', platform => {
+describe.each(PLATFORMS)('F24: refusals of the session module at the routes of accounts, on %s', platform => {
   let app: AccountApp;
   beforeAll(async () => {
     app = await AccountApp.start({ platform, session: { session: { maxPerUser: 1, onLimit: 'reject' } } });
-    await app.member('ada@garden.example');
+    await app.member('ada@example.com');
   });
   afterAll(() => app?.close());
-  beforeEach(() => {
+
+  const logIn = (headers: Record<string, string> = {}) =>
+    app.post('login', { email: 'ada@example.com', password: PASSWORD }, headers);
+
+  it.each([
+    ['csrf_rejected', { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }],
+    ['session_limit_reached', {}],
+  ])('%s is one event', async (code, headers) => {
+    await app.accounts.logIn({ email: 'ada@example.com', password: PASSWORD }).catch(() => undefined);
     app.test.events.length = 0;
-  });
-
-  const refusals = () => app.test.events.filter(({ type }) => type === 'session.refused');
-
-  it('a request of another site is one event', async () => {
-    const answer = await app.post('login', { email: 'ada@garden.example', password: PASSWORD }, CROSS_SITE);
-    expect([answer.status, answer.body.errorCode]).toEqual([403, 'csrf_rejected']);
-    expect(refusals()).toEqual([{ type: 'session.refused', code: 'csrf_rejected' }]);
-  });
-
-  it('one session too many is one event', async () => {
-    await app.post('login', { email: 'ada@garden.example', password: PASSWORD });
-    const answer = await app.post('login', { email: 'ada@garden.example', password: PASSWORD });
-    expect([answer.status, answer.body.errorCode]).toEqual([403, 'session_limit_reached']);
-    expect(refusals()).toEqual([{ type: 'session.refused', code: 'session_limit_reached' }]);
+    expect(await logIn(headers)).toMatchObject({ status: 403, body: { errorCode: code } });
+    expect(app.test.events.filter(({ type }) => type === 'session.refused')).toEqual([
+      { type: 'session.refused', code },
+    ]);
   });
 });

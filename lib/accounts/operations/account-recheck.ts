@@ -1,11 +1,22 @@
 import { Injectable } from '@nestjs/common';
-import { type IssuedTokens, type LogInOptions, SessionService } from '../../index.js';
+import {
+  type IssuedTokens,
+  type LogInOptions,
+  SessionAuthenticator,
+  SessionError,
+  SessionService,
+  SessionStoreUnavailableError,
+  type UserSession,
+} from '../../index.js';
+import { isUnavailable } from '../../common/database-errors.js';
 import { SessionClock } from '../../common/clock.js';
 import { InvalidCredentialsError } from '../account.errors.js';
 import type { Account, AccountChanges } from '../account.types.js';
 import { PasswordHasher } from '../passwords/password-hasher.js';
 import { AccountStore } from '../store/account.store.js';
 import { PasswordCheck } from './password-check.js';
+
+const REASON = 'account-changed';
 
 /**
  * Looks at an account again when a login has created its session. The account may have been disabled, or its password
@@ -17,21 +28,34 @@ export class AccountRecheck {
   constructor(
     private readonly accounts: AccountStore,
     private readonly sessions: SessionService,
+    private readonly authenticator: SessionAuthenticator,
     private readonly check: PasswordCheck,
     private readonly hasher: PasswordHasher,
     private readonly clock: SessionClock,
   ) {}
 
-  /** @throws InvalidCredentialsError when the account has changed; the session has ended and its cookies are cleared */
+  /**
+   * @throws InvalidCredentialsError when the account has changed; the session has ended and its cookies are cleared
+   * @throws SessionStoreUnavailableError when the database does not answer; likewise
+   */
   async run(account: Account, password: string, { session }: IssuedTokens, { exchange }: LogInOptions): Promise<void> {
-    let isUnchanged: boolean | null = false;
+    let isUnchanged: boolean | null;
     try {
       isUnchanged = await this.confirm(account, password);
-    } finally {
-      // Also when the database does not answer: nobody knows then whether the session may live.
-      if (!isUnchanged) await this.sessions.logOut(session.id, { exchange, reason: 'account-changed' });
+    } catch (error) {
+      const refusal = await this.discard(session);
+      if (exchange) this.authenticator.refuse(exchange, refusal);
+      throw isUnavailable(error) ? refusal : error;
     }
-    if (!isUnchanged) throw this.check.refused(new InvalidCredentialsError(), account.id);
+    if (isUnchanged) return;
+    await this.sessions.logOut(session.id, { exchange, reason: REASON });
+    throw this.check.refused(new InvalidCredentialsError(), account.id);
+  }
+
+  /** Ends a session whose account cannot be looked at. Where that fails, too, nobody gets the tokens of the session. */
+  private async discard({ id }: UserSession): Promise<SessionError> {
+    const failure = await this.sessions.logOut(id, { reason: REASON }).catch((error: unknown) => error);
+    return (failure instanceof SessionError ? failure : new SessionStoreUnavailableError()).endingSession();
   }
 
   /** Also notes the first login, and hashes the password again where parameters were raised. */
