@@ -25,6 +25,8 @@ import { SessionExchange } from './http/exchange.js';
  * | no credentials | `session_missing` | no session | no session |
  * | credentials that are refused | the refusal | the refusal | no session |
  *
+ * `@RequireRecentLogin()` asks for a session on every route, however it is marked otherwise.
+ *
  * It keeps no state. Subclasses may override the protected methods.
  */
 @Injectable()
@@ -37,9 +39,12 @@ export class SessionGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const exchange = this.getExchange(context);
     try {
-      const isPublic = this.is(PUBLIC_ROUTE, context);
+      const maxAge = this.maxAgeOf(context);
+      const isPublic = maxAge === undefined && this.is(PUBLIC_ROUTE, context);
       const session = isPublic ? undefined : await this.authenticator.authenticate(exchange);
-      if (!session && !isPublic && !this.is(OPTIONAL_SESSION, context)) throw new SessionMissingError();
+      const isOptional = isPublic || (maxAge === undefined && this.is(OPTIONAL_SESSION, context));
+      if (!session && !isOptional) throw new SessionMissingError();
+      if (session && maxAge !== undefined) this.authenticator.requireRecentLogin(session, maxAge);
       this.attach(exchange, session, context);
       return true;
     } catch (error) {
@@ -63,27 +68,16 @@ export class SessionGuard implements CanActivate {
     throw error;
   }
 
+  /** Milliseconds that may have passed since the login; undefined where a login of any age is enough. */
+  protected maxAgeOf(context: ExecutionContext): number | undefined {
+    return this.reflector.getAllAndOverride<number | undefined>(RECENT_LOGIN, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+  }
+
   private is(metadata: string, context: ExecutionContext): boolean {
     return this.reflector.getAllAndOverride<boolean>(metadata, [context.getHandler(), context.getClass()]) === true;
-  }
-}
-
-/** Authenticates by itself, so that it works whatever the order of guards; a token that another guard verified is cached. */
-@Injectable()
-export class RecentLoginGuard extends SessionGuard {
-  protected override attach(
-    exchange: SessionExchange,
-    session: UserSession | undefined,
-    context: ExecutionContext,
-  ): void {
-    if (!session) throw new SessionMissingError();
-    this.authenticator.requireRecentLogin(session, this.maxAgeOf(context));
-    super.attach(exchange, session, context);
-  }
-
-  /** Milliseconds that may have passed since the login; a subclass may take them from elsewhere. */
-  protected maxAgeOf(context: ExecutionContext): number {
-    return this.reflector.getAllAndOverride<number>(RECENT_LOGIN, [context.getHandler(), context.getClass()]);
   }
 }
 
@@ -91,16 +85,13 @@ export class RecentLoginGuard extends SessionGuard {
  * Admits only requests of users who have logged in recently (RFC 9470): for changing a password, an address, a payment.
  * `SessionService.reauthenticate` renews the login. Other requests answer `insufficient_user_authentication`.
  *
+ * In tests `overrideGuard(SessionGuard)` replaces this check as well; `FakeSessionGuard` answers it.
+ *
  * @param age such as `'5m'`
  * @throws Error for an age that is no duration
  */
 export function RequireRecentLogin(age: string): ClassDecorator & MethodDecorator {
   const maxAge = parseDuration(age);
   if (maxAge === undefined) throw new Error(`@RequireRecentLogin('${age}'): ${describeDuration(age)}`);
-  // Nearer than a controller's @Public(), which every guard would otherwise obey.
-  return applyDecorators(
-    SetMetadata(RECENT_LOGIN, maxAge),
-    SetMetadata(PUBLIC_ROUTE, false),
-    UseGuards(RecentLoginGuard),
-  );
+  return applyDecorators(SetMetadata(RECENT_LOGIN, maxAge), UseGuards(SessionGuard));
 }

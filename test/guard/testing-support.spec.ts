@@ -5,6 +5,7 @@ import type { TestingModuleBuilder } from '@nestjs/testing';
 import {
   AccessTokenInvalidError,
   CurrentSession,
+  RequireRecentLogin,
   SessionAuthenticator,
   type SessionExchange,
   SessionGuard,
@@ -13,7 +14,7 @@ import {
   sessionOf,
   UserSession,
 } from 'nestjs-jwt-session';
-import { FakeSessionGuard, SessionClock, signInAs, TestClock } from 'nestjs-jwt-session/testing';
+import { type FakeSession, FakeSessionGuard, SessionClock, signInAs, TestClock } from 'nestjs-jwt-session/testing';
 import { startApplication, typeOrmOn } from '../support/application.js';
 import { send } from '../support/client.js';
 import { TestDatabase } from '../support/database.js';
@@ -106,6 +107,35 @@ describe.each(PLATFORMS)('tests of an application on %s', platform => {
     });
   });
 
+  it('let @RequireRecentLogin() ask the fake guard, without a database and without the module', async () => {
+    @Controller('payments')
+    class PaymentsController {
+      @Post()
+      @RequireRecentLogin('5m')
+      pay(@CurrentSession() session: UserSession) {
+        return { userId: session.userId };
+      }
+    }
+
+    const answerTo = async (session: Partial<FakeSession>) => {
+      const guard = new FakeSessionGuard({ userId: 'ada', ...session });
+      const started = await startApplication({
+        platform,
+        controllers: [PaymentsController],
+        override: builder => builder.overrideGuard(SessionGuard).useValue(guard),
+      });
+      const { status, body } = await send(`${started.url}/payments`, { method: 'POST' });
+      await started.app.close();
+      return { status, ...body };
+    };
+    expect(await answerTo({})).toEqual({ status: 201, userId: 'ada' });
+    expect(await answerTo({ authenticatedAt: new Date(Date.now() - 299_000) })).toMatchObject({ status: 201 });
+    expect(await answerTo({ authenticatedAt: new Date(Date.now() - 301_000) })).toMatchObject({
+      status: 401,
+      errorCode: 'insufficient_user_authentication',
+    });
+  });
+
   it('replace the global guard, which is registered by useExisting', async () => {
     @Controller('open')
     class OpenController {
@@ -178,7 +208,8 @@ describe.each(PLATFORMS)('tests of an application on %s', platform => {
 function sessionBy(guard: FakeSessionGuard): UserSession {
   const request = { headers: {} };
   const http = { getRequest: () => request, getResponse: () => undefined };
-  const context = { getType: () => 'http', switchToHttp: () => http };
+  const [getHandler, getClass] = [() => sessionBy, () => MeController];
+  const context = { getType: () => 'http', switchToHttp: () => http, getHandler, getClass };
   expect(guard.canActivate(context as never)).toBe(true);
   return sessionOf(request)!;
 }
