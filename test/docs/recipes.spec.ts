@@ -13,6 +13,7 @@ import type { Request, Response } from 'express';
 import expressSession from 'express-session';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -22,6 +23,7 @@ import {
   SessionModule,
   type UserSession,
 } from 'nestjs-jwt-session';
+import { createSessionFetch } from 'nestjs-jwt-session/client';
 import ts from 'typescript';
 import { CookieClient, send } from '../support/client.js';
 import { TestDatabase } from '../support/database.js';
@@ -33,11 +35,18 @@ import { TestApps } from '../support/test-apps.js';
 import { until } from '../support/until.js';
 import { blockUnder, CODE_BLOCKS, nameOf } from './pages.js';
 import { distrustKeys } from './recipes/distrust-keys.js';
+import { loadOnServer } from './recipes/load-on-server.js';
 import { MessageGuard } from './recipes/message.guard.js';
 import { FormerSessions, MovingController } from './recipes/moving.controller.js';
+import { REDACTED_PATHS } from './recipes/pino-redaction.js';
+import { storageIn } from './recipes/secure-storage.js';
 import { SessionMetrics } from './recipes/session-metrics.js';
 
+// Fastify's logger.
+const PINO: string = 'pino';
+
 const OPERATING = 'docs/operating.md';
+const OTHER_TOOLS = 'docs/with-other-tools.md';
 
 describe('what the documentation tells people to do', () => {
   let apps: TestApps;
@@ -60,6 +69,9 @@ describe('what the documentation tells people to do', () => {
     [OPERATING, 'A signing key leaked: what now?', 'distrust-keys.ts'],
     ['docs/coming-from.md', 'How do I move users without logging everybody out?', 'moving.controller.ts'],
     ['docs/integrating.md', 'How do I guard messages between services?', 'message.guard.ts'],
+    [OTHER_TOOLS, 'How do I render on the server with Next or another SSR?', 'load-on-server.ts'],
+    [OTHER_TOOLS, 'How do I use it in React Native or Expo?', 'secure-storage.ts'],
+    [OTHER_TOOLS, 'How do I keep tokens out of pino?', 'pino-redaction.ts'],
   ])('%s: %s: the code is that which runs here', (page, heading, file) => {
     expect(blockUnder(page, heading, 'ts')).toBe(readFileSync(`test/docs/recipes/${file}`, 'utf8'));
   });
@@ -171,6 +183,42 @@ describe('what the documentation tells people to do', () => {
     expect(await isLetIn({ accessToken: (await logIn()).accessToken })).toBe('ada');
     expect(await isLetIn({ accessToken: 'junk' })).toBe(false);
     expect(await isLetIn({})).toBe(false);
+  });
+
+  it('a server that renders pages loads with the cookies of the browser', async () => {
+    const client = new CookieClient(test.url);
+    await client.logIn('radia');
+    const requestWith = (cookie?: string) => ({ headers: { cookie } }) as IncomingMessage;
+    const cookies = [...client.jar].map(([name, value]) => `${name}=${value}`).join('; ');
+    expect(await loadOnServer(test.url, requestWith(cookies))).toMatchObject([{ current: true }]);
+    expect(await loadOnServer(test.url, requestWith())).toBeNull();
+  });
+
+  it('an app keeps its tokens in the key store of the device', async () => {
+    const items = new Map<string, string>();
+    const storage = storageIn({
+      getItemAsync: async key => items.get(key) ?? null,
+      setItemAsync: async (key, value) => void items.set(key, value),
+      deleteItemAsync: async key => void items.delete(key),
+    });
+    const api = createSessionFetch({ baseUrl: test.url, storage });
+    await api.saveTokens(await logIn('hedy'));
+    expect(items.size).toBe(1);
+    await test.advance('11m');
+    expect(await (await api('/me')).json()).toMatchObject({ userId: 'hedy' });
+    await api.logOut();
+    expect(items.size).toBe(0);
+  });
+
+  it('L01: pino redacts every token of requests and responses', async () => {
+    const lines: string[] = [];
+    const { pino } = (await import(PINO)) as { pino: (options: object, to: object) => { info(object: object): void } };
+    const logger = pino({ redact: REDACTED_PATHS }, { write: (line: string) => void lines.push(line) });
+    const headers = { authorization: 'Bearer s3cret', cookie: 's3cret', 'x-csrf-token': 's3cret', host: 'example.com' };
+    const body = { password: 's3cret', token: 's3cret', refreshToken: 's3cret', email: 'ada@example.com' };
+    logger.info({ req: { headers, body }, res: { headers: { 'set-cookie': ['s3cret'] } } });
+    expect(lines.join('')).not.toContain('s3cret');
+    expect(lines.join('')).toContain('example.com');
   });
 
   it('security.md: who can write to the database can make a session of theirs another user’s', async () => {
