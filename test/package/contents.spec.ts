@@ -6,7 +6,7 @@ import { describe, expect, it } from '@jest/globals';
 import { BUILT_PACKAGE } from '../support/built-package.js';
 
 /** Bytes. Raise it knowingly: the readable ES modules are 42 %, the minified CommonJS build is 35 %. */
-const LIMIT = 800_000;
+const LIMIT = 1_000_000;
 
 /** Characters. Only imports and exports of bundled chunks are longer. */
 const LONGEST_LINE = 400;
