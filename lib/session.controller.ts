@@ -54,7 +54,7 @@ export class SessionController {
     return { ...tokens, expiresAt: session.expiresAt };
   }
 
-  /** Also 204 when there is no session to end: the answer tells nobody whether there was one. */
+  /** Also 204 when there is no session to end: the answer does not disclose whether there was one. */
   @SessionRoute({
     summary: 'Log out: end this session',
     body: { refreshToken: { type: 'string', description: 'In place of the cookie' } },

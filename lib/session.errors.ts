@@ -154,7 +154,7 @@ export class CsrfRejectedError extends SessionError {
   }
 }
 
-/** Mend the request. */
+/** The request is malformed: correct it before sending it again. */
 export class InvalidRequestError extends SessionError {
   static readonly code = 'invalid_request';
   constructor(message: string) {

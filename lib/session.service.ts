@@ -27,7 +27,7 @@ import { SessionExchange } from './http/exchange.js';
 export class SessionService {
   /**
    * What happens to sessions and keys. Each event is delivered in a try/catch of its own: a subscriber that fails is
-   * logged and harms nobody.
+   * logged, and the others still get the event.
    */
   readonly events: Observable<SessionEvent>;
 
@@ -193,10 +193,11 @@ export class SessionService {
   }
 
   /**
-   * Makes a new signing key out of turn. It signs after `keys.publishAhead`, and nobody notices.
+   * Makes a new signing key out of turn. It signs after `keys.publishAhead`, so that services which cache
+   * the public keys know it by then.
    *
    * `distrust` is for a stolen key: tokens signed by any present key are refused at once, the new key signs at once, and
-   * clients refresh. Nobody has to log in again.
+   * clients refresh. No user has to log in again.
    */
   rotateKeys({ distrust = false }: { distrust?: boolean } = {}): Promise<void> {
     return this.maintenance.rotateKeys(distrust);

@@ -15,7 +15,7 @@ export interface SessionTokens {
   readonly refreshToken: string;
 }
 
-/** Where a bearer client keeps its tokens: a keychain, a file, memory. Whoever shares a session shares the storage. */
+/** Where a bearer client keeps its tokens: a keychain, a file, memory. Clients that share a session share the storage. */
 export interface SessionTokenStorage {
   /** The tokens saved last, or nothing. Asked for every request, so that it should be quick. */
   load(): Awaitable<SessionTokens | null | undefined>;

@@ -37,7 +37,7 @@ export function refresher(
     try {
       await withinTimeLimit(after, signal => locks.request(name, { signal }, () => undefined));
     } catch {
-      // A sleeping tab holds the lock. Two refreshes at once do no harm, so that nobody waits for longer.
+      // A sleeping tab holds the lock. Two refreshes at once do no harm, so no tab waits longer.
       return exchange(mark);
     }
     // Nothing tells a tab reliably how another one's refresh went: the repeated request will.

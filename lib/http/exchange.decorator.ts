@@ -1,5 +1,5 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { SessionExchange } from './exchange.js';
 
-/** Request and response of any platform, for `SessionService`; nobody needs `@Res({ passthrough: true })`. */
+/** Request and response of any platform, for `SessionService`, in place of `@Res({ passthrough: true })`. */
 export const Exchange = createParamDecorator((_: unknown, context: ExecutionContext) => SessionExchange.of(context));

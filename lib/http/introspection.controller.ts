@@ -46,7 +46,7 @@ export class CallerGuard implements CanActivate, OnModuleInit {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const answer = this.guard!.canActivate(context);
-    // As Nest reads it; one that completes without an answer lets nobody in.
+    // As Nest reads it; an observable that completes without a value refuses.
     return (await (isObservable(answer) ? lastValueFrom(answer, { defaultValue: false }) : answer)) === true;
   }
 
@@ -106,7 +106,7 @@ export class IntrospectionController {
       const told = { active: true, token_type: 'Bearer', iss, aud, sub, sid, jti, iat, exp, auth_time };
       return { ...session.claims, ...told };
     } catch (error) {
-      // That nobody knows at the moment is no answer about the token.
+      // A store outage says nothing about the token, so it is not reported as inactive.
       if (!(error instanceof SessionError) || error instanceof SessionStoreUnavailableError) throw error;
       return { active: false };
     }

@@ -42,7 +42,7 @@ export class JwksRoute {
     return { keys: shown.map(({ kid, algorithm, publicJwk }) => ({ ...publicJwk, kid, alg: algorithm, use: 'sig' })) };
   }
 
-  /** Less than `publishAhead`, so that whoever caches the keys has the next one before it signs. */
+  /** Less than `publishAhead`, so that a cache has the next key before that key signs. */
   private get maxAge(): number {
     return Math.min(MAX_CACHE_AGE_SECONDS, Math.floor(this.options.keys.publishAhead / 2_000));
   }

@@ -17,7 +17,7 @@ export class RequestSession {
 
   /**
    * The refresh token that counts, or undefined where none is ours. Of several cookies (a sibling domain can plant one)
-   * it is that of the session in the `__Host-` access cookie, which nobody can plant.
+   * it is that of the session in the `__Host-` access cookie, which no other site can plant.
    */
   async refreshToken(exchange: SessionExchange, incoming: IncomingRefreshTokens): Promise<RefreshToken | undefined> {
     const opened = incoming.tokens.map(text => this.open(text)).filter(token => token !== undefined);

@@ -54,7 +54,7 @@ export function dueKeyPeriod(
 ): KeyPeriod | undefined {
   const end = endOf(keys, now);
   if (end > now) return now < end - schedule.publishAhead ? undefined : periodFrom(end, now, schedule);
-  // The first key, or the first after everything stood still: nobody can have been waiting for its publication. It
+  // The first key, or the first after a standstill: no verifier needs it published ahead. It
   // counts from the period's start, so that a process whose clock is behind uses it too.
   const periodStart = Math.floor(now / schedule.rotateEvery) * schedule.rotateEvery;
   return periodFrom(Math.max(periodStart, end), now, schedule);

@@ -6,7 +6,7 @@ import { uuidFromBytes, uuidToBytes } from '../common/uuid.js';
  * The refresh token: version(1) · session id(16) · generation(4) · secret(32) · tag(16), base64url.
  *
  * The tag tells a token that this server once issued from a made-up one without touching the database, so that
- * garbage costs no query and nobody can end a session with a forged "old" token.
+ * garbage costs no query and no attacker can end a session with a forged "old" token.
  */
 export interface RefreshToken {
   readonly sessionId: string;
@@ -64,7 +64,7 @@ export function newSalt(keys: ServerKeys, random: Buffer): Buffer {
 }
 
 /**
- * The next generation of a token. Whoever holds the parent and asks again gets the same child while the salt is kept;
+ * The next generation of a token. The same parent gives the same child while the salt is kept;
  * neither the row nor the parent suffices alone.
  *
  * @returns undefined when the server secret that the salt names is not among the given ones

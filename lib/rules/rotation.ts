@@ -131,7 +131,7 @@ export function decideUse(
 ): UseCase | undefined {
   const hashes = [state.previousHash, state.tokenHash, state.successorHash];
   const hash = hashes[used.generation - state.generation + 1];
-  // Without a successor, a newer token shows that the database has lost a commit. That accuses nobody.
+  // Without a successor, a newer token shows that the database has lost a commit. It is no sign of theft.
   if (hash === undefined || hash === null) return undefined;
   if (branchOf(hash) !== used.branch) return 'fork';
   return used.generation > state.generation ? 'confirmed-by-use' : undefined;

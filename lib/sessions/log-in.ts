@@ -30,7 +30,7 @@ export class SessionIssuer {
     private readonly clock: SessionClock,
   ) {}
 
-  /** The session that came with the request ends, and the new one has a new id: nobody can fix a session in advance. */
+  /** The session that came with the request ends, and the new one has a new id, which prevents session fixation. */
   async logIn(userId: string, options: LogInOptions): Promise<IssuedTokens> {
     const { exchange, crossSite, claims = {}, manager } = options;
     try {

@@ -17,7 +17,7 @@ export interface StoredKey {
   readonly retireAt: number;
 }
 
-/** The signing keys' rows. A key is elected by inserting it: whoever comes first for a purpose and period wins. */
+/** The signing keys' rows. A key is elected by inserting it: the first one for a purpose and period wins. */
 @Injectable()
 export class KeyStore {
   constructor(private readonly database: Database) {}

@@ -116,7 +116,7 @@ export function buildSessionStatements(tables: SessionTables) {
       `UPDATE ${tables.session} s SET claims = :claims
         WHERE s.id = :sessionId AND s.token_version = :tokenVersion AND ${LIVE_OF_ID} RETURNING s.id`,
     ),
-    // Nobody has a token of the session.
+    // No client has a token of the session yet.
     discard: statement<{ sessionId: string }>(
       'jwt_session_discard',
       `DELETE FROM ${tables.session} s WHERE s.id = :sessionId`,

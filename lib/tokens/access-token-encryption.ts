@@ -48,7 +48,7 @@ export class AccessTokenEncryption extends AccessTokenDecryption {
       const { plaintext } = await compactDecrypt(token, keyFor(signedBy.join('.'), keys));
       return Buffer.from(plaintext).toString();
     } catch {
-      // Authentication failed: nobody with the secret has made it.
+      // Authentication failed: the token was not made with the secret.
       return undefined;
     }
   }

@@ -138,7 +138,7 @@ export class AccountEditor {
     return edited;
   }
 
-  /** An account of the address that nobody has verified, other than the given one. */
+  /** An unverified account of the address, other than the given one. */
   async findUnverified(email: string, except: string): Promise<string | undefined> {
     const account = await this.accounts.findByEmail(emailKey(email));
     return account && !account.verifiedAt && account.id !== except ? account.id : undefined;

@@ -52,7 +52,7 @@ export class AccountRecheck {
     throw this.check.refused(new InvalidCredentialsError(), account.id);
   }
 
-  /** Ends a session whose account cannot be looked at. Where that fails, too, nobody gets the tokens of the session. */
+  /** Ends a session whose account cannot be looked at. Where that fails, too, the tokens of the session are withheld. */
   private async discard({ id }: UserSession): Promise<SessionError> {
     const failure = await this.sessions.logOut(id, { reason: REASON }).catch((error: unknown) => error);
     return (failure instanceof SessionError ? failure : new SessionStoreUnavailableError()).endingSession();

@@ -42,7 +42,7 @@ export class EmailChange {
       token,
       'change-email',
       async (former, { email, sessionId }, transaction) => {
-        // Of several changes the owner of the first address has the link: whoever stole the account reads the later ones.
+        // Of several changes the owner of the first address has the link: a thief of the account reads the later ones.
         const kind = (await this.tokens.hasUndo(former.id, transaction)) ? 'email-changed-again' : 'email-changed';
         return {
           changes: { email, emailKey: emailKey(email), verifiedAt: new Date(this.clock.now()) },
@@ -57,7 +57,7 @@ export class EmailChange {
   }
 
   /**
-   * Gives the account back to the owner of its former address. Whoever changed the address knew the password, so a new one
+   * Gives the account back to the owner of its former address. The person who changed the address knew the password, so a new one
    * is set, and all sessions end.
    *
    * @throws InvalidInputError, TokenInvalidError, TokenUsedError
@@ -68,7 +68,7 @@ export class EmailChange {
     if (used) throw new TokenUsedError();
     // Hashed before the token is used up, so that a refused password does not cost the link.
     const passwordHash = await this.newPasswords.hash('password', password, email);
-    // Whoever changed the address could block the link by registering the former one.
+    // A thief could block the link by registering the former address.
     const squatter = await this.editor.findUnverified(email, present.id);
     const { account, ended } = await this.editor.redeem(
       token,

@@ -48,7 +48,7 @@ export class Passwords {
     await this.outbox.send({ kind: 'recovery', email });
   }
 
-  /** Also verifies the address: whoever has the token reads its mail. */
+  /** Also verifies the address: the token was read in its mailbox. */
   async reset(token: string, password: string): Promise<void> {
     const { account, used } = await this.editor.find(token, 'reset-password');
     if (used) throw new TokenUsedError();

@@ -213,7 +213,7 @@ export class AccountSettings extends OptionGroup {
   requireVerified = true;
 
   /**
-   * When accounts go that were never verified and never logged in to, so that nobody occupies the addresses of others. At
+   * When accounts go that were never verified and never logged in to, so that addresses of others cannot be occupied. At
    * least as long as `tokens.verification`; `'none'` keeps them.
    */
   @CheckDuration({ min: '1h', orNone: true })

@@ -38,7 +38,7 @@ export class TokenStore {
   }
 
   /**
-   * Adds the token of a mail while the mail is queued. The mail's row is locked: whoever removes the mail removes it first,
+   * Adds the token of a mail while the mail is queued. The mail's row is locked: a transaction that removes the mail removes it first,
    * or finds the token.
    *
    * @returns false when the mail was removed

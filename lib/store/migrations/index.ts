@@ -6,7 +6,7 @@ import { NestjsJwtSession1764547200000 } from './1764547200000-jwt-session.js';
 //   no longer uses is renamed, dropped or made stricter in a later release, when no process runs that still names it.
 // - It fills in no rows: that would lock them all. Code does it as it comes to them.
 // - It waits for a lock no longer than a moment (`lock_timeout`, set back afterwards, because an application's own
-//   migrations may follow in the same transaction): whoever waits for a table holds up every refresh that comes after.
+//   migrations may follow in the same transaction): a statement that waits for a table's lock holds up every refresh behind it.
 //   A migration that gives up has changed nothing, and is tried again.
 // - It leaves alone what is there already (IF NOT EXISTS): `synchronize` may have made it, or an operator, as for an index
 //   on a large table, which only CREATE INDEX CONCURRENTLY makes without holding up writers. That runs in no transaction,
