@@ -25,7 +25,7 @@ describe.each(CASES)('sessions of version %s on the schema of %s', (_, __, later
     test = await startTestApp({
       database,
       clock: await recording.clock(database),
-      session: { secret: recording.secret },
+      session: { secret: [recording.secret, 'database'] },
       typeorm: { migrations: [...SESSION_MIGRATIONS, ...later] },
     });
   });

@@ -8,8 +8,8 @@ import { TIMESTAMP } from '../../common/columns.js';
  */
 @Entity({ name: 'jwt_session' })
 @Index('jwt_session_active_user_index', ['userId'], { where: 'revoked_at IS NULL' })
-@Index('jwt_session_revoked_at_index', ['revokedAt'], { where: 'revoked_at IS NOT NULL' })
-@Index('jwt_session_claims_changed_at_index', ['claimsChangedAt'], { where: 'claims_changed_at IS NOT NULL' })
+@Index('jwt_session_revoked_at_index', ['revokedAt', 'id'], { where: 'revoked_at IS NOT NULL' })
+@Index('jwt_session_claims_changed_at_index', ['claimsChangedAt', 'id'], { where: 'claims_changed_at IS NOT NULL' })
 export class SessionEntity {
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'jwt_session_pkey' })
   id!: string;

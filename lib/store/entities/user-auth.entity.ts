@@ -8,7 +8,7 @@ const PRIMARY_KEY = 'jwt_session_user_auth_pkey';
  * version 0 and the nil UUID. Rows are never deleted: a version that went back would revive old tokens.
  */
 @Entity({ name: 'jwt_session_user_auth' })
-@Index('jwt_session_user_auth_changed_at_index', ['changedAt'])
+@Index('jwt_session_user_auth_changed_at_index', ['changedAt', 'userId'])
 export class UserAuthEntity {
   @PrimaryColumn({ name: 'user_id', type: 'text', primaryKeyConstraintName: PRIMARY_KEY })
   userId!: string;

@@ -44,10 +44,10 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
       `CREATE INDEX IF NOT EXISTS jwt_session_active_user_index ON ${tables.session} (user_id) WHERE revoked_at IS NULL`,
     );
     await runner.query(
-      `CREATE INDEX IF NOT EXISTS jwt_session_revoked_at_index ON ${tables.session} (revoked_at) WHERE revoked_at IS NOT NULL`,
+      `CREATE INDEX IF NOT EXISTS jwt_session_revoked_at_index ON ${tables.session} (revoked_at, id) WHERE revoked_at IS NOT NULL`,
     );
     await runner.query(
-      `CREATE INDEX IF NOT EXISTS jwt_session_claims_changed_at_index ON ${tables.session} (claims_changed_at) WHERE claims_changed_at IS NOT NULL`,
+      `CREATE INDEX IF NOT EXISTS jwt_session_claims_changed_at_index ON ${tables.session} (claims_changed_at, id) WHERE claims_changed_at IS NOT NULL`,
     );
     await runner.query(`
       CREATE TABLE IF NOT EXISTS ${tables.userAuth} (
@@ -59,7 +59,7 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
         CONSTRAINT jwt_session_user_auth_pkey PRIMARY KEY (user_id, token_type)
       )`);
     await runner.query(
-      `CREATE INDEX IF NOT EXISTS jwt_session_user_auth_changed_at_index ON ${tables.userAuth} (changed_at)`,
+      `CREATE INDEX IF NOT EXISTS jwt_session_user_auth_changed_at_index ON ${tables.userAuth} (changed_at, user_id)`,
     );
     await runner.query(`
       CREATE TABLE IF NOT EXISTS ${tables.signingKey} (
