@@ -37,12 +37,16 @@ export class SessionGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
+    const maxAge = this.maxAgeOf(context);
+    // Before the request is looked for: with the guard as APP_GUARD, public handlers of other transports may have none.
+    if (maxAge === undefined && this.is(PUBLIC_ROUTE, context)) {
+      attachSession(context, undefined);
+      return true;
+    }
     const exchange = this.getExchange(context);
     try {
-      const maxAge = this.maxAgeOf(context);
-      const isPublic = maxAge === undefined && this.is(PUBLIC_ROUTE, context);
-      const session = isPublic ? undefined : await this.authenticator.authenticate(exchange);
-      const isOptional = isPublic || (maxAge === undefined && this.is(OPTIONAL_SESSION, context));
+      const session = await this.authenticator.authenticate(exchange);
+      const isOptional = maxAge === undefined && this.is(OPTIONAL_SESSION, context);
       if (!session && !isOptional) throw new SessionMissingError();
       if (session && maxAge !== undefined) this.authenticator.requireRecentLogin(session, maxAge);
       this.attach(exchange, session, context);
@@ -60,7 +64,7 @@ export class SessionGuard implements CanActivate {
 
   /** Keeps the session for `@CurrentSession()`; override it to set `request.user` as well. */
   protected attach(exchange: SessionExchange, session: UserSession | undefined, context: ExecutionContext): void {
-    attachSession(exchange, session, context);
+    attachSession(context, session, exchange.request);
   }
 
   /** Turns a refusal into an exception; override it for transports with exceptions of their own. */

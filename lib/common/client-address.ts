@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, SocketAddress } from 'node:net';
 import type { SessionExchange } from '../http/exchange.js';
 
 const MAX_USER_AGENT_LENGTH = 512;
@@ -16,11 +16,19 @@ export interface ClientInfo {
 export function clientAddress({ request }: SessionExchange): string | undefined {
   const given = request.ip ?? request.address ?? request.socket?.remoteAddress;
   // Some proxies write the port as well.
-  const address = given
-    ?.replace(/^\[(.+)\](:\d+)?$/, '$1')
-    .replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1')
-    .replace(/^::ffff:(?=\d+\.)/i, '');
-  return address !== undefined && isIP(address) !== 0 ? address : undefined;
+  const address = given?.replace(/^\[(.+)\](:\d+)?$/, '$1').replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1');
+  return address === undefined || isIP(address) === 0 ? undefined : canonicalAddress(address);
+}
+
+/**
+ * An address in its one spelling (RFC 5952), IPv4 in place of IPv4 mapped into IPv6, so that bindings compare addresses and
+ * not spellings. Other text is returned as it is.
+ */
+export function canonicalAddress(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [host, zone] = address.split('%') as [string, string | undefined];
+  const canonical = new SocketAddress({ address: host, family: 'ipv6' }).address.replace(/^::ffff:(?=\d+\.)/, '');
+  return zone === undefined ? canonical : `${canonical}%${zone}`;
 }
 
 export function clientUserAgent(exchange: SessionExchange): string | undefined {
@@ -30,4 +38,9 @@ export function clientUserAgent(exchange: SessionExchange): string | undefined {
 /** Address and `User-Agent` of the client that has sent a request. */
 export function clientOf(exchange: SessionExchange): ClientInfo {
   return { ip: clientAddress(exchange), userAgent: clientUserAgent(exchange) };
+}
+
+/** A client that was described to the service, its address in the same spelling as that of a request. */
+export function clientFrom({ ip, userAgent }: ClientInfo): ClientInfo {
+  return { ip: ip === undefined ? undefined : canonicalAddress(ip), userAgent };
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { clientOf } from '../common/client-address.js';
+import { clientFrom, clientOf } from '../common/client-address.js';
 import { SessionClock } from '../common/clock.js';
 import { isUuid, uuidV7 } from '../common/uuid.js';
 import { RequestSession } from '../http/request-session.js';
@@ -78,7 +78,7 @@ export class SessionIssuer {
 
   /** The id, the first refresh token and the columns of a new session. */
   private begin(userId: string, { exchange, data, label, ip, userAgent }: LogInOptions) {
-    const client = exchange ? clientOf(exchange) : { ip, userAgent };
+    const client = exchange ? clientOf(exchange) : clientFrom({ ip, userAgent });
     checkClient(client, this.options.binding, exchange !== undefined);
     const id = uuidV7(this.clock.now());
     const refreshToken = this.tokens.first(id);

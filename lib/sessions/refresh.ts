@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { type ClientInfo, clientOf } from '../common/client-address.js';
+import { clientFrom, type ClientInfo, clientOf } from '../common/client-address.js';
 import { SessionExchange } from '../http/exchange.js';
 import { RequestSession } from '../http/request-session.js';
 import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js';
@@ -89,7 +89,7 @@ export class SessionRefresher {
   private openToken({ refreshToken, ip, userAgent }: RefreshRequest): IncomingToken {
     const token = typeof refreshToken === 'string' ? this.requestSession.open(refreshToken) : undefined;
     if (!token) throw new RefreshTokenInvalidError();
-    return { token, client: { ip, userAgent }, recipient: { transport: 'bearer' } };
+    return { token, client: clientFrom({ ip, userAgent }), recipient: { transport: 'bearer' } };
   }
 
   private async rotate(incoming: IncomingToken): Promise<IssuedTokens> {

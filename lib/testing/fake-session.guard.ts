@@ -45,7 +45,7 @@ export class FakeSessionGuard implements CanActivate {
     const expiresAt = new Date(now + 86_400_000);
     const session = new UserSession({ id: this.id, userId, claims, authenticatedAt, expiresAt });
     Object.freeze(session);
-    attachSession(SessionExchange.of(context), session, context);
+    attachSession(context, session, SessionExchange.of(context).request);
     return true;
   }
 }

@@ -1,4 +1,4 @@
-import { Injectable, Logger, Optional } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleInit, Optional } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { type VerificationKey, VerificationKeys } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
@@ -38,7 +38,7 @@ const USER_ID = /^[^\0\p{Surrogate}]{1,255}$/u;
  * such as `jku` and `crit`), so all forms are checked here.
  */
 @Injectable()
-export class AccessTokenVerifier {
+export class AccessTokenVerifier implements OnModuleInit {
   private readonly logger = new Logger('SessionTokens');
   // Made here and no provider: `app.get(JwtService)` must find the application's own one.
   private readonly jwt = new JwtService();
@@ -52,6 +52,14 @@ export class AccessTokenVerifier {
     private readonly clock: SessionClock,
     @Optional() private readonly decryption?: AccessTokenDecryption,
   ) {}
+
+  onModuleInit(): void {
+    const { issuer, audience } = this.options.accessToken;
+    if (issuer !== undefined && audience !== undefined) return;
+    this.logger.warn(
+      'access tokens have no "iss" or no "aud", which RFC 9068 requires: set "issuer" and "audience", so that a service refuses tokens that were issued for another one',
+    );
+  }
 
   /**
    * Expiry is not checked here: it changes with time, and log-out accepts an expired token too.

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { SessionModuleOptions } from 'nestjs-jwt-session';
-import { type Answer, CookieClient, type SendOptions } from '../support/client.js';
+import { type Answer, CookieClient, send, type SendOptions } from '../support/client.js';
 import { SECRET, PLATFORMS, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
 
@@ -108,6 +108,23 @@ describe.each(PLATFORMS)('F30: binding on %s', platform => {
     const { ask } = await logIn(await appWith({ userAgent: 'always' }));
     expect((await ask('/me', { ...HOME, 'user-agent': '' })).body.errorCode).toBe('access_token_invalid');
     expect((await refresh(ask, { ...HOME, 'user-agent': '' })).body.class).toBe('binding');
+  });
+
+  it.each([
+    ['2001:db8::1', '2001:0DB8:0:0:0:0:0:1'],
+    ['203.0.113.7', '::ffff:203.0.113.7'],
+    ['::ffff:cb00:7107', '203.0.113.7'],
+  ])('%s and %s are one address, however a proxy or the application spells it', async (one, other) => {
+    const test = await appWith({ ip: 'always' });
+    const client = new CookieClient(test.url);
+    await client.send('/login', { method: 'POST', body: { userId: 'ada' }, ...from(one) });
+    expect((await client.send('/me', from(other))).status).toBe(200);
+    await test.clock.advance('11m');
+    expect((await client.send('/session/refresh', { method: 'POST', ...from(other) })).status).toBe(200);
+    const { refreshToken } = await test.sessions.logIn('ada', { ip: one });
+    const refreshed = await test.sessions.refresh({ refreshToken: refreshToken!, ip: other });
+    const authorization = `Bearer ${refreshed.accessToken}`;
+    expect((await send(`${test.url}/me`, { headers: { ...from(one).headers, authorization } })).status).toBe(200);
   });
 
   it('two clients behind ports of different addresses are two clients', async () => {

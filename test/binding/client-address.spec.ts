@@ -34,6 +34,8 @@ describe.each(PLATFORMS)("scenario 23: the client's address on %s", platform => 
     ['IPv4', '203.0.113.7', '203.0.113.7'],
     ['IPv6', '2001:db8::7', '2001:db8::7'],
     ['IPv4 mapped into IPv6', '::ffff:203.0.113.7', '203.0.113.7'],
+    ['the same in hexadecimal', '::FFFF:cb00:7107', '203.0.113.7'],
+    ['IPv6 in its long form', '2001:0DB8:0000:0000:0000:0000:0000:0007', '2001:db8::7'],
     ['a list: the last that no trusted proxy has', '198.51.100.1, 203.0.113.7', '203.0.113.7'],
     ['a list that passed the trusted proxy twice', '203.0.113.7, 127.0.0.1', '203.0.113.7'],
     ['IPv4 with a port', '203.0.113.7:4711', '203.0.113.7'],

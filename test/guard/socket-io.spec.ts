@@ -1,8 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ExecutionContext, Injectable, UseGuards } from '@nestjs/common';
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Injectable,
+  type NestInterceptor,
+  UseGuards,
+  UseInterceptors,
+} from '@nestjs/common';
 import { SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
+import { map } from 'rxjs';
 import { io, type Socket } from 'socket.io-client';
-import { CurrentSession, SessionError, SessionGuard, sessionOf, UserSession } from 'nestjs-jwt-session';
+import { CurrentSession, Public, SessionError, SessionGuard, sessionOf, UserSession } from 'nestjs-jwt-session';
 import { signInAs } from 'nestjs-jwt-session/testing';
 import { CookieClient } from '../support/client.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
@@ -15,6 +23,14 @@ import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 class WsSessionGuard extends SessionGuard {
   protected override refuse(error: unknown, _context: ExecutionContext): never {
     throw error instanceof SessionError ? new WsException(error.getResponse()) : error;
+  }
+}
+
+/** Sees the session of the message, if a guard has found one. */
+@Injectable()
+class WhoInterceptor implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler<{ data: string }>) {
+    return next.handle().pipe(map(answer => ({ ...answer, data: sessionOf(context)?.userId ?? answer.data })));
   }
 }
 
@@ -36,6 +52,24 @@ class PlainGateway {
   @UseGuards(SessionGuard, { canActivate: (context: ExecutionContext) => sessionOf(context)?.claims.role === 'admin' })
   role() {
     return { event: 'answer', data: 'admin' };
+  }
+
+  @SubscribeMessage('open')
+  @UseGuards(SessionGuard)
+  @Public()
+  open(@CurrentSession() session?: UserSession) {
+    return { event: 'answer', data: session?.userId ?? 'nobody' };
+  }
+
+  @SubscribeMessage('unguarded')
+  unguarded(@CurrentSession() session?: UserSession) {
+    return { event: 'answer', data: session?.userId ?? 'nobody' };
+  }
+
+  @SubscribeMessage('interceptor')
+  @UseInterceptors(WhoInterceptor)
+  interceptor() {
+    return { event: 'answer', data: 'nobody' };
   }
 }
 
@@ -78,6 +112,15 @@ describe.each(PLATFORMS)('a socket.io gateway on %s', platform => {
     const { cookie } = await cookies();
     expect(await say(event, { cookie })).toBe('ada');
     expect(await say(event, { cookie, origin: test.url, 'sec-fetch-site': 'same-origin' })).toBe('ada');
+  });
+
+  it('S14: a message that no guard has seen does not find the session of an earlier one', async () => {
+    const socket = connect(await signInAs(test.app, 'grace'));
+    expect(await say('plain', {}, socket)).toBe('grace');
+    expect(await say('open', {}, socket)).toBe('nobody');
+    expect(await say('interceptor', {}, socket)).toBe('nobody');
+    expect(await say('unguarded', {}, socket)).toMatchObject({ status: 'error' });
+    expect(await say('plain', {}, socket)).toBe('grace');
   });
 
   it('without a session the plain guard lets nobody in, and the client is not told why', async () => {

@@ -5,7 +5,7 @@ import { type ExecutionContext, Injectable, UseGuards } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { type OnGatewayConnection, SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
 import { WebSocket } from 'ws';
-import { CurrentSession, SessionError, SessionExchange, SessionGuard, UserSession } from 'nestjs-jwt-session';
+import { CurrentSession, Public, SessionError, SessionExchange, SessionGuard, UserSession } from 'nestjs-jwt-session';
 import { signInAs } from 'nestjs-jwt-session/testing';
 import { CookieClient } from '../support/client.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
@@ -35,11 +35,19 @@ class WsGateway implements OnGatewayConnection {
   me(@CurrentSession() session: UserSession) {
     return { event: 'answer', data: session.userId };
   }
+
+  // The plain guard, which finds no request in a `ws` context: so it stands as APP_GUARD.
+  @SubscribeMessage('public')
+  @UseGuards(SessionGuard)
+  @Public()
+  open(@CurrentSession() session?: UserSession) {
+    return { event: 'answer', data: session?.userId ?? 'nobody' };
+  }
 }
 
 /** Says something and waits for the answer or the exception. */
-async function ask(socket: WebSocket): Promise<{ event: string; data: unknown }> {
-  socket.send(JSON.stringify({ event: 'me', data: {} }));
+async function ask(socket: WebSocket, event = 'me'): Promise<{ event: string; data: unknown }> {
+  socket.send(JSON.stringify({ event, data: {} }));
   const [message] = (await once(socket, 'message')) as [Buffer];
   return JSON.parse(message.toString()) as { event: string; data: unknown };
 }
@@ -78,6 +86,12 @@ describe.each(PLATFORMS)('a ws gateway on %s', platform => {
   it('without a session the client is told the code', async () => {
     const answer = await ask(await connect({}));
     expect(answer).toMatchObject({ event: 'exception', data: { errorCode: 'session_missing' } });
+  });
+
+  it('a public handler needs no request, and knows nobody', async () => {
+    const socket = await connect(await signInAs(test.app, 'ada'));
+    expect(await ask(socket)).toEqual({ event: 'answer', data: 'ada' });
+    expect(await ask(socket, 'public')).toEqual({ event: 'answer', data: 'nobody' });
   });
 
   it('two sockets of two users are not mixed up', async () => {

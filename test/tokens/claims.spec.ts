@@ -119,6 +119,11 @@ describe.each([
     for (const nbf of [`${iat}`, null, true, {}]) await expectRefused(withClaims({ nbf }));
   });
 
+  it('J03: a token with cnf is refused: nothing here checks that its client holds the key', async () => {
+    await expectRefused(withClaims({ cnf: { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' } }));
+    for (const cnf of [null, {}, '']) await expectRefused(withClaims({ cnf }));
+  });
+
   it('J03: a token counts until exp to the millisecond, without tolerance, and is told to be expired', async () => {
     const exp = workshop.payload.exp as number;
     clock.time = exp * 1_000 - 1;

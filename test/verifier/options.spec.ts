@@ -1,6 +1,6 @@
-import { type DynamicModule, Injectable, Module } from '@nestjs/common';
+import { type DynamicModule, Injectable, Logger, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   SessionGuard,
   SessionVerifierModule,
@@ -87,6 +87,19 @@ describe('the options of SessionVerifierModule', () => {
     const started = startVerifier('express', SessionVerifierModule.forRoot(options));
     await expect(started).rejects.toThrow(message);
     await expect(started).rejects.toThrow('SessionVerifierModule cannot start');
+  });
+
+  it.each([
+    ['no audience', { issuer: 'https://issuer.example' }, 1],
+    ['no issuer', { audience: 'garden' }, 1],
+    ['both', { issuer: 'https://issuer.example', audience: 'garden' }, 0],
+  ])('RFC 9068: with %s there is a warning, once', async (_name, options, times) => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    const { app } = await startVerifier('express', SessionVerifierModule.forRoot({ sharedSecret: SHARED, ...options }));
+    await app.close();
+    const warnings = warn.mock.calls.filter(([message]) => String(message).includes('RFC 9068'));
+    warn.mockRestore();
+    expect(warnings).toHaveLength(times);
   });
 
   it('forRootAsync says what it needs', () => {

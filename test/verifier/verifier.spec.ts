@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SessionVerifierModule } from 'nestjs-jwt-session/verifier';
 import { send } from '../support/client.js';
-import { es256, hs256, jws, partsOf } from '../support/forged-token.js';
+import { es256, hs256, jws, ownKey, partsOf } from '../support/forged-token.js';
 import { KeySetServer } from '../support/key-set-server.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 import { startVerifier, type VerifierApp } from '../support/verifier-app.js';
@@ -42,6 +42,13 @@ describe.each(PLATFORMS)('F17, F18: a service that verifies by the public keys a
     const parts = partsOf((await logIn()).accessToken!);
     return jws({ ...parts.header, ...header }, parts.payload, sign);
   }
+
+  it('refuses a token with cnf, which it cannot check (RFC 7800)', async () => {
+    const { header, payload } = partsOf((await logIn()).accessToken!);
+    const sign = es256(ownKey(issuing).privateKey);
+    expect((await ask(jws(header, payload, sign))).status).toBe(200);
+    expect(await codeOf(jws(header, { ...payload, cnf: { jkt: 'x' } }, sign))).toBe('access_token_invalid');
+  });
 
   it('knows the session of a bearer token, and its claims', async () => {
     const { session, accessToken } = await logIn();
