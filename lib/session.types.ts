@@ -74,6 +74,7 @@ export interface IssuedTokens {
   /** Seconds until the access token expires. */
   readonly expiresIn: number;
   readonly accessToken?: string;
+  /** Also absent where the client keeps the refresh token that it sent (RFC 6749, section 6). */
   readonly refreshToken?: string;
   readonly tokenType?: 'Bearer';
 }

@@ -23,7 +23,8 @@ export function bearerTransport(storage: SessionTokenStorage): Transport {
       return { headers, body: JSON.stringify({ refreshToken }), refreshToken };
     },
     async accept(answer, presented) {
-      const tokens = tokensOf(answer);
+      // An answer without a refresh token leaves the one that was sent in force.
+      const tokens = tokensOf({ refreshToken: presented.refreshToken, ...Object(answer) });
       if ((await storage.load())?.refreshToken !== presented.refreshToken) return false;
       await storage.save(tokens);
       return true;

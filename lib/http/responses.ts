@@ -13,7 +13,11 @@ export class RefreshResponse {
   @ApiField({ type: 'string', required: false, description: 'Only if the refresh token came in the body' })
   readonly accessToken?: string;
 
-  @ApiField({ type: 'string', required: false, description: 'Only if the refresh token came in the body' })
+  @ApiField({
+    type: 'string',
+    required: false,
+    description: 'Only if it is a new one, and the former one came in the body',
+  })
   readonly refreshToken?: string;
 
   @ApiField({ type: 'string', required: false, enum: ['Bearer'] })

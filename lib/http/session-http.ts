@@ -129,19 +129,22 @@ export class SessionHttp {
     );
   }
 
-  /** Sets the tokens as cookies, or returns them for the body of the answer. */
+  /**
+   * Sets the tokens as cookies, or returns them for the body of the answer. A refresh token that the client has is left
+   * out (RFC 6749, section 6): a late answer would put it in the place of a newer one.
+   */
   deliver({ access, refreshToken, isNew, exchange, transport }: OutgoingTokens): IssuedTokens {
     const { session, expiresIn, token } = access;
     if (transport === 'cookie' && exchange) {
       const maxAge = Math.ceil((session.expiresAt.getTime() - access.issuedAt) / 1000);
       this.cookies.setAccess(exchange, token, maxAge);
       if (this.csrf.usesTokens) this.cookies.setCsrf(exchange, this.csrf.tokenOf(session.id), maxAge);
-      // A refresh token that the client has is not set again: a late answer would put the old one back into its jar.
       if (isNew) this.cookies.setRefresh(exchange, refreshToken, maxAge);
       return { session, expiresIn };
     }
     if (exchange) this.headers.set(exchange, 'Cache-Control', 'no-store');
-    return { session, expiresIn, accessToken: token, refreshToken, tokenType: 'Bearer' };
+    const newTokens = isNew ? { accessToken: token, refreshToken } : { accessToken: token };
+    return { session, expiresIn, ...newTokens, tokenType: 'Bearer' };
   }
 
   /** Clears the cookies, unless the client authenticates by `Authorization` and so uses none. */

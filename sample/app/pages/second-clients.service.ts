@@ -44,6 +44,7 @@ export class SecondClients {
     const held = this.tokens.get(client);
     if (held === undefined) throw new NotFoundException('There is no such second client');
     const { refreshToken } = await this.sessions.refresh({ refreshToken: held, ...ELSEWHERE });
-    this.tokens.set(client, refreshToken!);
+    // Absent where the former one stays in force.
+    if (refreshToken) this.tokens.set(client, refreshToken);
   }
 }
