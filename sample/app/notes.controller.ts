@@ -1,13 +1,13 @@
 import { Body, Controller, Get, Post, UseGuards } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { IsNotEmpty, IsString, MaxLength } from 'class-validator';
+import { IsString, Matches, MaxLength } from 'class-validator';
 import { CurrentSession, SessionGuard, UserSession } from 'nestjs-jwt-session';
 import { Repository } from 'typeorm';
 import { Note } from './note.entity.js';
 
 class NoteDto {
   @IsString()
-  @IsNotEmpty()
+  @Matches(/\S/, { message: 'A note must not be blank' })
   @MaxLength(10_000)
   text!: string;
 }

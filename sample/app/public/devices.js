@@ -36,9 +36,18 @@ export function watchDevices(actions) {
   });
 }
 
-function row({ id, label, ip, lastSeenAt, current }) {
+/** What the icon shows: phones and tablets, scripts, and anything else with a browser. */
+function kindOf(label) {
+  if (/ on (iOS|Android)/.test(label ?? '')) return 'phone';
+  return label && !label.includes(' on ') ? 'script' : 'screen';
+}
+
+function row({ id, label, ip, createdAt, lastSeenAt, current }, index) {
   const name = label ?? 'Unknown device';
-  const button = element('button', { type: 'button', ariaLabel: `Sign out ${name}${current ? ', this device' : ''}` });
+  // Equal devices differ by their number and the time, also for those who only hear the buttons.
+  const since = new Date(createdAt).toLocaleString('en', { dateStyle: 'medium', timeStyle: 'medium' });
+  const ariaLabel = `Sign out device ${index + 1}, ${name}, ${current ? 'this one, ' : ''}signed in ${since}`;
+  const button = element('button', { type: 'button', ariaLabel });
   button.append('Sign out');
   button.addEventListener('click', () => void attempt(button, () => end({ id, name, current })));
   return element(
@@ -47,10 +56,18 @@ function row({ id, label, ip, lastSeenAt, current }) {
     element(
       'p',
       {},
+      element('span', { className: `icon ${kindOf(label)}`, ariaHidden: 'true' }),
       element('strong', {}, name),
       ...(current ? [' ', element('span', { className: 'badge' }, 'this one')] : []),
     ),
-    element('p', { className: 'fine' }, `${ip ?? 'unknown address'} · last seen `, ago(lastSeenAt)),
+    element(
+      'p',
+      { className: 'fine' },
+      `${ip ?? 'unknown address'} · signed in `,
+      ago(createdAt),
+      ', last seen ',
+      ago(lastSeenAt),
+    ),
     button,
   );
 }

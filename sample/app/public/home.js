@@ -11,6 +11,7 @@ const beginTurn = turns();
 
 function showSignedOut(text) {
   clearPrivate();
+  byId('loading').hidden = true;
   byId('signed-out').hidden = false;
   if (text !== undefined) {
     say(text);
@@ -30,6 +31,7 @@ function clearPrivate() {
 }
 
 function showSignedIn({ username, role }) {
+  byId('loading').hidden = true;
   byId('signed-out').hidden = true;
   byId('signed-in').hidden = false;
   byId('welcome').textContent = `Hello, ${username}`;
@@ -57,6 +59,7 @@ async function load() {
 function loadOrSay() {
   return load().catch(error => {
     console.error(error);
+    byId('loading').hidden = true;
     say('The server cannot be reached. Check the connection, then load the page again.', { alarm: true });
   });
 }

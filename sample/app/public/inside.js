@@ -50,12 +50,14 @@ async function load() {
   try {
     offer = await api('GET', '/inside/offer');
   } catch {
+    byId('loading').hidden = true;
     say('The server cannot be reached. Load the page again when it is back.', { alarm: true });
     return;
   }
   if (offer.status === 401) return;
   if (!offer.ok) return say(refusalText(offer), { alarm: true });
   over = false;
+  byId('loading').hidden = true;
   for (const trial of document.querySelectorAll('[data-demonstration]')) trial.hidden = !offer.body.demonstration;
   for (const id of ['rotate', 'distrust']) byId(id).disabled = !offer.body.rotateKeys;
   byId('admins-only').hidden = offer.body.rotateKeys;
@@ -65,6 +67,7 @@ async function load() {
 }
 
 function signedOut(text) {
+  byId('loading').hidden = true;
   say(text, { link: { href: '/', text: 'To the sign-in' } });
 }
 
@@ -102,7 +105,7 @@ onPress(byId('lose'), async () => {
 });
 
 onPress(byId('steal'), async () => {
-  say('A theft is under way: watch the steps below the buttons.');
+  say('A theft is under way: watch the steps below the button.');
   await stealCopy();
 });
 

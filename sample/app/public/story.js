@@ -17,8 +17,17 @@ function tell(text) {
 
 async function windowOver() {
   await pause(NEWS);
-  if (windowLeft() > 0) tell(`Both wait until the leeway window is over: ${Math.ceil(windowLeft() / 1000)} seconds.`);
-  while (windowLeft() > 0) await pause(100);
+  if (windowLeft() > 0) {
+    tell(`Both wait until the leeway window is over: ${Math.ceil(windowLeft() / 1000)} seconds.`);
+    // Counted down for the eye only: a screen reader would read out every second.
+    const left = element('span', { ariaHidden: 'true' });
+    story.lastElementChild.append(' ', left);
+    while (windowLeft() > 0) {
+      left.textContent = `${Math.ceil(windowLeft() / 1000)} s left.`;
+      await pause(100);
+    }
+    left.remove();
+  }
   await pause(100);
 }
 
