@@ -85,6 +85,17 @@ function decideParent(state: RotationState, given: GivenToken): RotationCase {
   return state.inWindow && state.successorHash === null ? 'late-parent' : 'recent';
 }
 
+/** Milliseconds for a refresh without a window. */
+const MAX_AGE_WITHOUT_LEEWAY = 10_000;
+
+/**
+ * How old a request may be, in milliseconds, when a statement acts on it: half of the leeway. A client whose exchanges are
+ * shorter has given up older requests and may have refreshed elsewhere since; its late request must not look like a theft.
+ */
+export function maxRequestAge(leeway: number): number {
+  return leeway === 0 ? MAX_AGE_WITHOUT_LEEWAY : leeway / 2;
+}
+
 /** Whether a case restarts the window; the others leave `leeway_until` alone. */
 export function startsWindow(name: RotationCase): boolean {
   return !['unchanged', 'late-parent', 'fork', 'recent', 'stale', 'unknown'].includes(name);
