@@ -32,9 +32,13 @@ await new Promise((resolve, reject) => {
   sample.once('exit', () => reject(new Error('the sample did not start')));
 });
 
-const executablePath = spawnSync('sh', ['-c', 'command -v chromium || command -v chromium-browser'], {
-  encoding: 'utf8',
-}).stdout.trim();
+const executablePath = spawnSync(
+  'sh',
+  ['-c', 'command -v chromium || command -v chromium-browser || command -v chromium-headless-shell'],
+  {
+    encoding: 'utf8',
+  },
+).stdout.trim();
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 try {
   await prepare();
