@@ -64,7 +64,8 @@ async function served(folder, block, env, use) {
 
 /** An application as the Nest CLI makes it. */
 function freshApplication(name, nest) {
-  shell(scratch, `npx --yes --package @nestjs/cli@${nest} -- nest new ${name} --skip-git --package-manager npm`);
+  const cli = `npx --yes --package @nestjs/cli@${nest} -- nest new ${name} --skip-git --package-manager npm`;
+  shell(scratch, nest === 12 ? `${cli} --type esm` : cli);
   return join(scratch, name);
 }
 

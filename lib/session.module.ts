@@ -43,7 +43,6 @@ import { ClaimsHook } from './sessions/claims-hook.js';
 import { SessionIssuer } from './sessions/log-in.js';
 import { SessionRevoker } from './sessions/log-out.js';
 import { SessionMaintenance } from './sessions/maintenance.js';
-import { PauseDetector } from './sessions/pause-detector.js';
 import { SessionRefresher } from './sessions/refresh.js';
 import { RotationConfirmations } from './sessions/rotation-confirmations.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
@@ -58,6 +57,7 @@ import { KeyStore } from './store/key.store.js';
 import { Notifications } from './store/notifications.js';
 import { RevocationStore } from './store/revocation.store.js';
 import { RotationStore } from './store/rotation.store.js';
+import { DatabaseClock } from './store/database-clock.js';
 import { SchemaCheck } from './store/schema-check.js';
 import { SessionStore } from './store/session.store.js';
 import { AccessTokenAuthenticator, TokenUse } from './tokens/access-token-authenticator.js';
@@ -74,6 +74,7 @@ const RUNTIME = [SessionClock, SessionTimers, Schedule, SessionEvents];
 
 const STORE = [
   Database,
+  DatabaseClock,
   SchemaCheck,
   SessionStore,
   RotationStore,
@@ -108,7 +109,6 @@ const SESSIONS = [
   Announcements,
   ClaimsHook,
   SessionTokens,
-  PauseDetector,
   SessionIssuer,
   SessionRefresher,
   SessionRevoker,

@@ -5,7 +5,7 @@ import { RequestSession } from '../http/request-session.js';
 import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hashOf, LAST_GENERATION, type RefreshToken } from '../rules/refresh-token.js';
-import { decideRotation, isReplay, isTheft, maxRequestAge, ROTATION_CASES } from '../rules/rotation.js';
+import { decideRotation, isReplay, isTheft, ROTATION_CASES } from '../rules/rotation.js';
 import { revokesUser, type TheftClass } from '../rules/theft.js';
 import {
   RefreshTokenInvalidError,
@@ -19,11 +19,11 @@ import {
 } from '../session.errors.js';
 import type { RefreshRequest } from '../session.interfaces.js';
 import type { IssuedTokens } from '../session.types.js';
+import type { Deadline } from '../store/database-clock.js';
 import { type ObservedSession, type RotatedRow, type RotationRequest, RotationStore } from '../store/rotation.store.js';
 import { Announcements } from './announcements.js';
 import { ClaimsHook } from './claims-hook.js';
 import { checkClient } from './input-checks.js';
-import { PauseDetector } from './pause-detector.js';
 import { type HashedToken, type Recipient, SessionTokens, type SuccessorToken } from './session-tokens.js';
 
 /** How often a refresh starts again when the row changes between reading it and acting on it. */
@@ -46,7 +46,6 @@ interface IncomingToken {
  * | was used by two parties, or by another client than it is bound to | `token_theft_detected`; the session ends |
  * | is of a session that has ended or expired | `session_revoked`, `session_expired` |
  * | is not ours, or of no generation that was issued | `refresh_token_invalid` |
- * | comes too late: its client is gone, or this process was suspended | `session_store_unavailable`; nothing changes |
  */
 @Injectable()
 export class SessionRefresher {
@@ -60,7 +59,6 @@ export class SessionRefresher {
     private readonly tokens: SessionTokens,
     private readonly claimsHook: ClaimsHook,
     private readonly announcements: Announcements,
-    private readonly pauses: PauseDetector,
   ) {}
 
   /** @throws SessionError that says why the refresh is refused */
@@ -100,32 +98,17 @@ export class SessionRefresher {
     try {
       if (token.generation >= LAST_GENERATION) throw new SessionExpiredError();
       checkClient(client, this.options.binding, recipient.exchange !== undefined);
+      const deadline = this.store.deadline(this.options.session.leeway);
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
         const successor = this.tokens.newSuccessor(token);
-        const request = this.requestOf(incoming, successor);
-        this.requireTimely(recipient.exchange);
-        let row = await this.store.rotate(request);
-        if (!row) {
-          this.requireTimely(recipient.exchange);
-          row = await this.lookAgain(request);
-        }
+        const request = this.requestOf(incoming, successor, deadline.databaseTime);
+        const row = (await this.store.rotate(request)) ?? (await this.lookAgain(request, deadline));
         if (row) return await this.answer(row, request, incoming, successor);
       }
       throw new SessionStoreUnavailableError('The session is being refreshed by too many requests at once: try again');
     } catch (error) {
       throw error instanceof SessionError ? error.about(token.sessionId) : error;
     }
-  }
-
-  /**
-   * A late request changes nothing and is no sign of theft: its client has given it up, and may have refreshed elsewhere.
-   *
-   * @throws SessionStoreUnavailableError
-   */
-  private requireTimely(exchange: SessionExchange | undefined): void {
-    const maxAge = maxRequestAge(this.options.session.leeway);
-    if (!exchange?.isAborted && !this.pauses.mayHaveWaited(maxAge)) return;
-    throw new SessionStoreUnavailableError('The request came too late: try again; repeating is safe');
   }
 
   private isOfAnotherClient({ bound, ip, userAgent }: RotationRequest, observed: ObservedSession): boolean {
@@ -135,8 +118,8 @@ export class SessionRefresher {
   }
 
   /** Undefined when the row has changed meanwhile, so that the refresh must start again. */
-  private async lookAgain(request: RotationRequest): Promise<RotatedRow | undefined> {
-    const observed = await this.store.readForRotation(request.sessionId);
+  private async lookAgain(request: RotationRequest, deadline: Deadline): Promise<RotatedRow | undefined> {
+    const observed = await this.store.readForRotation(request);
     // An authentic tag, but no row: it has been cleaned up.
     if (!observed) throw new SessionExpiredError();
     if (observed.revokedReason !== null) {
@@ -147,12 +130,18 @@ export class SessionRefresher {
     }
     if (observed.expired) throw new SessionExpiredError();
     if (observed.invalidated) throw new SessionRevokedError();
-    if (this.isOfAnotherClient(request, observed)) return this.endStolen(request.sessionId, observed, 'binding');
+    if (observed.late) {
+      // The database's clock was set.
+      if (!deadline.hasPassed) return undefined;
+      // Its client has given it up and may have refreshed elsewhere since.
+      throw new SessionStoreUnavailableError('The request took too long: try again; repeating is safe');
+    }
+    if (this.isOfAnotherClient(request, observed)) return this.endStolen(request, observed, 'binding');
     const name = decideRotation(observed.state, {
       generation: request.generation,
       hash: request.hash.toString('hex'),
     });
-    if (isTheft(name)) return this.endStolen(request.sessionId, observed, name);
+    if (isTheft(name)) return this.endStolen(request, observed, name);
     if (name === 'late-parent') return this.store.answerLateParent(request, observed);
     if (name === 'unknown') {
       this.logger.debug(`session ${request.sessionId}: unknown`);
@@ -161,11 +150,15 @@ export class SessionRefresher {
     return undefined;
   }
 
-  private async endStolen(sessionId: string, observed: ObservedSession, theftClass: TheftClass): Promise<undefined> {
+  private async endStolen(
+    request: RotationRequest,
+    observed: ObservedSession,
+    theftClass: TheftClass,
+  ): Promise<undefined> {
     const allOfUser = this.options.onTheft === 'revoke-user' && revokesUser(theftClass);
-    const ended = await this.store.endStolen(sessionId, observed, theftClass, allOfUser);
+    const ended = await this.store.endStolen(request, observed, theftClass, allOfUser);
     if (ended.length === 0) return undefined;
-    this.announcements.theft(sessionId, observed.userId, theftClass, ended);
+    this.announcements.theft(request.sessionId, observed.userId, theftClass, ended);
     throw new TokenTheftDetectedError(theftClass);
   }
 
@@ -207,6 +200,7 @@ export class SessionRefresher {
   private requestOf(
     { token, client: { ip, userAgent } }: IncomingToken,
     { salt, hash }: SuccessorToken,
+    deadline: number,
   ): RotationRequest {
     const { session, binding } = this.options;
     return {
@@ -219,6 +213,7 @@ export class SessionRefresher {
       ip,
       userAgent,
       bound: { ip: binding.ip !== 'off', userAgent: binding.userAgent !== 'off' },
+      deadline,
     };
   }
 }

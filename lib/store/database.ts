@@ -6,9 +6,9 @@ import { SESSION_DATA_SOURCE } from '../session.constants.js';
 import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
 import { randomBytes } from '../common/random.js';
 import { SessionTimers } from '../common/clock.js';
-import { dataSourceOf } from '../common/data-source-of.js';
 import { codeOf, isRepeatable, isServerError, isUnavailable } from '../common/database-errors.js';
 import { type Statement, valuesOf } from '../common/statement.js';
+import { DatabaseClock } from './database-clock.js';
 import { queryPool } from './pooled-query.js';
 import { sessionTables, type SessionTables } from './tables.js';
 
@@ -49,6 +49,7 @@ export class Database {
     @Inject(SESSION_DATA_SOURCE) readonly dataSource: DataSource,
     private readonly options: ResolvedSessionOptions,
     private readonly timers: SessionTimers,
+    private readonly clock: DatabaseClock,
   ) {}
 
   get processId(): string {
@@ -88,7 +89,7 @@ export class Database {
     for (let attempt = 1; ; attempt++) {
       try {
         if (manager?.queryRunner) return await this.join<Row>(manager, query, timeout);
-        return await queryPool<Row>(this.pool, query, timeout, this.timers);
+        return await this.queryPool<Row>(query, timeout);
       } catch (error) {
         if (manager || attempt === MAX_ATTEMPTS || !isRepeatable(error)) throw this.translate(error, name);
         // Statements that failed together would meet again.
@@ -137,8 +138,17 @@ export class Database {
     return this.options.revocation.feed === 'notify';
   }
 
+  /** Rows with `now_ms` tell the database's time. Within a caller's transaction it would be that of the transaction's start. */
+  private async queryPool<Row extends object>(query: QueryConfig, timeout: number): Promise<Row[]> {
+    const sentAt = this.clock.moment();
+    const rows = await queryPool<Row & { now_ms?: number }>(this.pool, query, timeout, this.timers);
+    const now = rows[0]?.now_ms;
+    if (now !== undefined) this.clock.learn(now, sentAt);
+    return rows;
+  }
+
   private async join<Row extends object>(manager: EntityManager, query: QueryConfig, timeout: number): Promise<Row[]> {
-    if (dataSourceOf(manager) !== this.dataSource) {
+    if (manager.dataSource !== this.dataSource) {
       throw new InvalidRequestError(
         'The option "manager" belongs to another data source: begin the transaction on the one that SessionModule uses',
       );

@@ -1,6 +1,18 @@
-import { interval } from '../common/sql.js';
+import { interval, milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
-import { announceSessions, authUuid, LIVE, LIVE_OF_ID, REVOKED_REASON, sessionColumns } from './sql-fragments.js';
+import {
+  announceSessions,
+  inTime,
+  LIMITED,
+  refreshAuthUuid,
+  LIVE,
+  LIVE_OF_ID,
+  type Limited,
+  type NoLimit,
+  REVOKED_REASON,
+  sessionColumns,
+  UNLIMITED,
+} from './sql-fragments.js';
 import type { RotationState } from '../rules/rotation.js';
 import type { RotatedRow } from './rotation.store.js';
 import type { SessionTables } from './tables.js';
@@ -28,13 +40,14 @@ interface GivenToken {
   readonly candidateSalt: string;
   readonly ip: string;
   readonly userAgent: string;
+  readonly deadline: string;
 }
 
 /**
  * The columns that a rotation writes, and whether an accepting case applies. Each CASE reads the row as it was: the table of
  * docs/protocol.md, first the cases of t = g, then those of t = g + 1.
  */
-function rotation({ generation, hash, candidateHash, candidateSalt, ip, userAgent }: GivenToken) {
+function rotation({ generation, hash, candidateHash, candidateSalt, ip, userAgent, deadline }: GivenToken) {
   const isCurrent = `s.generation = ${generation}`;
   const changes = `last_case = CASE
         WHEN ${isCurrent} AND s.successor_hash IS NULL THEN CASE WHEN ${IN_WINDOW} THEN 'unchanged' ELSE 'mint' END
@@ -52,7 +65,7 @@ function rotation({ generation, hash, candidateHash, candidateSalt, ip, userAgen
         ELSE now() + ${interval(':leeway')}
       END,
       ${seen(ip, userAgent)}`;
-  const applies = `${LIVE_OF_ID} AND ((${isCurrent} AND s.token_hash = ${hash})
+  const applies = `${LIVE_OF_ID} AND ${inTime(deadline)} AND ((${isCurrent} AND s.token_hash = ${hash})
         OR (s.generation = ${generation} - 1 AND s.successor_hash = ${hash}))
       AND (${ip} IS NOT DISTINCT FROM s.ip OR NOT :isIpBound)
       AND (${userAgent} IS NOT DISTINCT FROM s.user_agent OR NOT :isUserAgentBound)`;
@@ -60,7 +73,7 @@ function rotation({ generation, hash, candidateHash, candidateSalt, ip, userAgen
 }
 
 export function buildRotationStatements(tables: SessionTables) {
-  const notInvalidated = `s.refresh_auth_uuid = ${authUuid(tables, 's.user_id', 'refresh')}`;
+  const notInvalidated = `s.refresh_auth_uuid = ${refreshAuthUuid(tables, 's.user_id')}`;
 
   const one = rotation({
     generation: ':generation',
@@ -69,6 +82,7 @@ export function buildRotationStatements(tables: SessionTables) {
     candidateSalt: ':candidateSalt',
     ip: ':ip::text',
     userAgent: ':userAgent::text',
+    deadline: ':deadline::float8',
   });
   const rotate = statement<RotationOptions & GivenValues, RotatedRow>(
     'jwt_session_rotate',
@@ -77,8 +91,8 @@ export function buildRotationStatements(tables: SessionTables) {
     RETURNING ${sessionColumns(tables)}, s.last_case`,
   );
 
-  // The same for several sessions, each decided for itself. Rows that another transaction has locked are left out: no
-  // request waits for the lock of another session, and two of these statements cannot deadlock.
+  // The same for several sessions, each decided for itself on its locked row. Rows that another transaction has locked are
+  // left out: no request waits for the lock of another session, and two of these statements cannot deadlock.
   const each = rotation({
     generation: 'asked.generation',
     hash: 'asked.hash',
@@ -86,54 +100,64 @@ export function buildRotationStatements(tables: SessionTables) {
     candidateSalt: 'asked.candidate_salt',
     ip: 'asked.ip',
     userAgent: 'asked.user_agent',
+    deadline: 'asked.deadline',
   });
-  const rotateSeveral = statement<RotationOptions & ArraysOf<GivenValues>, RotatedRow>(
+  const rotateSeveral = statement<RotationOptions & ArraysOf<GivenValues> & Limited, RotatedRow>(
     'jwt_session_rotate_several',
     `WITH asked AS (
         SELECT * FROM unnest(:sessionId::uuid[], :generation::integer[], :hash::bytea[], :candidateHash::bytea[],
-          :candidateSalt::bytea[], :ip::text[], :userAgent::text[])
-          AS asked (id, generation, hash, candidate_hash, candidate_salt, ip, user_agent)
+          :candidateSalt::bytea[], :ip::text[], :userAgent::text[], :deadline::float8[])
+          AS asked (id, generation, hash, candidate_hash, candidate_salt, ip, user_agent, deadline)
+        ORDER BY asked.id ${LIMITED}
       ), target AS (
-        SELECT s.id FROM ${tables.session} s JOIN asked ON asked.id = s.id
-        ORDER BY s.id FOR NO KEY UPDATE OF s SKIP LOCKED
+        SELECT asked.* FROM asked CROSS JOIN LATERAL (
+          SELECT FROM ${tables.session} s WHERE s.id = asked.id AND ${notInvalidated} AND ${each.applies}
+          FOR NO KEY UPDATE SKIP LOCKED
+        ) AS locked
       )
-      UPDATE ${tables.session} s SET ${each.changes}
-      FROM target JOIN asked ON asked.id = target.id
-      WHERE s.id = target.id AND ${notInvalidated} AND ${each.applies}
+      UPDATE ${tables.session} s SET ${each.changes} FROM target AS asked WHERE s.id = asked.id
       RETURNING ${sessionColumns(tables)}, s.last_case`,
   );
 
-  const readForRotation = statement<{ sessionId: string }, ObservedRow>(
+  const readForRotation = statement<{ sessionId: string; deadline: number }, ObservedRow>(
     'jwt_session_read_for_rotation',
     `SELECT s.user_id, s.generation, encode(s.token_hash, 'hex') AS token_hash,
         encode(s.successor_hash, 'hex') AS successor_hash, encode(s.previous_hash, 'hex') AS previous_hash,
         ${IN_WINDOW} AS in_window, ${REVOKED_REASON} AS revoked_reason, s.expires_at <= now() AS expired,
-        NOT (${notInvalidated}) AS invalidated,
-        s.ip, s.user_agent
+        NOT (${notInvalidated}) AS invalidated, NOT (${inTime()}) AS late, s.ip, s.user_agent,
+        ${milliseconds('clock_timestamp()')} AS now_ms
       FROM ${tables.session} s WHERE s.id = :sessionId`,
   );
 
   const answerLateParent = statement<Observation & Pick<GivenValues, 'ip' | 'userAgent'> & IdleLifetime, RotatedRow>(
     'jwt_session_answer_late_parent',
     `UPDATE ${tables.session} s SET last_case = 'late-parent', ${seen(':ip', ':userAgent')}
-      WHERE s.id = :sessionId AND ${AS_OBSERVED} AND ${LIVE_OF_ID} AND ${notInvalidated}
+      WHERE s.id = :sessionId AND ${AS_OBSERVED} AND ${inTime()} AND ${LIVE_OF_ID} AND ${notInvalidated}
       RETURNING ${sessionColumns(tables)}, s.last_case`,
   );
 
   // The rows are locked in id order before any is changed, as everywhere.
-  const endStolen = statement<Observation & { reason: string; userId: string; allOfUser: boolean }, { id: string }>(
+  const endStolen = statement<
+    Observation & NoLimit & { reason: string; userId: string; allOfUser: boolean },
+    { id: string }
+  >(
     'jwt_session_end_stolen',
-    `WITH target AS (
-        SELECT s.id FROM ${tables.session} s
-        WHERE (s.id = :sessionId OR (:allOfUser AND s.user_id = :userId)) AND ${LIVE} ORDER BY s.id FOR NO KEY UPDATE
+    `WITH chosen AS (
+        SELECT :sessionId::uuid AS id
+        UNION SELECT s.id FROM ${tables.session} s WHERE :allOfUser AND s.user_id = :userId AND ${LIVE}
+        ORDER BY id ${UNLIMITED}
+      ), target AS (
+        SELECT chosen.id FROM chosen CROSS JOIN LATERAL (
+          SELECT FROM ${tables.session} s WHERE s.id = chosen.id AND ${LIVE_OF_ID} FOR NO KEY UPDATE
+        ) AS locked
       ), stolen AS (
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = :reason
-        FROM target WHERE s.id = target.id AND s.id = :sessionId AND ${AS_OBSERVED} AND ${LIVE_OF_ID}
+        FROM target WHERE s.id = target.id AND s.id = :sessionId AND ${AS_OBSERVED} AND ${inTime()}
         RETURNING s.id, s.revoked_reason AS reason
       ), others AS (
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = :reason
         FROM target
-        WHERE s.id = target.id AND s.id <> :sessionId AND ${LIVE_OF_ID} AND EXISTS (SELECT 1 FROM stolen)
+        WHERE s.id = target.id AND s.id <> :sessionId AND EXISTS (SELECT 1 FROM stolen)
         RETURNING s.id, s.revoked_reason AS reason
       ), ended AS (SELECT * FROM stolen UNION ALL SELECT * FROM others), ${announceSessions(tables)}
       SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
@@ -152,7 +176,7 @@ export function buildRotationStatements(tables: SessionTables) {
     `WITH used AS (
         SELECT used.*, (SELECT ${outcome} FROM ${tables.session} s WHERE s.id = used.id AND ${LIVE_OF_ID}) AS outcome
         FROM unnest(:sessionId::uuid[], :generation::bigint[], :branch::bytea[]) AS used (id, generation, branch)
-        ORDER BY used.id LIMIT :count
+        ORDER BY used.id ${LIMITED}
       ), target AS (
         SELECT used.id, used.generation, used.outcome
         FROM used CROSS JOIN LATERAL (
@@ -160,7 +184,7 @@ export function buildRotationStatements(tables: SessionTables) {
           WHERE s.id = used.id AND ${LIVE_OF_ID} AND ${outcome} = used.outcome
           FOR NO KEY UPDATE SKIP LOCKED
         ) AS locked
-        WHERE used.outcome IS NOT NULL
+        WHERE used.outcome IS NOT NULL AND ${inTime()}
       ), confirmed AS (
         UPDATE ${tables.session} s SET generation = target.generation, token_hash = s.successor_hash,
           previous_hash = s.token_hash, previous_salt = s.successor_salt, successor_hash = NULL, successor_salt = NULL,
@@ -183,13 +207,18 @@ interface IdleLifetime {
   readonly idleLifetime: number;
 }
 
+interface Deadline {
+  /** In the database's clock, milliseconds since the epoch. */
+  readonly deadline: number;
+}
+
 interface RotationOptions extends IdleLifetime {
   readonly leeway: number;
   readonly isIpBound: boolean;
   readonly isUserAgentBound: boolean;
 }
 
-interface GivenValues {
+interface GivenValues extends Deadline {
   readonly sessionId: string;
   readonly generation: number;
   readonly hash: Buffer;
@@ -199,12 +228,10 @@ interface GivenValues {
   readonly userAgent: string | undefined;
 }
 
-interface UsedTokens {
+interface UsedTokens extends Deadline, Limited {
   readonly sessionId: readonly string[];
   readonly generation: readonly number[];
   readonly branch: readonly Buffer[];
-  /** The planner expects a tenth of it, and finds rows by their key. */
-  readonly count: number;
   readonly leeway: number;
 }
 
@@ -218,7 +245,7 @@ interface UseRow {
 type ArraysOf<T> = { readonly [Key in keyof T]: readonly T[Key][] };
 
 /** A row as it was read. */
-interface Observation extends RotationState {
+interface Observation extends RotationState, Deadline {
   readonly sessionId: string;
 }
 
@@ -232,6 +259,7 @@ interface ObservedRow {
   readonly revoked_reason: string | null;
   readonly expired: boolean;
   readonly invalidated: boolean;
+  readonly late: boolean;
   readonly ip: string | null;
   readonly user_agent: string | null;
 }

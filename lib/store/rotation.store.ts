@@ -1,15 +1,22 @@
 import { Injectable } from '@nestjs/common';
-import type { RotationCase, RotationState, UsedAccessToken } from '../rules/rotation.js';
+import { maxRequestAge, type RotationCase, type RotationState, type UsedAccessToken } from '../rules/rotation.js';
 import { type TheftClass, theftReason } from '../rules/theft.js';
 import { SessionTimers } from '../common/clock.js';
 import { Database } from './database.js';
+import { DatabaseClock, type Deadline } from './database-clock.js';
 import { buildRotationStatements } from './rotation.statements.js';
 import { StatementBatcher } from './statement-batcher.js';
 import type { SessionRow } from './sql-fragments.js';
 
-/** A refresh token as the rotation statement needs it; durations in milliseconds. */
-export interface RotationRequest {
+/** The session that a request is about. */
+export interface SessionRequest {
   readonly sessionId: string;
+  /** The request changes nothing afterwards; in the database's clock, milliseconds since the epoch. */
+  readonly deadline: number;
+}
+
+/** A refresh token as the rotation statement needs it; durations in milliseconds. */
+export interface RotationRequest extends SessionRequest {
   readonly generation: number;
   readonly hash: Buffer;
   /** The successor that is written where the case mints one. */
@@ -34,6 +41,8 @@ export interface ObservedSession {
   /** Expired, or its refresh tokens were invalidated. */
   readonly expired: boolean;
   readonly invalidated: boolean;
+  /** The request's deadline has passed. */
+  readonly late: boolean;
   readonly ip: string | null;
   readonly userAgent: string | null;
 }
@@ -58,6 +67,7 @@ export class RotationStore {
 
   constructor(
     private readonly database: Database,
+    private readonly clock: DatabaseClock,
     timers: SessionTimers,
   ) {
     this.batcher = new StatementBatcher(
@@ -78,6 +88,11 @@ export class RotationStore {
     return this.batcher.run(request);
   }
 
+  /** When a refresh that comes now is too old. */
+  deadline(leeway: number): Deadline {
+    return this.clock.deadline(maxRequestAge(leeway));
+  }
+
   private async rotateOne(request: RotationRequest): Promise<RotatedRow | undefined> {
     const [row] = await this.database.query(this.sql.rotate, {
       ...optionsOf(request),
@@ -88,6 +103,7 @@ export class RotationStore {
       candidateSalt: request.candidate.salt,
       ip: request.ip,
       userAgent: request.userAgent,
+      deadline: request.deadline,
     });
     return row;
   }
@@ -95,6 +111,7 @@ export class RotationStore {
   private async rotateSeveral(requests: readonly RotationRequest[]): Promise<Map<string, RotatedRow>> {
     const rows = await this.database.query(this.sql.rotateSeveral, {
       ...optionsOf(requests[0]!),
+      count: requests.length,
       sessionId: requests.map(({ sessionId }) => sessionId),
       generation: requests.map(({ generation }) => generation),
       hash: requests.map(({ hash }) => hash),
@@ -102,12 +119,13 @@ export class RotationStore {
       candidateSalt: requests.map(({ candidate }) => candidate.salt),
       ip: requests.map(({ ip }) => ip),
       userAgent: requests.map(({ userAgent }) => userAgent),
+      deadline: requests.map(({ deadline }) => deadline),
     });
     return new Map(rows.map(row => [row.id, row]));
   }
 
-  async readForRotation(sessionId: string): Promise<ObservedSession | undefined> {
-    const [row] = await this.database.query(this.sql.readForRotation, { sessionId });
+  async readForRotation({ sessionId, deadline }: SessionRequest): Promise<ObservedSession | undefined> {
+    const [row] = await this.database.query(this.sql.readForRotation, { sessionId, deadline });
     return (
       row && {
         userId: row.user_id,
@@ -121,6 +139,7 @@ export class RotationStore {
         revokedReason: row.revoked_reason,
         expired: row.expired,
         invalidated: row.invalidated,
+        late: row.late,
         ip: row.ip,
         userAgent: row.user_agent,
       }
@@ -129,8 +148,8 @@ export class RotationStore {
 
   /** `late-parent`: answers with the current generation if the row is still as observed. */
   async answerLateParent(request: RotationRequest, observed: ObservedSession): Promise<RotatedRow | undefined> {
-    const { sessionId, idleLifetime, ip, userAgent } = request;
-    const values = { ...observed.state, sessionId, idleLifetime, ip, userAgent };
+    const { sessionId, idleLifetime, ip, userAgent, deadline } = request;
+    const values = { ...observed.state, deadline, sessionId, idleLifetime, ip, userAgent };
     const [row] = await this.database.query(this.sql.answerLateParent, values);
     return row;
   }
@@ -142,13 +161,13 @@ export class RotationStore {
    * @returns the ids that were ended; empty when the row has changed
    */
   async endStolen(
-    sessionId: string,
+    { sessionId, deadline }: SessionRequest,
     observed: ObservedSession,
     theftClass: TheftClass,
     allOfUser: boolean,
   ): Promise<string[]> {
     const { state, userId } = observed;
-    const values = { ...state, sessionId, userId, allOfUser, reason: theftReason(theftClass) };
+    const values = { ...state, deadline, sessionId, userId, allOfUser, reason: theftReason(theftClass), noLimit: null };
     const rows = await this.database.query(this.sql.endStolen, values);
     return rows.map(({ id }) => id);
   }
@@ -165,6 +184,7 @@ export class RotationStore {
       branch: used.map(({ branch }) => Buffer.from(branch, 'base64url')),
       count: used.length,
       leeway,
+      deadline: this.deadline(leeway).databaseTime,
     };
     const rows = await this.database.query(this.sql.confirm, values, { timeout });
     return {

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import { SESSION_ENTITIES } from './entities/index.js';
 import { SessionEntity } from './entities/session.entity.js';
@@ -10,7 +11,7 @@ import { requireSchema, schemaGaps } from '../common/missing-schema.js';
 /** Milliseconds after which a health check gives up. */
 const PING_TIMEOUT_MS = 5_000;
 
-const PING = statement('jwt_session_ping', 'SELECT 1');
+const PING = statement('jwt_session_ping', `SELECT ${milliseconds('clock_timestamp()')} AS now_ms`);
 
 const COMPATIBLE = ['postgres', 'cockroachdb'];
 
@@ -35,6 +36,8 @@ export class SchemaCheck {
       entities: SESSION_ENTITIES,
       gaps: () => this.gaps(),
     });
+    // From here on the database's time is known.
+    await this.database.query(PING, {});
   }
 
   private gaps(): Promise<string[]> {

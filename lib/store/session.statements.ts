@@ -4,12 +4,14 @@ import type { SessionData } from '../session.types.js';
 import type { CreatedRow, StoredSession } from './session.store.js';
 import {
   announceSessions,
-  authUuid,
   LIVE,
   LIVE_OF_ID,
+  type NoLimit,
   notify,
+  refreshAuthUuid,
   type SessionRow,
   sessionColumns,
+  UNLIMITED,
 } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
@@ -54,7 +56,7 @@ export function buildSessionStatements(tables: SessionTables) {
     ),
     // Evicts the oldest of the user's live sessions beyond the limit, or inserts nothing where none may be evicted.
     createWithin: statement<
-      NewSessionValues & { replaces: string | undefined; most: number; evict: boolean },
+      NewSessionValues & NoLimit & { replaces: string | undefined; most: number; evict: boolean },
       CreatedRow
     >(
       'jwt_session_create_within',
@@ -64,15 +66,17 @@ export function buildSessionStatements(tables: SessionTables) {
           SELECT s.id FROM ${tables.session} s
           WHERE s.user_id = :userId AND s.id IS DISTINCT FROM :replaces::uuid AND ${LIVE}
           ORDER BY s.created_at DESC, s.id DESC OFFSET :most::integer - 1
+        ), chosen AS (
+          SELECT :replaces::uuid AS id UNION SELECT id FROM others ORDER BY id ${UNLIMITED}
         ), target AS (
-          SELECT s.id FROM ${tables.session} s
-          WHERE (s.id = :replaces::uuid OR s.id IN (SELECT id FROM others))
-            AND (:evict OR NOT EXISTS (SELECT 1 FROM others)) AND ${LIVE_OF_ID}
-          ORDER BY s.id FOR NO KEY UPDATE
+          SELECT chosen.id FROM chosen CROSS JOIN LATERAL (
+            SELECT FROM ${tables.session} s WHERE s.id = chosen.id AND ${LIVE_OF_ID} FOR NO KEY UPDATE
+          ) AS locked
+          WHERE :evict OR NOT EXISTS (SELECT 1 FROM others)
         ), ended AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(),
             revoked_reason = CASE WHEN s.id = :replaces::uuid THEN 'replaced' ELSE 'evicted' END
-          FROM target WHERE s.id = target.id AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
+          FROM target WHERE s.id = target.id RETURNING s.id, s.revoked_reason AS reason
         )`,
         'WHERE :evict OR NOT EXISTS (SELECT 1 FROM others)',
       ),
@@ -199,11 +203,11 @@ const ASKED: Expressions<NewSessionColumns> = {
 /** The insert of sessions as `s`: one, or one for each row of `source`. */
 function insert(tables: SessionTables, from: Expressions<NewSessionColumns>, source = ''): string {
   const latest = `now() + ${interval(':absoluteLifetime')}`;
-  return `INSERT INTO ${tables.session} AS s (id, user_id, generation, token_hash, leeway_until, access_auth_uuid,
-      refresh_auth_uuid, claims, data, label, user_agent, ip, created_at, authenticated_at, last_seen_at, expires_at,
+  return `INSERT INTO ${tables.session} AS s (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid,
+      claims, data, label, user_agent, ip, created_at, authenticated_at, last_seen_at, expires_at,
       absolute_expires_at)
-    SELECT ${from.id}, ${from.userId}, 0, ${from.tokenHash}, now(), ${authUuid(tables, from.userId, 'access')},
-      ${authUuid(tables, from.userId, 'refresh')}, ${from.claims}, ${from.data}, ${from.label}, ${from.userAgent},
+    SELECT ${from.id}, ${from.userId}, 0, ${from.tokenHash}, now(),
+      ${refreshAuthUuid(tables, from.userId)}, ${from.claims}, ${from.data}, ${from.label}, ${from.userAgent},
       ${from.ip}, now(), now(), now(), LEAST(now() + ${interval(':idleLifetime')}, ${latest}), ${latest}
     ${source}
     RETURNING ${sessionColumns(tables)}`;
@@ -235,7 +239,7 @@ function end<Selection extends object>(
         SELECT s.id FROM ${tables.session} s WHERE ${selected} ORDER BY s.id FOR NO KEY UPDATE
       ), ended AS (
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = :reason
-        FROM target WHERE s.id = target.id AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
+        FROM target WHERE s.id = target.id RETURNING s.id, s.revoked_reason AS reason
       ), ${announceSessions(tables)}
       SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
   );

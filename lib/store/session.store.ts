@@ -101,7 +101,7 @@ export class SessionStore {
   ): Promise<CreatedSession | undefined> {
     return this.database.transaction(async joined => {
       await this.database.query(this.sql.lockUser, { userId: session.userId }, joined);
-      const values = { ...valuesOf(session), replaces: session.replaces, ...limit };
+      const values = { ...valuesOf(session), replaces: session.replaces, ...limit, noLimit: null };
       const [row] = await this.database.query(this.sql.createWithin, values, joined);
       return row && created(row);
     }, manager);

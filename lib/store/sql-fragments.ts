@@ -16,7 +16,6 @@ export interface SessionRow {
   readonly token_version: number;
   readonly ip: string | null;
   readonly user_agent: string | null;
-  readonly access_auth_uuid: string;
   readonly access_version: string;
   readonly authenticated_ms: number;
   readonly expires_ms: number;
@@ -33,24 +32,47 @@ export const LIVE = 's.revoked_at IS NULL AND s.expires_at > now()';
  */
 export const LIVE_OF_ID = "COALESCE(s.revoked_at, 'infinity') = 'infinity' AND s.expires_at > now()";
 
+/** The deadline has not passed in the database's clock. A statement after it changes nothing: its request was given up. */
+export function inTime(deadline = ':deadline::float8'): string {
+  return `extract(epoch FROM clock_timestamp()) * 1000 < ${deadline}`;
+}
+
 /** Why session `s` ended early, or NULL. Rows that were ended by hand may lack a reason. */
 export const REVOKED_REASON = "CASE WHEN s.revoked_at IS NOT NULL THEN COALESCE(s.revoked_reason, 'revoked') END";
 
-/** The user-auth UUID of the user of row `s`; the nil UUID for a user without invalidations. */
-export function authUuid(tables: SessionTables, userId: string, type: 'access' | 'refresh'): string {
-  return `COALESCE((SELECT a.uuid FROM ${tables.userAuth} a WHERE a.user_id = ${userId} AND a.token_type = '${type}'), '${NIL_UUID}')`;
+/** The UUID under which a user's refresh tokens are issued; the nil UUID for a user without invalidations. */
+export function refreshAuthUuid(tables: SessionTables, userId: string): string {
+  return `COALESCE((SELECT a.uuid FROM ${tables.userAuth} a WHERE a.user_id = ${userId} AND a.token_type = 'refresh'), '${NIL_UUID}')`;
 }
 
 /** The columns of `SessionRow` for row `s`. */
 export function sessionColumns(tables: SessionTables): string {
   return `s.id, s.user_id, s.generation, s.token_hash, s.successor_hash, s.successor_salt, s.previous_hash,
     s.previous_salt, s.claims, s.token_version, s.ip, s.user_agent,
-    ${authUuid(tables, 's.user_id', 'access')} AS access_auth_uuid,
     COALESCE((SELECT a.version FROM ${tables.userAuth} a
       WHERE a.user_id = s.user_id AND a.token_type = 'access'), 0)::text AS access_version,
     ${milliseconds('s.authenticated_at')} AS authenticated_ms,
     ${milliseconds('s.expires_at')} AS expires_ms,
     ${milliseconds('now()')} AS now_ms`;
+}
+
+/**
+ * Rows to change are listed by id, each is locked by a lookup of its own (LATERAL), and the list has a limit that is a
+ * parameter. The planner cannot know that limit and expects few rows, so that it finds them by the primary key. Otherwise a
+ * plan from the time when the table was small would read all of it, until the table is analysed.
+ */
+export const LIMITED = 'LIMIT :count::bigint';
+
+export interface Limited {
+  /** How many rows the list has. */
+  readonly count: number;
+}
+
+/** The same for lists of unknown length: NULL is no limit. */
+export const UNLIMITED = 'LIMIT :noLimit::bigint';
+
+export interface NoLimit {
+  readonly noLimit: null;
 }
 
 const IDS_PER_NOTIFICATION = 150;

@@ -8,12 +8,15 @@ import { NestjsJwtSession2000000000000 } from './next-version.js';
 
 const STORE = new URL('../../lib/store/', import.meta.url);
 
-/** The names of all prepared statements, except of that which runs at start alone. */
+/** Statements of the start, and those that repair the database after a failover which has lost something. */
+const RARE = /^jwt_session_(schema_check|table_id|restore_\w+)$/;
+
+/** The names of all other prepared statements. */
 const DECLARED = readdirSync(STORE)
   .filter(file => file.endsWith('.ts'))
   .flatMap(file => [...readFileSync(new URL(file, STORE), 'utf8').matchAll(/'(jwt_session_\w+)',/g)])
   .map(([, name]) => name!)
-  .filter(name => name !== 'jwt_session_schema_check');
+  .filter(name => !RARE.test(name));
 
 /** Does everything for which there is a statement. */
 async function useAll({ sessions, advance, confirmUses }: TestApp, user: string): Promise<void> {

@@ -70,7 +70,8 @@ describe.each(CASES)('sessions of version %s on the schema of %s', (_, __, later
     const { id, refreshTokens } = recording.session(name);
     const { refreshToken } = await refresh(name, generation);
     // The same one as that version answered: derived again, never stored.
-    expect(refreshToken).toBe(refreshTokens[1]);
+    // It is left out where it is the given one.
+    expect(refreshToken ?? refreshTokens[generation]).toBe(refreshTokens[1]);
     const [row] = await database.query('SELECT last_case FROM jwt_session WHERE id = $1', [id]);
     expect(row).toEqual({ last_case: expected });
   });

@@ -7,6 +7,8 @@ import { OpenTransaction, untilWaiting } from '../support/races.js';
 import { insertSessions, sessionSeed } from '../support/session-rows.js';
 import { SECRET, startTestApp, type TestApp } from '../support/test-app.js';
 
+const about = (sessionId: string) => ({ sessionId, deadline: Infinity });
+
 /** What another connection may do to a row between the statement that reads it and the one that acts on it. */
 const CHANGES = [
   ['generation', 'generation = generation + 1'],
@@ -42,7 +44,7 @@ describe('what a refresh decides is done to the row that it has seen, or not at 
     });
     await insertSessions(test.database, [seed]);
     const refreshToken = encodeRefreshToken({ sessionId: seed.id, generation: 2, secret }, deriveServerKeys(SECRET));
-    return { id: seed.id, refreshToken, observed: (await store.readForRotation(seed.id))! };
+    return { id: seed.id, refreshToken, observed: (await store.readForRotation(about(seed.id)))! };
   }
 
   const change = (id: string, assignment: string) =>
@@ -57,10 +59,10 @@ describe('what a refresh decides is done to the row that it has seen, or not at 
   }
 
   const endStolen = async (id: string, observed: ObservedSession) =>
-    (await store.endStolen(id, observed, 'recent', false)).length > 0;
+    (await store.endStolen(about(id), observed, 'recent', false)).length > 0;
 
   const answerLateParent = async (id: string, observed: ObservedSession) => {
-    const request = { sessionId: id, leeway: 30_000, idleLifetime: 60_000 } as RotationRequest;
+    const request = { ...about(id), leeway: 30_000, idleLifetime: 60_000 } as RotationRequest;
     return (await store.answerLateParent(request, observed)) !== undefined;
   };
 
@@ -102,21 +104,23 @@ describe('what a refresh decides is done to the row that it has seen, or not at 
   it("R02: a theft that misses its session leaves the user's others alone", async () => {
     const [stolen, other] = [sessionSeed({ userId: 'grace' }), sessionSeed({ userId: 'grace' })];
     await insertSessions(test.database, [stolen, other]);
-    const observed = (await store.readForRotation(stolen.id))!;
+    const observed = (await store.readForRotation(about(stolen.id)))!;
     await change(stolen.id, 'generation = 1');
-    expect(await store.endStolen(stolen.id, observed, 'stale', true)).toEqual([]);
+    expect(await store.endStolen(about(stolen.id), observed, 'stale', true)).toEqual([]);
     expect(await reasonOf(other.id)).toBeNull();
 
-    const again = (await store.readForRotation(stolen.id))!;
-    expect((await store.endStolen(stolen.id, again, 'stale', true)).sort()).toEqual([stolen.id, other.id].sort());
+    const again = (await store.readForRotation(about(stolen.id)))!;
+    expect((await store.endStolen(about(stolen.id), again, 'stale', true)).sort()).toEqual(
+      [stolen.id, other.id].sort(),
+    );
   });
 
   /** Changes the row each time after the refresh has read it and before it acts. */
   function afterEachLook(id: string, assignments: Iterable<string>) {
     const read = store.readForRotation.bind(store);
     const changes = assignments[Symbol.iterator]();
-    return jest.spyOn(store, 'readForRotation').mockImplementation(async sessionId => {
-      const observed = await read(sessionId);
+    return jest.spyOn(store, 'readForRotation').mockImplementation(async request => {
+      const observed = await read(request);
       const { value, done } = changes.next();
       if (!done) await change(id, value);
       return observed;

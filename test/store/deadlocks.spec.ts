@@ -6,6 +6,7 @@ import { StoreProcess } from '../support/store-process.js';
 import { TestDatabase } from '../support/database.js';
 
 const LEEWAY = 30_000;
+const about = (sessionId: string) => ({ sessionId, deadline: Infinity });
 const PROCESSES = 4;
 const ROUNDS = 5;
 
@@ -92,12 +93,12 @@ describe('statements that change several sessions take them in one order', () =>
       const seeds = await sessions(200);
       const used = usesOf(seeds);
       const stolen = [seeds[round]!, seeds[199 - round]!];
-      const observed = await Promise.all(stolen.map(async ({ id }) => (await a.rotation.readForRotation(id))!));
+      const observed = await Promise.all(stolen.map(async ({ id }) => (await a.rotation.readForRotation(about(id)))!));
       const ended = await collide<string[]>(seeds[100]!, 2, () => [
         b.rotation.confirm(used, LEEWAY).then(() => []),
         c.rotation.confirm(used.toReversed(), LEEWAY).then(() => []),
-        a.rotation.endStolen(stolen[0]!.id, observed[0]!, 'stale', true),
-        d.rotation.endStolen(stolen[1]!.id, observed[1]!, 'fork', true),
+        a.rotation.endStolen(about(stolen[0]!.id), observed[0]!, 'stale', true),
+        d.rotation.endStolen(about(stolen[1]!.id), observed[1]!, 'fork', true),
         c.sessions.end({ userId: 'ada' }, 'logout-all'),
         d.sessions.end({ userId: 'ada', except: stolen[0]!.id }, 'logout-others'),
       ]);

@@ -7,6 +7,8 @@ import { PATIENTLY } from '../support/patient-timers.js';
 import { insertSessions, sessionSeed } from '../support/session-rows.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
+const about = (sessionId: string) => ({ sessionId, deadline: Infinity });
+
 /** The most that PostgreSQL takes: NOTIFY refuses 8,000 bytes. */
 const LONGEST_PAYLOAD = 7_999;
 
@@ -59,7 +61,7 @@ describe('the announcement of sessions that have ended', () => {
     const [stolen, other] = [sessionSeed(), sessionSeed()];
     await insertSessions(test.database, [stolen, other]);
     const store = test.app.get(RotationStore);
-    await store.endStolen(stolen.id, (await store.readForRotation(stolen.id))!, 'fork', true);
+    await store.endStolen(about(stolen.id), (await store.readForRotation(about(stolen.id)))!, 'fork', true);
     const [announcement, ...more] = await announced();
     expect(more).toEqual([]);
     expect(announcement!.reason).toBe('theft:fork');
@@ -76,8 +78,13 @@ describe('the announcement of sessions that have ended', () => {
     expect(await test.sessions.logOutOthers(current)).toBe(0);
     expect(await test.sessions.logOut(current.id, { userId: 'grace' })).toBe(false);
     const store = test.app.get(RotationStore);
-    const observed = (await store.readForRotation(current.id))!;
-    await store.endStolen(current.id, { ...observed, state: { ...observed.state, generation: 7 } }, 'stale', true);
+    const observed = (await store.readForRotation(about(current.id)))!;
+    await store.endStolen(
+      about(current.id),
+      { ...observed, state: { ...observed.state, generation: 7 } },
+      'stale',
+      true,
+    );
     expect(await announced()).toEqual([]);
   });
 

@@ -2,14 +2,17 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import type { Statement } from '../../lib/common/statement.js';
 import { Database } from '../../lib/store/database.js';
+import { buildRevocationStatements } from '../../lib/store/revocation.statements.js';
 import { buildRotationStatements } from '../../lib/store/rotation.statements.js';
 import { buildSessionStatements } from '../../lib/store/session.statements.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
-/** They find rows by their user. */
-const BY_USER = ['endOfUser', 'list', 'createWithin', 'endStolen'];
-/** They find none. */
-const INSERTS = ['create', 'createSeveral', 'lockUser'];
+/** Statements that find rows by their user. */
+const BY_USER = ['endOfUser', 'endOfUsers', 'list', 'createWithin', 'endStolen'];
+/** Statements that find no session, or those of a time. */
+const OTHERS = ['create', 'createSeveral', 'lockUser', 'invalidate', 'poll'];
+/** They run after a lossy failover, on connections that are new; the poll reads pages in the order of an index. */
+const OTHERWISE_PLANNED = ['restoreSessions', 'restoreUsers', 'restoreClaims', 'poll'];
 
 /**
  * A statement that is prepared while the table is empty keeps the plan made then until the table is analysed, minutes and
@@ -18,41 +21,72 @@ const INSERTS = ['create', 'createSeveral', 'lockUser'];
 describe('the plans of prepared statements on a table that was never analysed', () => {
   let test: TestApp;
   let client: Client;
+  let statements: [string, Statement][];
   beforeAll(async () => {
     test = await startTestApp();
+    await test.database.query('ALTER TABLE jwt_session SET (autovacuum_enabled = off)');
     client = new Client({ connectionString: test.database.url });
     await client.connect();
-    await client.query('SET plan_cache_mode = force_generic_plan');
+    const { tables } = test.app.get(Database);
+    statements = Object.entries({
+      ...buildSessionStatements(tables),
+      ...buildRotationStatements(tables),
+      ...buildRevocationStatements(tables),
+    }).filter(([name]) => !OTHERWISE_PLANNED.includes(name));
   });
   afterAll(async () => {
     await client?.end();
     await test?.close();
   });
 
-  async function planOf({ name, text }: Statement): Promise<string> {
+  async function planOf({ name, text, parameters }: Statement): Promise<string> {
     await client.query(`PREPARE ${name} AS ${text}`);
-    const count = Math.max(...[...text.matchAll(/\$(\d+)/g)].map(match => Number(match[1])));
-    const nulls = Array.from({ length: count }, () => 'NULL').join(', ');
-    const { rows } = await client.query<{ 'QUERY PLAN': string }>(`EXPLAIN EXECUTE ${name}(${nulls})`);
+    const values = parameters.map(() => 'NULL').join(', ');
+    const plan = `EXPLAIN EXECUTE ${name}${parameters.length > 0 ? `(${values})` : ''}`;
+    const { rows } = await client.query<{ 'QUERY PLAN': string }>(plan);
     await client.query(`DEALLOCATE ${name}`);
     return rows.map(row => row['QUERY PLAN']).join('\n');
   }
 
-  it('what is found by its id is found by the primary key, never by reading the index on users', async () => {
-    const { tables } = test.app.get(Database);
-    const statements = Object.entries({ ...buildSessionStatements(tables), ...buildRotationStatements(tables) });
-    const byId = statements.filter(([name]) => ![...BY_USER, ...INSERTS].includes(name));
-    expect(byId.map(([name]) => name)).toContain('rotateSeveral');
-    for (const [name, statement] of byId) {
-      const plan = await planOf(statement);
-      expect([name, plan]).toEqual([name, expect.stringContaining('jwt_session_pkey')]);
-      expect([name, plan]).toEqual([name, expect.not.stringContaining('jwt_session_active_user_index')]);
-    }
-  });
+  describe.each([
+    ['while it is empty', 0],
+    ['with 20,000 rows', 20_000],
+  ])('%s', (_, count) => {
+    beforeAll(async () => {
+      await client.query('SET plan_cache_mode = force_generic_plan');
+      await client.query(
+        `INSERT INTO jwt_session (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid, claims, created_at,
+           authenticated_at, last_seen_at, expires_at)
+         SELECT gen_random_uuid(), 'user ' || n, 0, sha256('a'), now(), gen_random_uuid(), '{}', now(), now(), now(),
+           now() + interval '1 day'
+         FROM generate_series(1, $1::integer) AS n`,
+        [count],
+      );
+    });
 
-  it('what is found by its user is found by the index on users', async () => {
-    const { list, endOfUser } = buildSessionStatements(test.app.get(Database).tables);
-    for (const statement of [list, endOfUser])
-      expect(await planOf(statement)).toContain('jwt_session_active_user_index');
+    it('no statement reads the whole table', async () => {
+      expect(statements.length).toBeGreaterThan(20);
+      for (const [name, statement] of statements) {
+        expect([name, await planOf(statement)]).toEqual([name, expect.not.stringMatching(/Seq Scan on jwt_session s/)]);
+      }
+    });
+
+    it('what is found by its id is found by the primary key, never by reading the index on users', async () => {
+      const byId = statements.filter(([name]) => ![...BY_USER, ...OTHERS].includes(name));
+      expect(byId.map(([name]) => name)).toContain('rotateSeveral');
+      for (const [name, statement] of byId) {
+        const plan = await planOf(statement);
+        expect([name, plan]).toEqual([name, expect.stringContaining('jwt_session_pkey')]);
+        expect([name, plan]).toEqual([name, expect.not.stringContaining('jwt_session_active_user_index')]);
+      }
+    });
+
+    it('what is found by its user is found by the index on users', async () => {
+      for (const [name, statement] of statements.filter(([each]) => BY_USER.includes(each) && each !== 'endStolen'))
+        expect([name, await planOf(statement)]).toEqual([
+          name,
+          expect.stringContaining('jwt_session_active_user_index'),
+        ]);
+    });
   });
 });

@@ -1,11 +1,12 @@
 import type { DataSource } from 'typeorm';
 import { CleanUpStore } from '../../lib/store/clean-up.store.js';
 import { Database } from '../../lib/store/database.js';
+import { DatabaseClock } from '../../lib/store/database-clock.js';
 import { RotationStore } from '../../lib/store/rotation.store.js';
 import { SessionStore } from '../../lib/store/session.store.js';
 import { resolveOptions } from '../../lib/options/resolve-options.js';
 import { dataSourceOn } from './data-source.js';
-import { SessionTimers } from '../../lib/common/clock.js';
+import { SessionClock, SessionTimers } from '../../lib/common/clock.js';
 import type { TestDatabase } from './database.js';
 import { SECRET } from './test-app.js';
 
@@ -17,8 +18,9 @@ export class StoreProcess {
 
   private constructor(private readonly dataSource: DataSource) {
     const timers = new SessionTimers();
-    const database = new Database(dataSource, resolveOptions({ secret: SECRET }, {}), timers);
-    this.rotation = new RotationStore(database, timers);
+    const clock = new DatabaseClock(new SessionClock());
+    const database = new Database(dataSource, resolveOptions({ secret: SECRET }, {}), timers, clock);
+    this.rotation = new RotationStore(database, clock, timers);
     this.sessions = new SessionStore(database, timers);
     this.cleanUp = new CleanUpStore(database);
   }

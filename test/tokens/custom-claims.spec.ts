@@ -80,7 +80,6 @@ const row: fc.Arbitrary<SessionRow> = fc.record({
   ip: fc.constantFrom(null, '2001:db8::1'),
   user_agent: fc.constantFrom(null, 'Mozilla/5.0'),
   token_version: fc.constantFrom(0, 2 ** 31 - 1),
-  access_auth_uuid: fc.uuid(),
   access_version: fc.constantFrom('0', `${Number.MAX_SAFE_INTEGER}`),
   authenticated_ms: fc.constantFrom(Date.UTC(2025, 0), Date.UTC(2125, 0)),
   // A hundred years is the longest duration.

@@ -1,5 +1,4 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { dataSourceOf } from '../../common/data-source-of.js';
 import { ACCOUNT_SERVICE_ENTITIES } from './entities.js';
 import { accountTables } from './tables.js';
 
@@ -80,8 +79,7 @@ export class NestjsJwtSessionAccounts1764633600000 implements MigrationInterface
   }
 }
 
-function tablesOf(runner: QueryRunner) {
-  const dataSource = dataSourceOf(runner);
+function tablesOf({ dataSource }: QueryRunner) {
   const missing = ACCOUNT_SERVICE_ENTITIES.filter(entity => !dataSource.hasMetadata(entity));
   if (missing.length > 0) {
     throw new Error('ACCOUNT_MIGRATIONS need the entities: add ...ACCOUNT_ENTITIES to the data source\'s "entities"');

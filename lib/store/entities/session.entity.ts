@@ -3,8 +3,8 @@ import type { SessionClaims, SessionData } from '../../session.types.js';
 import { TIMESTAMP } from '../../common/columns.js';
 
 /**
- * One session of one user on one device, and with it the whitelist of refresh tokens: only hashes, and no row per
- * rotation. No column that refreshing changes is indexed, so that updates stay heap-only.
+ * One session of one user on one device. The row keeps the hashes of the refresh tokens that count, and no history.
+ * No column that refreshing changes is indexed, so that updates stay heap-only.
  */
 @Entity({ name: 'jwt_session' })
 @Index('jwt_session_active_user_index', ['userId'], { where: 'revoked_at IS NULL' })
@@ -41,14 +41,11 @@ export class SessionEntity {
   @Column({ name: 'leeway_until', ...TIMESTAMP })
   leewayUntil!: Date;
 
-  /** PROTOCOL.md's name for what the last refresh found: the refresh statement's answer, and a trace for support. */
+  /** The case of the last refresh (docs/protocol.md): the refresh statement's answer, and a trace for support. */
   @Column({ name: 'last_case', type: 'text', nullable: true })
   lastCase!: string | null;
 
-  /** The user-auth UUIDs at issue; a session whose refresh UUID is no longer the user's cannot be refreshed. */
-  @Column({ name: 'access_auth_uuid', type: 'uuid' })
-  accessAuthUuid!: string;
-
+  /** The user-auth UUID at issue: where it is no longer the user's, the session cannot be refreshed. */
   @Column({ name: 'refresh_auth_uuid', type: 'uuid' })
   refreshAuthUuid!: string;
 

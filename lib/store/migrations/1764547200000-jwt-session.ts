@@ -1,5 +1,4 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { dataSourceOf } from '../../common/data-source-of.js';
 import { SESSION_ENTITIES } from '../entities/index.js';
 import { sessionTables } from '../tables.js';
 
@@ -22,7 +21,6 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
         previous_salt bytea,
         leeway_until timestamptz(3) NOT NULL,
         last_case text,
-        access_auth_uuid uuid NOT NULL,
         refresh_auth_uuid uuid NOT NULL,
         token_version integer NOT NULL DEFAULT 0,
         claims_changed_at timestamptz(3),
@@ -87,8 +85,7 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
   }
 }
 
-function tablesOf(runner: QueryRunner) {
-  const dataSource = dataSourceOf(runner);
+function tablesOf({ dataSource }: QueryRunner) {
   const missing = SESSION_ENTITIES.filter(entity => !dataSource.hasMetadata(entity));
   if (missing.length > 0) {
     throw new Error('SESSION_MIGRATIONS need the entities: add ...SESSION_ENTITIES to the data source\'s "entities"');
