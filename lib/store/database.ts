@@ -11,6 +11,7 @@ import { type Statement, valuesOf } from '../common/statement.js';
 import { DatabaseClock } from './database-clock.js';
 import { queryPool } from './pooled-query.js';
 import { sessionTables, type SessionTables } from './tables.js';
+import { VALUE_PARSERS } from './value-parsers.js';
 
 /** The part of the driver's client that is used here: the driver's own types must not be published. */
 export interface OwnConnection {
@@ -85,6 +86,7 @@ export class Database {
       ...(this.prepares ? { name } : {}),
       text,
       values: valuesOf(statement, { ...values, ...this.sender }),
+      types: VALUE_PARSERS,
     };
     for (let attempt = 1; ; attempt++) {
       try {

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type DataSource, type EntityManager, IsNull, LessThan, type SelectQueryBuilder } from 'typeorm';
+import { milliseconds } from '../../common/sql.js';
 import { isUuid } from '../../common/uuid.js';
 import { ACCOUNT_DATA_SOURCE, ACCOUNT_ENTITY } from '../account.constants.js';
 import { EmailTakenError } from '../account.errors.js';
@@ -9,6 +10,13 @@ import { AccountStore } from './account.store.js';
 
 // PostgreSQL manual, appendix A.
 const UNIQUE_VIOLATION = '23505';
+
+/** Read as numbers: the server's `DateStyle` and the application's type parsers decide in which form dates arrive. */
+const DATES = ['verifiedAt', 'disabledAt', 'firstLogInAt', 'createdAt'] as const;
+
+function datesOf(row: Record<string, unknown>): Record<string, Date | null> {
+  return Object.fromEntries(DATES.map(name => [name, row[name] === null ? null : new Date(Number(row[name]))]));
+}
 
 /** Accounts in the data source's database, as `AccountEntity` or a class that extends it. */
 @Injectable()
@@ -33,11 +41,11 @@ export class TypeOrmAccountStore extends AccountStore {
   }
 
   async findById(id: string): Promise<Account | null> {
-    return isUuid(id) ? this.select().where({ id }).getOne() : null;
+    return isUuid(id) ? this.one(this.select().where({ id })) : null;
   }
 
   findByEmail(emailKey: string): Promise<Account | null> {
-    return this.select().where({ emailKey }).getOne();
+    return this.one(this.select().where({ emailKey }));
   }
 
   async change<T>(
@@ -46,7 +54,7 @@ export class TypeOrmAccountStore extends AccountStore {
   ): Promise<T | null> {
     if (!isUuid(id)) return null;
     return this.dataSource.transaction('READ COMMITTED', async manager => {
-      const account = await this.select(manager).where({ id }).setLock('pessimistic_write').getOne();
+      const account = await this.one(this.select(manager).where({ id }).setLock('pessimistic_write'));
       return account && run(account, { manager });
     });
   }
@@ -74,11 +82,22 @@ export class TypeOrmAccountStore extends AccountStore {
   }
 
   findOldest(limit: number): Promise<Account[]> {
-    return this.select().orderBy('account.id').limit(limit).getMany();
+    return this.many(this.select().orderBy('account.id').limit(limit));
   }
 
   private select(manager?: EntityManager): SelectQueryBuilder<AccountEntity> {
-    return this.repository(manager).createQueryBuilder('account').addSelect('account.passwordHash');
+    const select = this.repository(manager).createQueryBuilder('account').addSelect('account.passwordHash');
+    return DATES.reduce((query, name) => query.addSelect(milliseconds(`account.${name}`), name), select);
+  }
+
+  private async one(select: SelectQueryBuilder<AccountEntity>): Promise<Account | null> {
+    const [account] = await this.many(select);
+    return account ?? null;
+  }
+
+  private async many(select: SelectQueryBuilder<AccountEntity>): Promise<Account[]> {
+    const { entities, raw } = await select.getRawAndEntities<Record<string, unknown>>();
+    return entities.map((account, index) => Object.assign(account, datesOf(raw[index]!)));
   }
 
   private repository(manager: EntityManager = this.dataSource.manager) {
