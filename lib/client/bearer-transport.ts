@@ -1,4 +1,5 @@
 import type { SessionTokens, SessionTokenStorage } from './client.types.js';
+import { find } from './refusal.js';
 import type { Transport } from './transport.js';
 
 /**
@@ -23,8 +24,8 @@ export function bearerTransport(storage: SessionTokenStorage): Transport {
       return { headers, body: JSON.stringify({ refreshToken }), refreshToken };
     },
     async accept(answer, presented) {
-      // An answer without a refresh token leaves the one that was sent in force.
-      const tokens = tokensOf({ refreshToken: presented.refreshToken, ...Object(answer) });
+      // RFC 6749, section 6: without a new refresh token the former one remains.
+      const tokens = tokensOf(answer, presented.refreshToken);
       if ((await storage.load())?.refreshToken !== presented.refreshToken) return false;
       await storage.save(tokens);
       return true;
@@ -38,11 +39,15 @@ export function bearerTransport(storage: SessionTokenStorage): Transport {
     },
     save: async body => storage.save(tokensOf(body)),
     isGone: async () => !(await storage.load()),
+    accessToken: async () => (await storage.load())?.accessToken,
   };
 }
 
-function tokensOf(body: unknown): SessionTokens {
-  const { accessToken, refreshToken } = Object(body) as Partial<SessionTokens>;
+function tokensOf(body: unknown, former?: string): SessionTokens {
+  const { accessToken, refreshToken = former } =
+    find<SessionTokens>(body, object => object.accessToken) ?? ({} as Partial<SessionTokens>);
   if (accessToken && refreshToken) return { accessToken, refreshToken };
-  throw new TypeError('The answer has no accessToken and refreshToken: does the server\'s "transport" allow bearer?');
+  throw new TypeError(
+    `The answer has no accessToken and refreshToken, but ${Object.keys(Object(body) as object).join(', ') || 'nothing'}: does the server's "transport" allow bearer, and does no interceptor remove them?`,
+  );
 }

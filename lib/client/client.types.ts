@@ -73,7 +73,10 @@ export interface SessionEnvironment {
   readonly after: (milliseconds: number, run: () => void) => () => void;
 }
 
-/** What `createSessionFetch` takes. */
+/** Called with the end of a session, and with `undefined` when another one begins. */
+export type SessionListener = (end: SessionEnd | undefined) => void;
+
+/** The options of `createSessionFetch`. */
 export interface SessionFetchOptions {
   /**
    * The root of the application, such as `https://api.example.com/v1`, or in a page `/`. Relative addresses are resolved
@@ -112,6 +115,23 @@ export interface SessionMethods {
    * @throws Error when the server cannot be reached or refuses: the session has not ended then
    */
   logOut(): Promise<void>;
+  /**
+   * Refreshes now, with all requests and tabs that do: before a socket is opened, or after it was refused.
+   *
+   * @returns whether the session lives on; false also while the server cannot refresh
+   * @throws what `fetch` throws without a network
+   */
+  refresh(): Promise<boolean>;
+  /** The access token for a socket; undefined without a session, and without a `storage`: cookies send it themselves. */
+  accessToken(): Promise<string | undefined>;
+  /**
+   * Calls a listener when the session ends, and when another one begins.
+   *
+   * @returns stops that
+   */
+  subscribe(listener: SessionListener): () => void;
+  /** How the session has ended; undefined while there may be one. With `subscribe` it is the state for a UI. */
+  ended(): SessionEnd | undefined;
   /** Stops listening to the other tabs. */
   close(): void;
 }

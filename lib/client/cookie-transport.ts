@@ -32,6 +32,7 @@ export function cookieTransport({ document, location }: SessionEnvironment, { or
       throw new TypeError('saveTokens needs a "storage": without one the session lives in cookies');
     },
     isGone: async () => true,
+    accessToken: async () => undefined,
   };
 }
 

@@ -8,6 +8,7 @@ export type {
   SessionEnvironment,
   SessionFetch,
   SessionFetchOptions,
+  SessionListener,
   SessionLocks,
   SessionMethods,
   SessionTokens,

@@ -1,27 +1,51 @@
 import type { SessionEnd } from './client.types.js';
 
-/** What the body of a 401 says. */
+/** What a refusal of the session module says. */
 export interface Refusal {
-  readonly errorCode?: unknown;
+  readonly errorCode: string;
   readonly class?: string;
 }
 
-/** The refusal that an answer is. What is no JSON comes from something else than the session module. */
-export async function refusalOf(response: Response): Promise<Refusal | undefined> {
-  if (response.status !== 401 || !/json/.test(response.headers.get('content-type') ?? '')) return undefined;
-  try {
-    // The caller reads the original.
-    return ((await response.clone().json()) as Refusal | null) ?? undefined;
-  } catch {
-    return undefined;
+/**
+ * Finds the refusal in an answer: in its body, which a filter may have wrapped, or in its challenge. GraphQL answers 200
+ * with a list of errors. Other 401s come from something else than the session module.
+ */
+export async function refusalOf(response: Response, isGraphql?: boolean): Promise<Refusal | undefined> {
+  const { status, headers } = response;
+  if (status !== 401 && !(isGraphql && status === 200)) return undefined;
+  const isJson = /json/.test(headers.get('content-type') ?? '');
+  // The caller reads the original.
+  const body: unknown =
+    isJson &&
+    (await response
+      .clone()
+      .json()
+      .catch(() => undefined));
+  const given = status === 401 ? body : (Object(body) as { errors?: unknown }).errors;
+  return find<Refusal>(given, ({ errorCode }) => typeof errorCode === 'string') ?? challengeOf(headers);
+}
+
+/** Finds an object in an answer, however an interceptor or a filter has wrapped it. */
+export function find<T>(value: unknown, is: (object: Partial<T>) => unknown, depth = 5): T | undefined {
+  if (typeof value !== 'object' || value === null || depth === 0) return undefined;
+  if (is(value as Partial<T>)) return value as T;
+  for (const member of Object.values(value)) {
+    const found = find(member, is, depth - 1);
+    if (found) return found;
   }
+  return undefined;
+}
+
+function challengeOf(headers: Headers): Refusal | undefined {
+  const errorCode = /^Bearer .*error_code="(\w+)"/.exec(headers.get('www-authenticate') ?? '')?.[1];
+  return errorCode === undefined ? undefined : { errorCode };
 }
 
 export function asksForRefresh(refusal: Refusal | undefined): boolean {
-  return /^access_token_(expired|invalid)$/.test(String(refusal?.errorCode));
+  return /^access_token_(expired|invalid)$/.test(refusal?.errorCode ?? '');
 }
 
-/** The end of the session, where the refusal is one. Other refusals leave it as it is. */
+/** The end of the session, if the refusal is one. Other refusals do not end it. */
 export function endOf(refusal: Refusal | undefined): SessionEnd | undefined {
   const reason = refusal?.errorCode as SessionEnd['reason'];
   return /^(session_(missing|expired|revoked)|refresh_token_invalid|token_theft_detected)$/.test(reason)

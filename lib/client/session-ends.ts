@@ -1,34 +1,33 @@
-import type { SessionEnd, SessionEnvironment, SessionFetchOptions } from './client.types.js';
+import type { SessionEnd, SessionEnvironment, SessionListener } from './client.types.js';
 import type { Transport } from './transport.js';
 
 /** Tells this page and the other tabs that the session has ended: once, until another one has begun. */
-export function sessionEnds(
-  name: string,
-  { openChannel }: SessionEnvironment,
-  transport: Transport,
-  onSessionEnd: SessionFetchOptions['onSessionEnd'],
-) {
-  let over = false;
-  let ended = 0;
-  const tell = (end: SessionEnd): boolean => {
-    if (over) return false;
-    over = true;
-    ended++;
-    // What the page throws is its own, not the answer to a request.
-    if (onSessionEnd) queueMicrotask(() => onSessionEnd(end));
+export function sessionEnds(name: string, { openChannel }: SessionEnvironment, transport: Transport) {
+  const listeners = new Set<SessionListener>();
+  let ended: SessionEnd | undefined;
+  let count = 0;
+  const tell = (end: SessionEnd | undefined): boolean => {
+    if (Boolean(end) === Boolean(ended)) return false;
+    ended = end;
+    if (end) count++;
+    // An error that a listener throws is its own, not the answer to a request.
+    for (const listener of listeners) queueMicrotask(() => listener(end));
     return true;
   };
   let channel = openChannel?.(name, async end => {
     if (await transport.isGone()) tell(end);
   });
   return {
-    /** Tells sessions apart; undefined while there is none. */
-    current: () => (over ? undefined : ended),
-    begin() {
-      over = false;
-    },
+    /** Identifies the session; undefined while there is none. */
+    current: () => (ended ? undefined : count),
+    ended: () => ended,
+    begin: () => tell(undefined),
     end(end: SessionEnd) {
       if (tell(end)) channel?.send(end);
+    },
+    subscribe(listener: SessionListener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
     close() {
       channel?.close();

@@ -13,8 +13,8 @@ import type { Mark } from './transport.js';
  * A `fetch` that keeps a session alive: where the server answers `access_token_expired` or `access_token_invalid` it refreshes
  * once, for all requests and tabs, and repeats the request once.
  *
- * - A request whose body is a stream or that of a `Request` object is never repeated: the session is refreshed, and the
- *   caller gets the 401.
+ * - A request whose body is a stream is never repeated: the session is refreshed, and the caller gets the 401. A `Request`
+ *   is kept in memory until its answer, with its body.
  * - Requests to other origins than that of `baseUrl`, or with an `Authorization` header of their own, are sent by the plain
  *   `fetch`, without tokens.
  * - Answers to `HEAD` have no body that could ask for a refresh: they are passed on.
@@ -30,7 +30,9 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
   const name = `nestjs-jwt-session ${base}`;
   const transport = options.storage ? bearerTransport(options.storage) : cookieTransport(environment, base);
   const { credentials } = transport;
-  const ends = sessionEnds(name, environment, transport, options.onSessionEnd);
+  const ends = sessionEnds(name, environment, transport);
+  const { onSessionEnd } = options;
+  if (onSessionEnd) ends.subscribe(end => end && onSessionEnd(end));
   const refresh = refresher(name, environment, transport, exchange);
 
   /** A request to the session controller. Nothing may take a token elsewhere, not even a redirect. */
@@ -44,11 +46,14 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
     const presented = await transport.present(mark);
     if (!presented) return 'changed';
     const { headers, body } = presented;
-    const { answer, refusal } = await withinTimeLimit(environment.after, async signal => {
+    const { isOk, answer, refusal } = await withinTimeLimit(environment.after, async signal => {
       const response = await post('refresh', { headers, body, signal });
-      return response.ok ? { answer: (await response.json()) as object } : { refusal: await refusalOf(response) };
+      if (!response.ok) return { refusal: await refusalOf(response) };
+      // With cookies only the end of the answer matters.
+      const answered: unknown = options.storage ? await response.json() : await response.text();
+      return { isOk: true, answer: answered };
     });
-    if (answer) return (await transport.accept(answer, presented)) ? 'refreshed' : 'changed';
+    if (isOk) return (await transport.accept(answer, presented)) ? 'refreshed' : 'changed';
     await endWith(refusal, mark, session);
     return 'refused';
   }
@@ -61,19 +66,22 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
 
   async function sessionFetch(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
     const request = outgoingRequest(input, init, base);
-    if (request.url.origin !== base.origin || request.headers.has('authorization')) return send(request.input, init);
+    const isForeign = request.url.origin !== base.origin || request.headers.has('authorization');
+    if (isForeign) return send(typeof input === 'object' && 'url' in input ? input : request.url.href, init);
 
     for (let round = 1, isLast = false; ; round++) {
       const session = ends.current();
       const headers = new Headers(request.headers);
       const mark = await transport.authorize(headers, request.method);
-      const response = await send(request.input, {
+      const response = await send(request.input(), {
         ...request.init,
         headers,
         credentials: request.credentials ?? credentials,
       });
       // A redirect may have led to another server, whose answers say nothing about this session.
-      const refusal = isOwn(response.url) ? await refusalOf(response) : undefined;
+      const refusal = isOwn(response.url)
+        ? await refusalOf(response, request.url.pathname.endsWith('/graphql'))
+        : undefined;
 
       if (isLast || !asksForRefresh(refusal)) {
         if (session === undefined && response.ok) ends.begin();
@@ -108,16 +116,28 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
       await transport.clear();
       ends.end({ reason: 'logged_out' });
     },
+    async refresh(): Promise<boolean> {
+      const session = ends.current();
+      const outcome = await refresh(await transport.authorize(new Headers(), 'POST'));
+      const isLive = outcome !== 'refused' && (!options.storage || Boolean(await transport.accessToken()));
+      if (session === undefined && isLive) ends.begin();
+      return isLive;
+    },
+    accessToken: transport.accessToken,
+    subscribe: ends.subscribe,
+    ended: ends.ended,
     close: ends.close,
   });
 }
 
 function baseOf(baseUrl: string, page: string | undefined): URL {
-  // Other schemes have no origin that could be told from another.
-  if (!URL.canParse(baseUrl, page) || !/^https?:/.test(new URL(baseUrl, page).protocol)) {
-    throw new TypeError(`baseUrl must be a URL such as "https://api.example.com/", not "${baseUrl}"`);
+  // By constructor alone: React Native and Safari 16 have no URL.canParse, and React Native's URLs cannot be changed.
+  try {
+    const url = new URL(new URL(baseUrl, page).href.replace(/\/?([?#].*)?$/, '/'));
+    // Other schemes have no origin.
+    if (/^https?:/.test(url.protocol)) return url;
+  } catch {
+    // The error below says what to write.
   }
-  const url = new URL(baseUrl, page);
-  url.pathname = url.pathname.replace(/\/?$/, '/');
-  return url;
+  throw new TypeError(`baseUrl must be a URL such as "https://api.example.com/", not "${baseUrl}"`);
 }

@@ -23,7 +23,7 @@ export function withinTimeLimit<T>(
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
+    const abort = () => reject(signal.reason ?? new Error('aborted'));
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort);
     void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));

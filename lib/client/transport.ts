@@ -31,4 +31,6 @@ export interface Transport {
   save(body: unknown): Promise<void>;
   /** Whether the session of another tab may have been this one's. */
   isGone(): Promise<boolean>;
+  /** The access token, if the application keeps it. */
+  accessToken(): Promise<string | undefined>;
 }

@@ -13,7 +13,8 @@ const STATUS_TEXTS: Record<number, string> = {
 };
 
 // RFC 6750, section 3: the characters that a description may have, in a quoted string.
-const INVALID_TOKEN = /^Bearer error="invalid_token", error_description="[\x20-\x21\x23-\x5b\x5d-\x7e]+"$/;
+const INVALID_TOKEN =
+  /^Bearer error="invalid_token", error_code="\w+", error_description="[\x20-\x21\x23-\x5b\x5d-\x7e]+"$/;
 
 const ROUTES: [method: string, path: string][] = [
   ['POST', '/login'],

@@ -121,7 +121,7 @@ describe.each(PLATFORMS)('S13: @RequireRecentLogin on %s', platform => {
         const answer = await client.send(path);
         expect([path, answer.status, answer.body.errorCode]).toEqual([path, 401, 'insufficient_user_authentication']);
         expect(answer.headers.get('www-authenticate')).toMatch(
-          /^Bearer error="insufficient_user_authentication", error_description="[^"]+", max_age="300"$/,
+          /^Bearer error="insufficient_user_authentication", error_code="insufficient_user_authentication", error_description="[^"]+", max_age="300"$/,
         );
         expect(answer.setCookie).toEqual([]);
       }
