@@ -30,6 +30,12 @@ function setHeaders(response: ServerResponse): void {
 const module = AppModule.on({ databaseUrl: databaseUrl(), baseUrl, smtp, catcher });
 const app = await NestFactory.create<NestExpressApplication>(module);
 app.setGlobalPrefix('api');
+// The design is that of the other sample, and sessions are kept by the package's own client.
+app.useStaticAssets(join(dirname(sample), 'app', 'public'), { prefix: '/assets', setHeaders });
+app.useStaticAssets(fileURLToPath(new URL('client/', import.meta.resolve('nestjs-jwt-session'))), {
+  prefix: '/assets/client',
+  setHeaders,
+});
 app.useStaticAssets(join(sample, 'pages'), { extensions: ['html'], setHeaders });
 await app.listen(port);
 

@@ -1,4 +1,4 @@
-import { call } from './api.js';
+import { call, logOut } from './api.js';
 import './form.js';
 
 const again = document.querySelector('#again');
@@ -30,7 +30,7 @@ document.querySelector('#export').addEventListener('click', async () => {
 });
 
 document.querySelector('#log-out').addEventListener('click', async () => {
-  await call('session/logout');
+  await logOut();
   location.assign('/');
 });
 

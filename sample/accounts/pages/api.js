@@ -1,23 +1,19 @@
-const REFRESH = ['access_token_expired', 'access_token_invalid'];
+import { createSessionFetch } from '/assets/client/index.js';
 
-/** Calls the API; an access token that is over is renewed once on the way. */
+const session = createSessionFetch({ baseUrl: `${location.origin}/api/` });
+
+/** Calls the API. The package's client renews an access token that has expired. */
 export async function call(path, { method = 'POST', body } = {}) {
   const content = body ? { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) } : {};
-  const send = () => fetch(`/api/${path}`, { method, ...content });
-  let answer = await read(await send());
-  if (REFRESH.includes(answer.body.errorCode)) {
-    await fetch('/api/session/refresh', { method: 'POST' });
-    answer = await read(await send());
-  }
-  return answer;
-}
-
-async function read(response) {
+  const response = await session(path, { method, ...content });
   const text = await response.text();
   return { ok: response.ok, body: text ? JSON.parse(text) : {} };
 }
 
-/** As text, never as HTML: it may hold what somebody has typed. */
+/** Ends the session, in all tabs. */
+export const logOut = () => session.logOut();
+
+/** As text, never as HTML: it can contain what somebody has typed. */
 export function say(text) {
   document.querySelector('#status').textContent = text;
 }

@@ -1,4 +1,5 @@
 import { call, say } from './api.js';
+import { showMistakes } from './mistakes.js';
 
 // The token of a mail's link is behind the #, which no server sees; it leaves the address bar and the history at once.
 const token = new URLSearchParams(location.hash.slice(1)).get('token');
@@ -14,6 +15,7 @@ for (const form of document.forms) {
     if ('token' in form.dataset) body.token = token ?? '';
     const answer = await call(remove ?? post, { method: remove ? 'DELETE' : 'POST', body });
     form.dispatchEvent(new CustomEvent('answered', { detail: answer }));
+    if (showMistakes(form, answer.body.errors)) return say('');
     if (!answer.ok) return say(answer.body.message);
     if (next) return location.assign(next);
     form.reset();
