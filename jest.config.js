@@ -3,6 +3,9 @@ import { availableParallelism } from 'node:os';
 /** `npm test -- path/to/file.spec.ts` runs the file; otherwise the specs of a folder run together, through its `all.ts`. */
 const namesFile = process.argv.some(argument => argument.endsWith('.spec.ts'));
 
+/** `TEST_TYPEORM=/path/to/node_modules/typeorm npm test` runs everything on another version of TypeORM. */
+const typeorm = process.env.TEST_TYPEORM;
+
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
@@ -10,6 +13,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
   moduleNameMapper: {
+    ...(typeorm && { '^typeorm$': `${typeorm}/index.mjs`, '^typeorm/(.*)$': `${typeorm}/$1` }),
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^nestjs-jwt-session$': '<rootDir>/lib/index.ts',
     '^nestjs-jwt-session/verifier$': '<rootDir>/lib/verifier/index.ts',

@@ -1,10 +1,11 @@
 // Packs the package and runs it in scratch applications that know nothing of this repository: on Nest 11 and 12, as ES
-// modules and as CommonJS, on Express and Fastify, on PostgreSQL 15 and 18; and under Jest in CommonJS on Nest 11.
+// modules and as CommonJS, on Express and Fastify, on PostgreSQL 15 and 18, on TypeORM 0.3 and 1; and under Jest in CommonJS
+// on Nest 11.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import pg from 'pg';
 import { findBinaries } from '../dist/schematics/database/binaries.js';
 import { startTemporaryPostgres } from '../dist/schematics/database/temporary-postgres.js';
@@ -43,8 +44,8 @@ const install = (folder, ...packages) =>
   ]);
 
 /** An application's folder with one Nest version and, within, its sources as ES modules and as CommonJS. */
-async function prepare(nest, tarball) {
-  const folder = join(scratch, `nest-${nest}`);
+async function prepare(nest, tarball, typeorm = 1) {
+  const folder = join(scratch, `nest-${nest}-typeorm-${typeorm}`);
   cpSync(join(root, 'test', 'consumer'), folder, { recursive: true, filter: name => !name.endsWith('.ts') });
   for (const [format, type] of Object.entries({ esm: 'module', cjs: 'commonjs' })) {
     cpSync(join(root, 'test', 'consumer'), join(folder, format), {
@@ -65,18 +66,18 @@ async function prepare(nest, tarball) {
     'pg@8',
     'reflect-metadata@0.2',
     'rxjs@7',
-    'typeorm@1',
+    `typeorm@${typeorm}`,
     '@types/node@20',
   );
   return folder;
 }
 
 /** Runs the application in both forms; each process has databases of its own, since both migrate. */
-async function use(folder, nest, urls) {
+async function use(folder, urls) {
   await node(folder, [compiler, 'tsconfig.json']);
   await all(
     ['esm', 'cjs'].map(async format => {
-      const own = await Promise.all(urls.map(url => createDatabase(url, `nest_${nest}_${format}`)));
+      const own = await Promise.all(urls.map(url => createDatabase(url, `${basename(folder)}-${format}`)));
       await node(join(folder, format), ['main.js'], { DATABASE_URLS: own.join(' '), NODE_ENV: 'production' });
     }),
   );
@@ -96,10 +97,19 @@ async function testByJest(folder, urls) {
   await node(folder, [jest, '--ci', '--config', JSON.stringify(configuration)], { DATABASE_URLS: own.join(' ') });
 }
 
+/** Migrations, transactions of the application and accounts, by the project's own specs. */
+async function testOnTypeOrm(folder, url) {
+  const specs = ['module/data-source', 'claims/set-claims', 'accounts/registration', 'accounts/store'];
+  await node(root, ['--experimental-vm-modules', jest, '--ci', '-i', ...specs.map(name => `test/${name}.spec.ts`)], {
+    DATABASE_URL: url,
+    TEST_TYPEORM: join(folder, 'node_modules', 'typeorm'),
+  });
+}
+
 async function createDatabase(url, name) {
   const client = new pg.Client(url);
   await client.connect();
-  await client.query(`CREATE DATABASE ${name}`);
+  await client.query(`CREATE DATABASE "${name}"`);
   await client.end();
   return Object.assign(new URL(url), { pathname: name }).href;
 }
@@ -129,21 +139,26 @@ try {
     scratch,
     readdirSync(scratch).find(name => name.endsWith('.tgz')),
   );
-  const [nest11, nest12, postgres15] = await all([
+  const [nest11, nest12, typeorm03, postgres15] = await all([
     prepare(11, tarball),
     prepare(12, tarball),
+    prepare(11, tarball, '0.3'),
     findPostgres15(),
     run(root, 'npx', ['publint', 'run', tarball, '--strict']),
     run(root, 'npx', ['attw', tarball]),
   ]);
   const urls = await all([startServer(postgres15), startServer(findBinaries(root))]);
   await all([
-    use(nest11, 11, urls),
-    use(nest12, 12, urls),
+    use(nest11, urls),
+    use(nest12, urls),
+    use(typeorm03, urls),
+    testOnTypeOrm(typeorm03, urls[0]),
     node(nest11, [compiler, 'tsconfig.node10.json']),
     testByJest(nest11, urls),
   ]);
-  console.log('the packed package works on Nest 11 and 12, as ES modules and as CommonJS, on Express and Fastify');
+  console.log(
+    'the packed package works on Nest 11 and 12, on TypeORM 0.3 and 1, as ES modules and as CommonJS, on Express and Fastify',
+  );
 } finally {
   await Promise.all(servers.map(server => server.stop()));
   rmSync(scratch, { recursive: true, force: true });

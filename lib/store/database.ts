@@ -6,6 +6,7 @@ import { SESSION_DATA_SOURCE } from '../session.constants.js';
 import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
 import { randomBytes } from '../common/random.js';
 import { SessionTimers } from '../common/clock.js';
+import { dataSourceOf } from '../common/data-source-of.js';
 import { codeOf, isRepeatable, isServerError, isUnavailable } from '../common/database-errors.js';
 import { type Statement, valuesOf } from '../common/statement.js';
 import { DatabaseClock } from './database-clock.js';
@@ -150,7 +151,7 @@ export class Database {
   }
 
   private async join<Row extends object>(manager: EntityManager, query: QueryConfig, timeout: number): Promise<Row[]> {
-    if (manager.dataSource !== this.dataSource) {
+    if (dataSourceOf(manager) !== this.dataSource) {
       throw new InvalidRequestError(
         'The option "manager" belongs to another data source: begin the transaction on the one that SessionModule uses',
       );

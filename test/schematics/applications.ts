@@ -262,7 +262,7 @@ export function withPackage(name: string): Files {
 export const REFUSED: Readonly<Record<string, readonly [files: Files, reason: RegExp]>> = {
   'without Nest': [withDependencies({}), /no Nest application/],
   'on Nest 10': [withDependencies({ '@nestjs/core': '^10.0.0' }), /neither 11 nor 12/],
-  'on TypeORM 0.3': [withDependencies({ '@nestjs/core': '^12.0.0', typeorm: '^0.3.20' }), /not TypeORM 1/],
+  'on TypeORM 0.2': [withDependencies({ '@nestjs/core': '^12.0.0', typeorm: '^0.2.45' }), /neither TypeORM 0\.3 nor/],
   'without a main.ts': [withMain(undefined), /no src\/main\.ts/],
   'started from a function': [
     withMain(

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { dataSourceOf } from '../../common/data-source-of.js';
 import { ACCOUNT_SERVICE_ENTITIES } from './entities.js';
 import { accountTables } from './tables.js';
 
@@ -79,7 +80,8 @@ export class NestjsJwtSessionAccounts1764633600000 implements MigrationInterface
   }
 }
 
-function tablesOf({ dataSource }: QueryRunner) {
+function tablesOf(runner: QueryRunner) {
+  const dataSource = dataSourceOf(runner);
   const missing = ACCOUNT_SERVICE_ENTITIES.filter(entity => !dataSource.hasMetadata(entity));
   if (missing.length > 0) {
     throw new Error('ACCOUNT_MIGRATIONS need the entities: add ...ACCOUNT_ENTITIES to the data source\'s "entities"');

@@ -66,8 +66,8 @@ export function readManifest(tree: SourceTree): Manifest {
   }
   if (![11, 12].includes(majorOf(nest))) throw new Refusal(`Nest ${nest} is neither 11 nor 12.`);
   const typeorm = versionOf(manifest, 'typeorm');
-  if (typeorm !== undefined && majorOf(typeorm) !== 1) {
-    throw new Refusal(`TypeORM ${typeorm} is not TypeORM 1: update it first.`);
+  if (typeorm !== undefined && majorOf(typeorm) !== 1 && !/^[~^]?0\.3(\.|$)/.test(typeorm)) {
+    throw new Refusal(`TypeORM ${typeorm} is neither TypeORM 0.3 nor TypeORM 1: update it first.`);
   }
   return manifest;
 }

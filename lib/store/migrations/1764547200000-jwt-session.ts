@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { dataSourceOf } from '../../common/data-source-of.js';
 import { SESSION_ENTITIES } from '../entities/index.js';
 import { sessionTables } from '../tables.js';
 
@@ -85,7 +86,8 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
   }
 }
 
-function tablesOf({ dataSource }: QueryRunner) {
+function tablesOf(runner: QueryRunner) {
+  const dataSource = dataSourceOf(runner);
   const missing = SESSION_ENTITIES.filter(entity => !dataSource.hasMetadata(entity));
   if (missing.length > 0) {
     throw new Error('SESSION_MIGRATIONS need the entities: add ...SESSION_ENTITIES to the data source\'s "entities"');
