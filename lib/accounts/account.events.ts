@@ -6,6 +6,11 @@ import type { MailKind } from './account.types.js';
 /** What happened to accounts and their mails. No event carries a password, a token, a hash or an address. */
 export type AccountEvent =
   | { readonly type: 'account.registered'; readonly accountId: string }
+  | {
+      /** The address is taken by an account that cannot be found, such as one in a store that deletes softly. */
+      readonly type: 'account.registration-blocked';
+      readonly mailId: string;
+    }
   | { readonly type: 'account.verified'; readonly accountId: string }
   | { readonly type: 'account.logged-in'; readonly accountId: string; readonly sessionId: string }
   | {

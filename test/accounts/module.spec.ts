@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ConsoleLogger, Controller, Injectable, RequestMethod } from '@nestjs/common';
-import { Column, Entity } from 'typeorm';
+import { Column, DeleteDateColumn, Entity } from 'typeorm';
 import { SESSION_ENTITIES, SESSION_MIGRATIONS, SessionModule } from 'nestjs-jwt-session';
 import {
   ACCOUNT_ENTITIES,
@@ -20,6 +20,7 @@ import { refusalOf, startApplication, typeOrmOn } from '../support/application.j
 import { send } from '../support/client.js';
 import { TestDatabase } from '../support/database.js';
 import { SECRET } from '../support/test-app.js';
+import { until } from '../support/until.js';
 import { AccountApp, OTHER_PASSWORD, PASSWORD, withFastHashes } from './account-app.js';
 import { tokenOf } from './inbox.js';
 
@@ -189,6 +190,32 @@ describe('accounts of the application’s own', () => {
     const { account } = (await client.send('/account/export')).body as unknown as { account: object };
     expect(account).toMatchObject({ email: 'ada@example.com', company: 'Engines' });
     expect(account).not.toHaveProperty('passwordHash');
+    await app.close();
+  });
+
+  it('that are deleted softly keep their address: a registration is refused with an event', async () => {
+    @Entity({ name: 'member' })
+    class Member extends AccountEntity {
+      @DeleteDateColumn({ name: 'deleted_at' })
+      deletedAt!: Date | null;
+    }
+    const app = await AccountApp.start({
+      accounts: { entity: Member },
+      typeorm: {
+        autoLoadEntities: false,
+        entities: [...SESSION_ENTITIES, Member, ...ACCOUNT_ENTITIES.filter(entity => entity !== AccountEntity)],
+        synchronize: true,
+        migrations: [],
+      },
+    });
+    await app.verified('ada@example.com');
+    await app.test.database.query('UPDATE member SET deleted_at = now()');
+    expect((await app.register('ada@example.com')).status).toBe(202);
+    await until(async () => app.accountEvents.some(({ type }) => type === 'account.registration-blocked'));
+    await app.register('grace@example.com');
+    await app.verificationMail('grace@example.com');
+    const blocked = app.accountEvents.filter(({ type }) => type === 'account.registration-blocked');
+    expect(blocked).toEqual([{ type: 'account.registration-blocked', mailId: expect.any(String) }]);
     await app.close();
   });
 

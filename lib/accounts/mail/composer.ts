@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { emailKey } from '../account.email.js';
+import { AccountEvents } from '../account.events.js';
 import type { Account, LinkPurpose, MailRequest } from '../account.types.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
 import { AccountStore } from '../store/account.store.js';
@@ -29,6 +30,7 @@ export class MailComposer {
     private readonly accounts: AccountStore,
     private readonly tokens: MailTokens,
     private readonly options: ResolvedAccountOptions,
+    private readonly events: AccountEvents,
   ) {
     this.templates = { ...MAIL_TEMPLATES, ...options.mail.templates };
   }
@@ -39,9 +41,16 @@ export class MailComposer {
     return plan && this.write(request, plan);
   }
 
-  private async planFor(request: MailRequest): Promise<MailPlan | undefined> {
+  private async planFor(request: QueuedMail): Promise<MailPlan | undefined> {
     switch (request.kind) {
-      case 'registration':
+      case 'registration': {
+        const plan = await this.verification(request);
+        // The registration has added an account, unless an account has the address that the store does not find.
+        if (!plan && (await this.isBlocked(request))) {
+          this.events.emit({ type: 'account.registration-blocked', mailId: request.id });
+        }
+        return plan;
+      }
       case 'verification':
         return this.verification(request);
       case 'recovery': {
@@ -66,6 +75,10 @@ export class MailComposer {
       case 'deleted':
         return { template: 'accountDeleted', to: request.email, page: 'logIn' };
     }
+  }
+
+  private async isBlocked({ email }: MailRequest): Promise<boolean> {
+    return (await this.accounts.findByEmail(emailKey(email))) === null;
   }
 
   private async verification({ email }: MailRequest): Promise<MailPlan | undefined> {
