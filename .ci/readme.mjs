@@ -64,8 +64,7 @@ async function served(folder, block, env, use) {
 
 /** An application as the Nest CLI makes it. */
 function freshApplication(name, nest) {
-  const cli = `npx --yes --package @nestjs/cli@${nest} -- nest new ${name} --skip-git --package-manager npm`;
-  shell(scratch, nest === 12 ? `${cli} --type esm` : cli);
+  shell(scratch, `npx --yes --package @nestjs/cli@${nest} -- nest new ${name} --skip-git --package-manager npm`);
   return join(scratch, name);
 }
 

@@ -91,7 +91,7 @@ describe('nestjs-jwt-session new', () => {
     expect(files['src/auth/auth.controller.ts']!.match(/@UseGuards\(ThrottlerGuard\)/g)).toHaveLength(2);
     expect(files['test/auth.e2e-spec.ts']).toContain('toBe(429)');
     expect(JSON.parse(files['package.json']!)).toMatchObject({
-      dependencies: { '@nestjs/throttler': expect.any(String) },
+      dependencies: { '@nestjs/throttler': expect.any(String), bowser: expect.any(String) },
     });
   });
 

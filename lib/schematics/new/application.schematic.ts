@@ -40,6 +40,8 @@ function changeManifest(tree: SourceTree, { accounts, platform, package: specifi
   addPackages(tree, 'dependencies', {
     ...(platform === 'fastify' ? { '@nestjs/platform-fastify': nest } : {}),
     ...(specifier === undefined ? {} : { [own.name]: specifier }),
+    // The list of devices names browsers by it.
+    ...pick(own.peerDependencies, ['bowser']),
     ...(accounts ? {} : usersPackages()),
   });
   addPackages(tree, 'dependencies', neededPackages(manifest, accounts));
