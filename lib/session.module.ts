@@ -43,6 +43,7 @@ import { ClaimsHook } from './sessions/claims-hook.js';
 import { SessionIssuer } from './sessions/log-in.js';
 import { SessionRevoker } from './sessions/log-out.js';
 import { SessionMaintenance } from './sessions/maintenance.js';
+import { PauseDetector } from './sessions/pause-detector.js';
 import { SessionRefresher } from './sessions/refresh.js';
 import { RotationConfirmations } from './sessions/rotation-confirmations.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
@@ -109,6 +110,7 @@ const SESSIONS = [
   Announcements,
   ClaimsHook,
   SessionTokens,
+  PauseDetector,
   SessionIssuer,
   SessionRefresher,
   SessionRevoker,

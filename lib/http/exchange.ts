@@ -10,7 +10,7 @@ export interface ExchangeRequest {
   readonly ip?: string;
   /** The same in a socket.io handshake. */
   readonly address?: string;
-  readonly socket?: { readonly remoteAddress?: string };
+  readonly socket?: { readonly remoteAddress?: string; readonly destroyed?: boolean; readonly readableEnded?: boolean };
 }
 
 /**
@@ -43,6 +43,12 @@ export class SessionExchange {
     throw new Error(
       `SessionGuard finds no request in a "${context.getType<string>()}" context: extend it and override getExchange(context)`,
     );
+  }
+
+  /** Whether the client has closed the connection: it no longer waits for a response. */
+  get isAborted(): boolean {
+    const { socket } = this.request;
+    return socket?.destroyed === true || socket?.readableEnded === true;
   }
 
   /** A request header; repeated ones are joined, so that conflicting values equal none that is expected. */

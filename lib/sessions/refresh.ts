@@ -5,7 +5,7 @@ import { RequestSession } from '../http/request-session.js';
 import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hashOf, LAST_GENERATION, type RefreshToken } from '../rules/refresh-token.js';
-import { decideRotation, isReplay, isTheft, ROTATION_CASES } from '../rules/rotation.js';
+import { decideRotation, isReplay, isTheft, maxRequestAge, ROTATION_CASES } from '../rules/rotation.js';
 import { revokesUser, type TheftClass } from '../rules/theft.js';
 import {
   RefreshTokenInvalidError,
@@ -24,6 +24,7 @@ import { type ObservedSession, type RotatedRow, type RotationRequest, RotationSt
 import { Announcements } from './announcements.js';
 import { ClaimsHook } from './claims-hook.js';
 import { checkClient } from './input-checks.js';
+import { PauseDetector } from './pause-detector.js';
 import { type HashedToken, type Recipient, SessionTokens, type SuccessorToken } from './session-tokens.js';
 
 /** How often a refresh starts again when the row changes between reading it and acting on it. */
@@ -46,6 +47,7 @@ interface IncomingToken {
  * | was used by two parties, or by another client than it is bound to | `token_theft_detected`; the session ends |
  * | is of a session that has ended or expired | `session_revoked`, `session_expired` |
  * | is not ours, or of no generation that was issued | `refresh_token_invalid` |
+ * | comes too late: its client is gone, or this process was suspended | `session_store_unavailable`; nothing changes |
  */
 @Injectable()
 export class SessionRefresher {
@@ -59,6 +61,7 @@ export class SessionRefresher {
     private readonly tokens: SessionTokens,
     private readonly claimsHook: ClaimsHook,
     private readonly announcements: Announcements,
+    private readonly pauses: PauseDetector,
   ) {}
 
   /** @throws SessionError that says why the refresh is refused */
@@ -102,13 +105,29 @@ export class SessionRefresher {
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
         const successor = this.tokens.newSuccessor(token);
         const request = this.requestOf(incoming, successor, deadline.databaseTime);
-        const row = (await this.store.rotate(request)) ?? (await this.lookAgain(request, deadline));
+        this.requireTimely(recipient.exchange);
+        let row = await this.store.rotate(request);
+        if (!row) {
+          this.requireTimely(recipient.exchange);
+          row = await this.lookAgain(request, deadline);
+        }
         if (row) return await this.answer(row, request, incoming, successor);
       }
       throw new SessionStoreUnavailableError('The session is being refreshed by too many requests at once: try again');
     } catch (error) {
       throw error instanceof SessionError ? error.about(token.sessionId) : error;
     }
+  }
+
+  /**
+   * A late request changes nothing and is no sign of theft: its client has given it up, and may have refreshed elsewhere.
+   *
+   * @throws SessionStoreUnavailableError
+   */
+  private requireTimely(exchange: SessionExchange | undefined): void {
+    const maxAge = maxRequestAge(this.options.session.leeway);
+    if (!exchange?.isAborted && !this.pauses.mayHaveWaited(maxAge)) return;
+    throw new SessionStoreUnavailableError('The request came too late: try again; repeating is safe');
   }
 
   private isOfAnotherClient({ bound, ip, userAgent }: RotationRequest, observed: ObservedSession): boolean {

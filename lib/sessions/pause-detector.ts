@@ -1,0 +1,59 @@
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { SessionTimers } from '../common/clock.js';
+import { elapsed, type Moment } from '../rules/revocation-state.js';
+
+const TICK_MS = 1_000;
+
+/** Requests that lay in the sockets are read within this time after a pause. */
+const RESUMING_MS = 1_000;
+
+/**
+ * Notices that the process did not run for a while: it was suspended, its machine slept or its event loop was blocked. The
+ * requests that it reads then are older than they look, because they waited in the sockets.
+ */
+@Injectable()
+export class PauseDetector implements OnModuleInit, OnModuleDestroy {
+  private timer?: NodeJS.Timeout;
+  private lastRun = this.moment();
+  private lastPause?: { readonly length: number; readonly end: Moment };
+
+  constructor(private readonly timers: SessionTimers) {}
+
+  onModuleInit(): void {
+    this.lastRun = this.moment();
+    this.timer = this.timers.every(TICK_MS, () => this.run());
+  }
+
+  onModuleDestroy(): void {
+    this.timers.clear(this.timer);
+    this.timer = undefined;
+  }
+
+  /** Whether a request that is read now may have waited for more than so many milliseconds. */
+  mayHaveWaited(milliseconds: number): boolean {
+    // Without the timer, before start and after shutdown, nothing is known.
+    if (!this.timer) return false;
+    // After a pause a request can be read before the timer runs.
+    this.run();
+    const { lastPause } = this;
+    return (
+      lastPause !== undefined && lastPause.length > milliseconds && elapsed(lastPause.end, this.lastRun) < RESUMING_MS
+    );
+  }
+
+  /** The system's clocks: a test that moves the clock of sessions does not suspend the process. */
+  protected moment(): Moment {
+    return { monotonic: performance.now(), wall: Date.now() };
+  }
+
+  private run(): void {
+    const now = this.moment();
+    const length = elapsed(this.lastRun, now) - TICK_MS;
+    if (length > TICK_MS) {
+      const { lastPause } = this;
+      const isResumed = !lastPause || elapsed(lastPause.end, this.lastRun) >= RESUMING_MS;
+      this.lastPause = { length: isResumed ? length : lastPause.length + length, end: now };
+    }
+    this.lastRun = now;
+  }
+}
