@@ -82,6 +82,7 @@ export class SessionController {
   @UseGuards(SessionGuard)
   @UseInterceptors(SessionErrorInterceptor)
   async logOutOthers(@CurrentSession() session: UserSession): Promise<EndedResponse> {
+    this.sessions.requireRecentLogin(session);
     return { ended: await this.sessions.logOutOthers(session) };
   }
 
@@ -100,6 +101,7 @@ export class SessionController {
     @CurrentSession() session: UserSession,
     @Exchange() exchange: SessionExchange,
   ): Promise<EndedResponse> {
+    this.sessions.requireRecentLogin(session);
     return { ended: await this.sessions.logOutAll(session.userId, { exchange }) };
   }
 
@@ -154,6 +156,7 @@ export class SessionController {
     @Exchange() exchange: SessionExchange,
     @Param('id') id: string,
   ): Promise<void> {
+    if (id !== session.id) this.sessions.requireRecentLogin(session);
     // One statement that ends the session only if it is the caller's: a foreign id looks like an unknown one.
     const ended = await this.sessions.logOut(id, {
       userId: session.userId,

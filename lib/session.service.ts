@@ -108,6 +108,16 @@ export class SessionService {
     return this.revoker.logOutSelected({ userId }, reason, options);
   }
 
+  /**
+   * Asks for a login within the option `session.recentLogin`, as the mounted routes do before they end other sessions. Call
+   * it in routes of your own that do so. Without the option any login is recent.
+   *
+   * @throws InsufficientUserAuthenticationError
+   */
+  requireRecentLogin(session: UserSession): void {
+    this.revoker.requireRecentLogin(session);
+  }
+
   /** The user's live sessions, the latest seen first. One statement. */
   list(userId: string): Promise<Device[]> {
     return this.records.list(userId);

@@ -30,6 +30,13 @@ class SessionLifetimeSettings extends OptionGroup {
   /** What a login beyond `maxPerUser` does: end the user's oldest session, or fail. */
   @Check(oneOf(['evict-oldest', 'reject']))
   onLimit: 'evict-oldest' | 'reject' = 'evict-oldest';
+
+  /**
+   * The routes that end other sessions (`logout-others`, `logout-all` and `DELETE devices/:id`) ask for a login within
+   * this time, so that a stolen access token cannot log its owner out elsewhere (ASVS 5.0, 7.5.2). Default: any login.
+   */
+  @CheckDuration({ min: '1s' })
+  recentLogin?: Duration;
 }
 
 class RevocationSettings extends OptionGroup {

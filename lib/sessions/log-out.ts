@@ -1,10 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { SessionClock } from '../common/clock.js';
 import { isUuid } from '../common/uuid.js';
 import type { SessionExchange } from '../http/exchange.js';
 import { RequestSession } from '../http/request-session.js';
 import { SessionHttp } from '../http/session-http.js';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { InsufficientUserAuthenticationError } from '../session.errors.js';
 import type { LogOutOptions } from '../session.interfaces.js';
+import type { UserSession } from '../session.types.js';
 import { RevocationStore } from '../store/revocation.store.js';
 import { type SessionSelection, SessionStore } from '../store/session.store.js';
 import { Announcements } from './announcements.js';
@@ -13,11 +17,13 @@ import { Announcements } from './announcements.js';
 @Injectable()
 export class SessionRevoker {
   constructor(
+    private readonly options: ResolvedSessionOptions,
     private readonly http: SessionHttp,
     private readonly requestSession: RequestSession,
     private readonly store: SessionStore,
     private readonly revocations: RevocationStore,
     private readonly announcements: Announcements,
+    private readonly clock: SessionClock,
   ) {}
 
   /**
@@ -48,6 +54,13 @@ export class SessionRevoker {
       this.http.refuse(error, exchange);
       throw error;
     }
+  }
+
+  /** @throws InsufficientUserAuthenticationError for a login that is older than option `session.recentLogin` allows */
+  requireRecentLogin({ authenticatedAt }: UserSession): void {
+    const { recentLogin } = this.options.session;
+    if (recentLogin === undefined || this.clock.now() - authenticatedAt.getTime() <= recentLogin) return;
+    throw new InsufficientUserAuthenticationError(Math.floor(recentLogin / 1000));
   }
 
   /** Logs out sessions that the application selects. Where their own cookies are on the exchange they are cleared. */
