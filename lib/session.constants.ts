@@ -18,6 +18,9 @@ export const TRANSPORT_HEADER = 'session-transport';
 export const CSRF_HEADER = 'x-csrf-token';
 export const CSRF_COOKIE = 'csrf_token';
 
+/** The cookie that says which session's refresh cookie counts (without prefix). */
+export const MARKER_COOKIE = 'session_marker';
+
 /** Metadata key of `@RequireRecentLogin()`: milliseconds. */
 export const RECENT_LOGIN = 'nestjs-jwt-session:recent-login';
 

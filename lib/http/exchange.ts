@@ -5,6 +5,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 export interface ExchangeRequest {
   readonly headers: IncomingHttpHeaders;
   readonly method?: string;
+  readonly url?: string;
+  /** The URL before routers have cut off their prefix. */
+  readonly originalUrl?: string;
   readonly body?: unknown;
   /** The client's address as the platform's trusted-proxy setting tells it. */
   readonly ip?: string;
@@ -49,6 +52,11 @@ export class SessionExchange {
   get isAborted(): boolean {
     const { socket } = this.request;
     return socket?.destroyed === true || socket?.readableEnded === true;
+  }
+
+  /** The path of the request as the client sent it. */
+  get path(): string {
+    return (this.request.originalUrl ?? this.request.url ?? '/').split('?', 1)[0]!;
   }
 
   /** A request header; repeated ones are joined, so that conflicting values equal none that is expected. */

@@ -1,6 +1,6 @@
 import type { ServerKeys } from '../rules/server-keys.js';
 
-/** The keys that CSRF tokens are made with. A service with `SessionVerifierModule` has none. */
+/** The keys that CSRF tokens and marker cookies are made with. A service with `SessionVerifierModule` has none. */
 export abstract class HttpSecrets {
   /** Makes new ones. */
   abstract readonly newest: ServerKeys;

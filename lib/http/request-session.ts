@@ -16,15 +16,21 @@ export class RequestSession {
   ) {}
 
   /**
-   * The refresh token that counts, or undefined where none is ours. Of several cookies (a sibling domain can plant one)
-   * it is that of the session in the `__Host-` access cookie, which no other site can plant.
+   * The refresh token that counts, or undefined where none does. Sibling domains can plant refresh cookies, so of these
+   * only that of the client's own session counts:
+   *
+   * | cookies | the own session is that of |
+   * |---|---|
+   * | with the prefix `__Host-` | the marker cookie |
+   * | without it, tokens of one session | these tokens |
+   * | without it, tokens of several sessions | the access cookie |
+   *
+   * Of several tokens of the own session the newest counts: a deployment that moved the cookie has left the others behind.
    */
   async refreshToken(exchange: SessionExchange, incoming: IncomingRefreshTokens): Promise<RefreshToken | undefined> {
     const opened = incoming.tokens.map(text => this.open(text)).filter(token => token !== undefined);
-    if (incoming.tokens.length === 1) return opened[0];
-    const sessionId = await this.accessSessionId(exchange);
-    const own = opened.filter(token => token.sessionId === sessionId);
-    return own.length === 1 ? own[0] : undefined;
+    const own = incoming.transport === 'bearer' ? opened : await this.ownTokens(exchange, opened);
+    return own.sort((one, other) => other.generation - one.generation)[0];
   }
 
   /** The session of the refresh token, else that of a validly signed access token, even if it has expired. */
@@ -35,6 +41,14 @@ export class RequestSession {
 
   open(text: string): RefreshToken | undefined {
     return openRefreshToken(text, this.secrets.accepted);
+  }
+
+  private async ownTokens(exchange: SessionExchange, tokens: RefreshToken[]): Promise<RefreshToken[]> {
+    if (this.http.cookies.markerName)
+      return tokens.filter(({ sessionId }) => this.http.hasMarkerOf(exchange, sessionId));
+    if (new Set(tokens.map(({ sessionId }) => sessionId)).size < 2) return tokens;
+    const own = await this.accessSessionId(exchange);
+    return tokens.filter(({ sessionId }) => sessionId === own);
   }
 
   private async accessSessionId(exchange: SessionExchange): Promise<string | undefined> {

@@ -1,13 +1,22 @@
+import { isIP } from 'node:net';
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { CSRF_COOKIE } from '../session.constants.js';
+import { CSRF_COOKIE, MARKER_COOKIE } from '../session.constants.js';
 import { InvalidRequestError } from '../session.errors.js';
 import { type CookieAttributes, MAX_COOKIE_LENGTH, serializeCookie } from '../common/cookies.js';
 import type { SessionExchange } from './exchange.js';
 import type { ResponseHeaders } from './response-headers.js';
 
+const MAX_SEGMENTS = 6;
+
 /**
- * The session cookies: `__Host-access_token` for every path, `__Secure-refresh_token` for the refresh route only, and
- * `__Host-csrf_token` where CSRF tokens are used.
+ * The session cookies:
+ *
+ * | cookie | path | content |
+ * |---|---|---|
+ * | `__Host-access_token` | `/` | the access token |
+ * | `__Secure-refresh_token` | the refresh route's | the refresh token |
+ * | `__Host-session_marker` | `/` | names the session of the refresh cookie, which has a path and so no `__Host-` |
+ * | `__Host-csrf_token` | `/` | the CSRF token, where they are used |
  */
 export class SessionCookies {
   private controllerPath?: string;
@@ -29,6 +38,12 @@ export class SessionCookies {
     return secure ? `__Secure-${refreshName}` : refreshName;
   }
 
+  /** Undefined where cookies have no `__Host-` prefix: a marker that a sibling domain can plant proves nothing. */
+  get markerName(): string | undefined {
+    const { secure, domain } = this.options.cookies;
+    return secure && !domain ? `__Host-${MARKER_COOKIE}` : undefined;
+  }
+
   get refreshPath(): string {
     return this.options.cookies.refreshPath ?? (this.controllerPath ??= this.findControllerPath());
   }
@@ -42,9 +57,28 @@ export class SessionCookies {
     this.write(exchange, this.accessName, token, maxAge, this.accessAttributes);
   }
 
-  /** @param maxAge seconds */
-  setRefresh(exchange: SessionExchange, token: string, maxAge: number): void {
+  /**
+   * @param marker set where cookies have the prefix for it
+   * @param maxAge seconds
+   */
+  setRefresh(exchange: SessionExchange, token: string, marker: string, maxAge: number): void {
     this.write(exchange, this.refreshName, token, maxAge, this.refreshAttributes);
+    if (this.markerName) this.write(exchange, this.markerName, marker, maxAge, this.markerAttributes);
+  }
+
+  /**
+   * Expires the refresh cookies of other paths and domains, which a deployment that moved the cookie has left behind. They
+   * came with the request, so their paths lead to its own, and their domains are its host or above.
+   */
+  expireMovedRefresh(exchange: SessionExchange): void {
+    const { refreshPath, refreshAttributes } = this;
+    for (const path of leadingPaths(exchange.path)) {
+      for (const domain of [undefined, ...leadingDomains(exchange.header('host'))]) {
+        if (path === refreshPath && domain === this.options.cookies.domain) continue;
+        const expired = serializeCookie(this.refreshName, '', 0, { ...refreshAttributes, path, domain });
+        this.headers.append(exchange, 'Set-Cookie', expired);
+      }
+    }
   }
 
   /**
@@ -61,6 +95,7 @@ export class SessionCookies {
     if (this.options.transport === 'bearer') return;
     this.write(exchange, this.accessName, '', 0, this.accessAttributes);
     this.write(exchange, this.refreshName, '', 0, this.refreshAttributes);
+    if (this.markerName) this.write(exchange, this.markerName, '', 0, this.markerAttributes);
     if (this.options.csrf === 'token' || this.options.csrf === 'both') {
       this.write(exchange, this.csrfName, '', 0, this.csrfAttributes);
     }
@@ -112,8 +147,26 @@ export class SessionCookies {
     return { path: '/', secure, domain, sameSite: sameSite ?? 'lax' };
   }
 
+  private get markerAttributes(): CookieAttributes {
+    return { ...this.refreshAttributes, path: '/' };
+  }
+
   private get refreshAttributes(): CookieAttributes {
     const { secure, domain, sameSite } = this.options.cookies;
     return { path: this.refreshPath, secure, domain, sameSite: sameSite ?? 'strict' };
   }
+}
+
+/** `/a/b/c` and the paths above it, whose cookies go along. Browsers keep no more than a few, and headers have an end. */
+function leadingPaths(path: string): string[] {
+  const segments = path.split('/').filter(Boolean).slice(0, MAX_SEGMENTS);
+  return ['/', ...segments.map((_, index) => `/${segments.slice(0, index + 1).join('/')}`)];
+}
+
+/** A host and the domains above it, without the last label. */
+function leadingDomains(host = ''): string[] {
+  const name = host.replace(/:\d+$/, '');
+  if (isIP(name.replace(/[[\]]/g, '')) !== 0) return [];
+  const labels = name.split('.').slice(-MAX_SEGMENTS);
+  return labels.slice(0, -1).map((_, index) => labels.slice(index).join('.'));
 }

@@ -1,6 +1,7 @@
 import { Injectable, Optional } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { openRefreshToken } from '../rules/refresh-token.js';
 import { TRANSPORT_HEADER } from '../session.constants.js';
 import { AccessTokenInvalidError, InvalidRequestError, SessionError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
@@ -14,6 +15,7 @@ import { HttpSecrets } from './http-secrets.js';
 import { refusalHeaders } from './refusal-headers.js';
 import { ResponseHeaders } from './response-headers.js';
 import { SessionCookies } from './session-cookies.js';
+import { isMarkerOf, markerOf } from './session-marker.js';
 
 /** The access token of a request, and how it came. */
 export interface IncomingAccessToken {
@@ -65,7 +67,7 @@ export class SessionHttp {
     host: HttpAdapterHost,
     modules: ModulesContainer,
     config: ApplicationConfig,
-    @Optional() secrets?: HttpSecrets,
+    @Optional() private readonly secrets?: HttpSecrets,
   ) {
     this.headers = new ResponseHeaders(host);
     this.cookies = new SessionCookies(options, this.headers, () => findControllerPath(modules, config));
@@ -105,14 +107,29 @@ export class SessionHttp {
     return tokens.length > 0 ? { tokens, transport: 'cookie' } : undefined;
   }
 
+  /** Whether the marker cookie of that session came with the request. */
+  hasMarkerOf(exchange: SessionExchange, sessionId: string): boolean {
+    const { markerName } = this.cookies;
+    if (!markerName) return false;
+    const markers = cookieValues(exchange.header('cookie'), markerName);
+    return markers.some(marker => isMarkerOf(marker, sessionId, this.secrets!));
+  }
+
   /**
    * How a client that logs in gets its tokens. Under `both` a browser gets cookies even if it asks for bearer: a script
    * must not obtain a token just by asking for it.
    */
   transportForLogIn(exchange: SessionExchange): TokenTransport {
     if (this.options.transport !== 'both') return this.options.transport;
-    const isBrowser = ['sec-fetch-site', 'origin', 'cookie'].some(name => exchange.header(name) !== undefined);
-    return exchange.header(TRANSPORT_HEADER) === 'bearer' && !isBrowser ? 'bearer' : 'cookie';
+    const isBrowser = ['sec-fetch-site', 'origin'].some(name => exchange.header(name) !== undefined);
+    const asksForBearer = exchange.header(TRANSPORT_HEADER) === 'bearer';
+    return asksForBearer && !isBrowser && !this.hasCookies(exchange) ? 'bearer' : 'cookie';
+  }
+
+  /** Whether session cookies came with the request. Those of others say nothing: load balancers set them for scripts, too. */
+  private hasCookies(exchange: SessionExchange): boolean {
+    const { accessName, refreshName } = this.cookies;
+    return [accessName, refreshName].some(name => cookieValues(exchange.header('cookie'), name).length > 0);
   }
 
   /** How an authenticated client gets new tokens: in the form in which its own came. */
@@ -139,12 +156,21 @@ export class SessionHttp {
       const maxAge = Math.ceil((session.expiresAt.getTime() - access.issuedAt) / 1000);
       this.cookies.setAccess(exchange, token, maxAge);
       if (this.csrf.usesTokens) this.cookies.setCsrf(exchange, this.csrf.tokenOf(session.id), maxAge);
-      if (isNew) this.cookies.setRefresh(exchange, refreshToken, maxAge);
+      if (isNew) this.setRefreshCookie(exchange, session.id, refreshToken, maxAge);
       return { session, expiresIn };
     }
     if (exchange) this.headers.set(exchange, 'Cache-Control', 'no-store');
     const newTokens = isNew ? { accessToken: token, refreshToken } : { accessToken: token };
     return { session, expiresIn, ...newTokens, tokenType: 'Bearer' };
+  }
+
+  private setRefreshCookie(exchange: SessionExchange, sessionId: string, refreshToken: string, maxAge: number): void {
+    this.cookies.setRefresh(exchange, refreshToken, markerOf(sessionId, this.secrets!), maxAge);
+    const { tokens = [] } = this.readRefreshCookies(exchange) ?? {};
+    if (tokens.length < 2) return;
+    const ofSession = tokens.filter(text => openRefreshToken(text, this.secrets!.accepted)?.sessionId === sessionId);
+    // Another application of the domain may use the same name: its cookies are left alone.
+    if (ofSession.length > 1) this.cookies.expireMovedRefresh(exchange);
   }
 
   /** Clears the cookies, unless the client authenticates by `Authorization` and so uses none. */

@@ -14,6 +14,8 @@ export interface ServerKeys {
   readonly encryption: Buffer;
   /** Makes CSRF tokens. */
   readonly csrf: Buffer;
+  /** Makes the marker cookies of sessions. */
+  readonly marker: Buffer;
   /** Names the channel of notifications. */
   readonly channel: Buffer;
   /** Encrypts private signing keys. */
@@ -34,6 +36,7 @@ export function deriveServerKeys(secret: string): ServerKeys {
     binding: derive('access-token/binding', 32),
     encryption: derive('access-token/encryption', 32),
     csrf: derive('csrf-token', 32),
+    marker: derive('session-marker', 32),
     channel: derive('notification-channel', 32),
     keyEncryption: derive('signing-key/encryption', 32),
   };

@@ -28,9 +28,10 @@ describeInChromium('cookies over HTTPS, in a browser', () => {
     const common = { domain: '127.0.0.1', httpOnly: true, secure: true };
     expect(cookies.sort((one, other) => one.name.localeCompare(other.name))).toMatchObject([
       { ...common, name: '__Host-access_token', path: '/', sameSite: 'Lax' },
+      { ...common, name: '__Host-session_marker', path: '/', sameSite: 'Strict' },
       { ...common, name: '__Secure-refresh_token', path: '/session', sameSite: 'Strict' },
     ]);
-    expect(cookies).toHaveLength(2);
+    expect(cookies).toHaveLength(3);
   });
 
   it('C02: no script can read, replace or list them', async () => {

@@ -14,7 +14,14 @@ import {
   UserSession,
 } from 'nestjs-jwt-session';
 import { signInAs } from 'nestjs-jwt-session/testing';
-import { ACCESS_COOKIE, type AnswerBody, CookieClient, REFRESH_COOKIE, type SendOptions } from '../support/client.js';
+import {
+  ACCESS_COOKIE,
+  type AnswerBody,
+  CookieClient,
+  MARKER_COOKIE,
+  REFRESH_COOKIE,
+  type SendOptions,
+} from '../support/client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 // Nothing here is for GraphQL's sake: the guard and the decorators are those of controllers.
@@ -105,7 +112,7 @@ describe('GraphQL on express', () => {
   it('logs in and out by mutations, with cookies on the response', async () => {
     const client = new CookieClient(test.url);
     await ask('mutation { logIn }', {}, client);
-    expect([...client.jar.keys()].sort()).toEqual([ACCESS_COOKIE, REFRESH_COOKIE].sort());
+    expect([...client.jar.keys()].sort()).toEqual([ACCESS_COOKIE, MARKER_COOKIE, REFRESH_COOKIE].sort());
     expect((await ask('{ me }', {}, client)).body.data).toEqual({ me: 'ada' });
     expect((await ask('mutation { act }', {}, client)).body.data).toEqual({ act: 'ada' });
     expect((await ask('mutation { logOut }', {}, client)).body.data).toEqual({ logOut: true });

@@ -123,13 +123,13 @@ describe.each(PLATFORMS)('clearing cookies on %s', platform => {
       async (_way, code, end) => {
         const browser = new CookieJarClient(test.url);
         const set = (await browser.logIn('ada')).setCookie.map(parseCookie).map(identity);
-        expect(browser.cookies).toHaveLength(2);
+        expect(browser.cookies.length).toBeGreaterThanOrEqual(2);
         const answer = await end(browser, test);
         expect(typeof code === 'number' ? answer.status : answer.body.errorCode).toBe(code);
         expect(browser.cookies).toEqual([]);
         const cleared = (answer as Awaited<ReturnType<CookieJarClient['send']>>).setCookie.map(parseCookie);
         expect(cleared.map(identity)).toEqual(set);
-        expect(cleared.map(({ value }) => value)).toEqual(['', '']);
+        expect(cleared.map(({ value }) => value)).toEqual(set.map(() => ''));
       },
     );
   });
@@ -157,8 +157,8 @@ describe.each(PLATFORMS)('clearing cookies on %s', platform => {
     ])('stay: %s only asks for a refresh', async (_, age, code) => {
       const browser = await logIn();
       await test.clock.advance(age);
-      const [access, refresh] = browser.cookies;
-      if (age === '0s') browser.cookies = [{ ...access!, value: 'none' }, refresh!];
+      const [access, ...others] = browser.cookies;
+      if (age === '0s') browser.cookies = [{ ...access!, value: 'none' }, ...others];
       const answer = await browser.send('/me');
       expect(answer.body.errorCode).toBe(code);
       expect(answer.setCookie).toEqual([]);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseCookie } from '../support/cookie-jar-client.js';
-import { ACCESS_COOKIE, send } from '../support/client.js';
+import { ACCESS_COOKIE, REFRESH_COOKIE, send } from '../support/client.js';
 import { cookieHeader, type Issued, postWithCookies } from '../support/raw-cookies.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -20,8 +20,8 @@ describe.each(PLATFORMS)('several cookies of one name on %s', platform => {
   afterAll(() => test?.close());
 
   const logIn = async (userId: string) => (await test.sessions.logIn(userId)) as Issued;
-  const post = (path: string, access: readonly string[], refresh: readonly string[]) =>
-    postWithCookies(`${test.url}${path}`, access, refresh);
+  const post = (path: string, access: readonly string[], refresh: readonly string[], marked?: string) =>
+    postWithCookies(`${test.url}${path}`, access, refresh, undefined, marked);
   const isLive = async ({ session }: Issued) => (await test.sessions.get(session.id)) !== null;
 
   describe.each(ORDERS)("C07: the client's own stands %s", (_, both) => {
@@ -30,11 +30,11 @@ describe.each(PLATFORMS)('several cookies of one name on %s', platform => {
     });
     const refreshCookies = () => both(own.refreshToken, planted.refreshToken);
 
-    it.each(['0s', '11m'])('the one of the access cookie counts, %s after login', async age => {
+    it.each(['0s', '11m'])('the one of the marker cookie counts, %s after login', async age => {
       const session = await logIn('ada');
       await test.clock.advance(age);
       const cookies = both(session.refreshToken, planted.refreshToken);
-      const answer = await post('/session/refresh', [session.accessToken], cookies);
+      const answer = await post('/session/refresh', [session.accessToken], cookies, session.refreshToken);
       expect(answer.status).toBe(200);
       const access = answer.setCookie.map(parseCookie).find(({ name }) => name === ACCESS_COOKIE)!;
       const me = await send(`${test.url}/me`, { headers: { cookie: cookieHeader([access.value], []) } });
@@ -56,17 +56,40 @@ describe.each(PLATFORMS)('several cookies of one name on %s', platform => {
     it('junk does not take the place of the own one', async () => {
       const session = await logIn('ada');
       const cookies = both(session.refreshToken, 'junk');
-      expect((await post('/session/refresh', [session.accessToken], cookies)).status).toBe(200);
+      expect((await post('/session/refresh', [session.accessToken], cookies, session.refreshToken)).status).toBe(200);
       expect((await post('/session/refresh', [], cookies)).body.errorCode).toBe('refresh_token_invalid');
     });
 
-    it('two tokens of the own session are refused: which is the newer one nobody can tell', async () => {
+    it('of two tokens of the own session the newer one counts, and the cookies of other paths and domains are expired', async () => {
       const session = await logIn('ada');
       await test.clock.advance('11m');
       const { refreshToken } = (await test.sessions.refresh({ refreshToken: session.refreshToken })) as Issued;
-      const answer = await post('/session/refresh', [session.accessToken], both(session.refreshToken, refreshToken));
-      expect(answer.body.errorCode).toBe('refresh_token_invalid');
+      await test.clock.advance('11m');
+      const answer = await post('/session/refresh', [], both(session.refreshToken, refreshToken), refreshToken);
+      expect(answer.status).toBe(200);
+      const refreshes = answer.setCookie.map(parseCookie).filter(({ name }) => name === REFRESH_COOKIE);
+      const [set, ...expired] = refreshes.map(({ value, attributes }) => [value !== '', attributes.Path]);
+      expect(set).toEqual([true, '/session']);
+      expect(expired).toEqual([
+        [false, '/'],
+        [false, '/session/refresh'],
+      ]);
       expect(await isLive(session)).toBe(true);
+    });
+
+    it('one that is planted in a browser that has none, or another session, does not count', async () => {
+      const session = await logIn('ada');
+      for (const [access, marked] of [
+        [[], undefined],
+        [[session.accessToken], session.refreshToken],
+      ] as const) {
+        const cookie = cookieHeader(access, [planted.refreshToken], marked ?? 'none');
+        const answer = await send(`${test.url}/session/refresh`, { method: 'POST', headers: { cookie } });
+        expect([answer.status, answer.body.errorCode]).toEqual([401, 'refresh_token_invalid']);
+        expect((await send(`${test.url}/session/logout`, { method: 'POST', headers: { cookie } })).status).toBe(204);
+        expect(await isLive(planted)).toBe(true);
+      }
+      expect(await isLive(session)).toBe(false);
     });
 
     it('a guarded route takes none of several access tokens', async () => {

@@ -157,7 +157,7 @@ describe.each(PLATFORMS)('mounted on %s', platform => {
       const guarded = await browser.sendOnly(at);
       const refresh = await browser.send(`${at}/refresh`, { method: 'POST' });
       for (const { status, headers, setCookie } of [guarded, refresh]) {
-        expect([status, setCookie.length]).toEqual([401, 2]);
+        expect([status, setCookie.length]).toEqual([401, 3]);
         expect(headers.get('www-authenticate')).toContain('error="invalid_token"');
         expect(headers.get('cache-control')).toBe('no-store');
       }

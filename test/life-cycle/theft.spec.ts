@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ACCESS_COOKIE, CookieClient, REFRESH_COOKIE } from '../support/client.js';
+import { ACCESS_COOKIE, CookieClient, MARKER_COOKIE, REFRESH_COOKIE } from '../support/client.js';
 import { OpenTransaction } from '../support/races.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 import { steal, THEFT_CLASSES } from '../support/thefts.js';
@@ -25,7 +25,7 @@ describe.each(PLATFORMS)('theft on %s', platform => {
       // Neither the old token nor anything else is handed out.
       expect(thief.jar).toEqual(new Map());
       expect(answer.setCookie.map(cookie => cookie.split('=', 2)[0]).sort()).toEqual(
-        [ACCESS_COOKIE, REFRESH_COOKIE].sort(),
+        [ACCESS_COOKIE, MARKER_COOKIE, REFRESH_COOKIE].sort(),
       );
       expect(test.events.filter(event => event.type === 'session.theft' && event.sessionId === sessionId)).toEqual([
         { type: 'session.theft', sessionId, userId: 'ada', class: theftClass, ended: 1 },
@@ -93,8 +93,8 @@ describe.each(PLATFORMS)('theft on %s', platform => {
     expect(before.refreshToken).toBe(client.refreshToken);
     // It did not begin the window anew.
     await test.advance('11s');
-    const late = new CookieClient(test.url);
-    late.jar.set(REFRESH_COOKIE, client.refreshToken);
+    const late = client.copy();
+    late.jar.delete(ACCESS_COOKIE);
     expect(await late.refresh()).toMatchObject({ status: 200 });
     expect(late.refreshToken).not.toBe(client.refreshToken);
   });

@@ -97,3 +97,4 @@ export class CookieClient {
 
 export const ACCESS_COOKIE = '__Host-access_token';
 export const REFRESH_COOKIE = '__Secure-refresh_token';
+export const MARKER_COOKIE = '__Host-session_marker';

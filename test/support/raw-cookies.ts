@@ -1,4 +1,8 @@
-import { ACCESS_COOKIE, type Answer, REFRESH_COOKIE, send } from './client.js';
+import { markerOf } from '../../lib/http/session-marker.js';
+import { openRefreshToken } from '../../lib/rules/refresh-token.js';
+import { deriveServerKeys } from '../../lib/rules/server-keys.js';
+import { ACCESS_COOKIE, type Answer, MARKER_COOKIE, REFRESH_COOKIE, send } from './client.js';
+import { SECRET } from './test-app.js';
 
 export interface Tokens {
   readonly accessToken?: string;
@@ -8,11 +12,28 @@ export interface Tokens {
 /** What a service call of `logIn` without an exchange answers, all of it present. */
 export type Issued = Required<Tokens> & { readonly session: { readonly id: string } };
 
-/** A `Cookie` header with any number of cookies of each name, in this order. */
-export function cookieHeader(access: readonly string[], refresh: readonly string[]): string {
+const KEYS = deriveServerKeys(SECRET);
+
+/** The marker that a browser has beside that refresh token; none for what is no token. */
+function markerCookies(refreshToken: string): string[] {
+  const token = openRefreshToken(refreshToken, [KEYS]);
+  return token ? [`${MARKER_COOKIE}=${markerOf(token.sessionId, { newest: KEYS, accepted: [KEYS] })}`] : [];
+}
+
+/**
+ * A `Cookie` header with any number of cookies of each name, in this order.
+ *
+ * @param own the refresh token whose marker the browser has: the only one, if left out
+ */
+export function cookieHeader(
+  access: readonly string[],
+  refresh: readonly string[],
+  own = new Set(refresh).size === 1 ? refresh[0] : undefined,
+): string {
   return [
     ...access.map(token => `${ACCESS_COOKIE}=${token}`),
     ...refresh.map(token => `${REFRESH_COOKIE}=${token}`),
+    ...(own === undefined ? [] : markerCookies(own)),
   ].join('; ');
 }
 
@@ -21,6 +42,7 @@ export function postWithCookies(
   access: readonly string[],
   refresh: readonly string[],
   body?: unknown,
+  own?: string,
 ): Promise<Answer> {
-  return send(url, { method: 'POST', headers: { cookie: cookieHeader(access, refresh) }, body });
+  return send(url, { method: 'POST', headers: { cookie: cookieHeader(access, refresh, own) }, body });
 }

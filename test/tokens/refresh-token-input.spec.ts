@@ -147,7 +147,7 @@ describe.each(PLATFORMS)('bad refresh tokens on %s', platform => {
     expect(await refresh(token)).toMatchObject({ status: 401, body: { errorCode: 'refresh_token_invalid' } });
   });
 
-  it('a bad cookie is refused without a query, and both cookies are cleared', async () => {
+  it('a bad cookie is refused without a query, and all cookies are cleared', async () => {
     const { refreshToken } = await test.sessions.logIn('ada', { transport: 'bearer' });
     const cookies = mistaken(refreshToken!, refreshToken!).filter(([, token]) => /^[\w.+=-]{0,5000}$/.test(token));
     expect(cookies.length).toBeGreaterThan(8);
@@ -156,7 +156,7 @@ describe.each(PLATFORMS)('bad refresh tokens on %s', platform => {
         const headers = { cookie: `${REFRESH_COOKIE}=${token}` };
         const answer = await send(`${test.url}/session/refresh`, { method: 'POST', headers });
         expect({ name, code: answer.body.errorCode }).toEqual({ name, code: 'refresh_token_invalid' });
-        expect(answer.setCookie.filter(cookie => cookie.includes('Max-Age=0'))).toHaveLength(2);
+        expect(answer.setCookie.filter(cookie => cookie.includes('Max-Age=0'))).toHaveLength(3);
       });
       expect({ name, taken }).toEqual({ name, taken: [] });
     }

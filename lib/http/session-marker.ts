@@ -1,0 +1,20 @@
+import { timingSafeEqual } from 'node:crypto';
+import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
+import type { HttpSecrets } from './http-secrets.js';
+
+const BYTES = 16;
+
+/** The value of a session's marker cookie: only this application can make it, and it does not tell the session id. */
+export function markerOf(sessionId: string, { newest }: HttpSecrets): string {
+  return digest(sessionId, newest).toString('base64url');
+}
+
+/** Whether a marker cookie is that of the session. */
+export function isMarkerOf(marker: string, sessionId: string, { accepted }: HttpSecrets): boolean {
+  const given = Buffer.from(marker, 'base64url');
+  return accepted.some(keys => given.length === BYTES && timingSafeEqual(given, digest(sessionId, keys)));
+}
+
+function digest(sessionId: string, { marker }: ServerKeys): Buffer {
+  return hmacSha256(marker, Buffer.from(sessionId)).subarray(0, BYTES);
+}
