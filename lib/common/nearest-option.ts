@@ -7,7 +7,7 @@ export function nearestOption(name: string, known: readonly string[]): string | 
       distance: editDistance(lastPart(name), lastPart(option)),
       distanceOfPath: editDistance(name, option),
     }))
-    .filter(({ option, distance }) => distance <= Math.max(1, Math.floor(lastPart(option).length / 3)))
+    .filter(({ option, distance }) => distance <= Math.ceil(lastPart(option).length / 3))
     .sort((a, b) => a.distance - b.distance || a.distanceOfPath - b.distanceOfPath);
   return nearest?.option;
 }

@@ -1,4 +1,6 @@
 import type { ClientInfo } from '../common/client-address.js';
+import { unknownOption } from '../common/option-mistakes.js';
+import { SessionExchange } from '../http/exchange.js';
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { REGISTERED_CLAIMS } from '../tokens/access-token.claims.js';
 import { InvalidRequestError } from '../session.errors.js';
@@ -11,16 +13,41 @@ const MAX_DEPTH = 32;
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+/** The compiler requires a line for each option. */
+const LOG_IN_OPTIONS: Record<keyof LogInOptions, true> = {
+  exchange: true,
+  ip: true,
+  userAgent: true,
+  claims: true,
+  data: true,
+  label: true,
+  transport: true,
+  crossSite: true,
+  manager: true,
+};
+
 /**
  * Checks what `logIn` is given, before anything is written.
  *
  * @throws InvalidRequestError that names what is wrong
  */
-export function checkLogIn(userId: unknown, { claims, data, label }: LogInOptions): void {
+export function checkLogIn(userId: unknown, options: LogInOptions): void {
   checkUserId(userId);
+  checkOptionNames(options);
+  const { claims, data, label } = options;
   if (claims !== undefined) checkClaims(claims);
   if (data !== undefined) checkJson(data, 'data');
   if (label !== undefined) checkText(label, 'label', MAX_LABEL_LENGTH);
+}
+
+/** JavaScript and casts pass the compiler; an option that is not read would be missed without a word. */
+function checkOptionNames(options: unknown): void {
+  if (options instanceof SessionExchange) {
+    throw new InvalidRequestError('The exchange is an option: write logIn(userId, { exchange })');
+  }
+  if (!isPlainObject(options)) throw new InvalidRequestError('The options must be a plain object');
+  const unknown = Object.keys(options).find(name => !Object.hasOwn(LOG_IN_OPTIONS, name));
+  if (unknown !== undefined) throw new InvalidRequestError(unknownOption(unknown, Object.keys(LOG_IN_OPTIONS)));
 }
 
 /**

@@ -95,7 +95,7 @@ describe('the nearest option', () => {
     ['acessToken', 'accessToken'],
     ['cookie', 'cookies'],
     ['Transport', 'transport'],
-    ['csfr', undefined],
+    ['csfr', 'csrf'],
     ['csr', 'csrf'],
     ['banana', undefined],
   ])('to %s is %s', (name, nearest) => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { LogInOptions } from 'nestjs-jwt-session';
+import { type LogInOptions, SessionExchange } from 'nestjs-jwt-session';
 import { CookieClient } from '../support/client.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -211,3 +211,25 @@ async function longestStory(client: CookieClient): Promise<number> {
   }
   return fits;
 }
+
+describe.each(PLATFORMS)('options of logIn on %s', platform => {
+  let test: TestApp;
+  beforeAll(async () => {
+    test = await startTestApp({ platform });
+  });
+  afterAll(() => test?.close());
+
+  it.each<[string, unknown, string]>([
+    ['a misspelt one', { lable: 'my phone' }, 'unknown option "lable": did you mean "label"?'],
+    ['an unknown one', { remember: true }, 'unknown option "remember": remove it, or correct its spelling'],
+    ['an exchange in their place', Object.create(SessionExchange.prototype), 'write logIn(userId, { exchange })'],
+    ['a text in their place', 'cookie', 'The options must be a plain object'],
+  ])('%s is refused, and no session is made', async (_, options, message) => {
+    const login = test.sessions.logIn('grace', options as LogInOptions);
+    await expect(login).rejects.toMatchObject({
+      errorCode: 'invalid_request',
+      message: expect.stringContaining(message),
+    });
+    expect(await test.sessions.list('grace')).toEqual([]);
+  });
+});
