@@ -1,6 +1,6 @@
 import type { SessionEnd, SessionEnvironment, SessionLocks } from './client.types.js';
 
-/** What the types of Node do not know. Written here, because those of browsers would hold for the whole library. */
+/** The globals of pages. Declared here, because the types of browsers would apply to the whole library. */
 interface Page {
   readonly location?: { readonly href: string };
   readonly document?: { readonly cookie: string };

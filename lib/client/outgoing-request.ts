@@ -3,13 +3,13 @@ import type { CredentialsMode } from './transport.js';
 type Input = Parameters<typeof fetch>[0];
 type Init = Parameters<typeof fetch>[1];
 
-/** A request as it was asked for. */
+/** A request as its caller made it. */
 export interface OutgoingRequest {
   /** The address, or the request, whose body can be sent only once. */
   readonly input: () => string | Request;
   readonly url: URL;
   readonly method: string;
-  /** These two are copies: what the caller changes later is not repeated. */
+  /** These two are copies: later changes by the caller are not repeated. */
   readonly init: Init;
   readonly headers: Headers;
   readonly signal?: AbortSignal | null;
@@ -28,7 +28,7 @@ export function outgoingRequest(input: Input, init: Init, base: URL): OutgoingRe
     method: (init?.method ?? request?.method ?? 'GET').toUpperCase(),
     headers: new Headers(init?.headers ?? request?.headers),
     signal: init?.signal ?? request?.signal,
-    // A Request always has a mode; only one of them was certainly meant.
+    // A Request always has a mode; only this one is never the default.
     credentials: init?.credentials ?? (request?.credentials === 'omit' ? 'omit' : undefined),
     isRepeatable: isRepeatable(init?.body),
   };

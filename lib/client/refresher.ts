@@ -16,29 +16,29 @@ export function refresher(
   name: string,
   { locks, after }: SessionEnvironment,
   transport: Transport,
-  exchange: (mark: Mark) => Promise<RefreshOutcome>,
+  postRefresh: (mark: Mark) => Promise<RefreshOutcome>,
 ): (mark: Mark) => Promise<RefreshOutcome> {
   let running: Promise<RefreshOutcome> | undefined;
 
   const refresh = async (mark: Mark): Promise<RefreshOutcome> => {
-    if (!locks) return exchange(mark);
+    if (!locks) return postRefresh(mark);
     let asked = false;
     try {
       const outcome = await locks.request(name, { ifAvailable: true }, lock => {
         asked = true;
-        return lock && exchange(mark);
+        return lock && postRefresh(mark);
       });
       if (outcome) return outcome;
     } catch (error) {
       if (asked) throw error;
       // Where the browser denies a page its storage, it denies locks as well.
-      return exchange(mark);
+      return postRefresh(mark);
     }
     try {
       await withinTimeLimit(after, signal => locks.request(name, { signal }, () => undefined));
     } catch {
       // A sleeping tab holds the lock. Two refreshes at once do no harm, so no tab waits longer.
-      return exchange(mark);
+      return postRefresh(mark);
     }
     // Nothing tells a tab reliably how another one's refresh went: the repeated request will.
     transport.suspectChange();

@@ -17,7 +17,6 @@ import type { Mark } from './transport.js';
  *   is kept in memory until its answer, with its body.
  * - Requests to other origins than that of `baseUrl`, or with an `Authorization` header of their own, are sent by the plain
  *   `fetch`, without tokens.
- * - Answers to `HEAD` have no body that could ask for a refresh: they are passed on.
  * - A refresh is given up after 10 s. Without a network the caller's promise is rejected, as that of any `fetch`; where the
  *   server refuses to refresh, now (503) or for good, the caller gets the 401.
  *
@@ -33,7 +32,7 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
   const ends = sessionEnds(name, environment, transport);
   const { onSessionEnd } = options;
   if (onSessionEnd) ends.subscribe(end => end && onSessionEnd(end));
-  const refresh = refresher(name, environment, transport, exchange);
+  const refresh = refresher(name, environment, transport, postRefresh);
 
   /** A request to the session controller. Nothing may take a token elsewhere, not even a redirect. */
   function post(path: string, init: { headers: Headers; body?: string; signal?: AbortSignal }): Promise<Response> {
@@ -41,7 +40,7 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
     return send(url.href, { ...init, method: 'POST', credentials, redirect: 'error' });
   }
 
-  async function exchange(mark: Mark): Promise<RefreshOutcome> {
+  async function postRefresh(mark: Mark): Promise<RefreshOutcome> {
     const session = ends.current();
     const presented = await transport.present(mark);
     if (!presented) return 'changed';

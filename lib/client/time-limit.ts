@@ -1,16 +1,16 @@
 import type { SessionEnvironment } from './client.types.js';
 
-/** How long an exchange may last, in milliseconds: less than half the server's leeway, which is 30 s by default. */
-const LIMIT = 10_000;
+/** Less than half of the server's leeway, which is 30 s by default. */
+const REFRESH_TIMEOUT_MS = 10_000;
 
-/** Gives up after ten seconds, even if `run` does not heed the signal: what comes later is dropped. */
+/** Gives up after ten seconds, even if `run` ignores the signal: a later result is dropped. */
 export function withinTimeLimit<T>(
   after: SessionEnvironment['after'],
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
   return new Promise((resolve, reject) => {
-    const cancel = after(LIMIT, () => {
+    const cancel = after(REFRESH_TIMEOUT_MS, () => {
       const error = Object.assign(new Error('The session was not refreshed within 10 s'), { name: 'TimeoutError' });
       reject(error);
       controller.abort(error);
@@ -19,7 +19,7 @@ export function withinTimeLimit<T>(
   });
 }
 
-/** Waits for what goes on for others, too, even if this caller has had enough. */
+/** Awaits a promise that others await as well; the signal ends the wait of this caller alone. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {

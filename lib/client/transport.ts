@@ -1,31 +1,31 @@
 export type CredentialsMode = NonNullable<RequestInit['credentials']>;
 
-/** Which tokens a request was sent with, to tell later whether there are others by now. */
+/** Identifies the tokens that a request was sent with, to detect later that others have replaced them. */
 export type Mark = string | number | undefined;
 
-/** What goes with a refresh. */
+/** What a refresh sends. */
 export interface PresentedToken {
   readonly headers: Headers;
   readonly body?: string;
-  /** Unknown where it lies in a cookie. */
+  /** Undefined if a cookie carries it. */
   readonly refreshToken?: string;
 }
 
 /** How tokens are kept and sent: in cookies, or by the application. */
 export interface Transport {
-  /** For requests whose caller has not said otherwise. */
+  /** The mode of requests whose caller gives none. */
   readonly credentials: CredentialsMode;
   /** Adds what authenticates a request. */
   authorize(headers: Headers, method: string): Promise<Mark>;
   /** The refresh token, unless the tokens of that mark have been replaced meanwhile. */
   present(mark: Mark): Promise<PresentedToken | undefined>;
-  /** Keeps the answer to a refresh. False if other tokens have come meanwhile: a late answer must not replace them. */
+  /** Keeps the answer to a refresh. False if other tokens have arrived in the meantime: a late answer must not replace them. */
   accept(answer: unknown, presented: PresentedToken): Promise<boolean>;
-  /** Another tab has refreshed, for all that is known. */
+  /** Another tab may have refreshed. */
   suspectChange(): void;
-  /** Forgets the tokens, whichever they are. */
+  /** Removes the tokens, even if they are others by now. */
   clear(): Promise<void>;
-  /** Forgets tokens that were refused. False if others have come meanwhile. */
+  /** Removes tokens that were refused. False if others have replaced them. */
   forget(mark: Mark): Promise<boolean>;
   /** Keeps the tokens of a login. */
   save(body: unknown): Promise<void>;

@@ -7,7 +7,7 @@ import { RevocationStore, type SessionStanding } from '../store/revocation.store
 import { RevocationFeed } from './revocation-feed.js';
 import { Revocations } from './revocations.js';
 
-/** A question to the database that is younger than this is shared by all requests that ask the same. */
+/** Requests of one session share an answer of the database that is younger than this. */
 const SHARED_ANSWER_TTL_MS = 1_000;
 
 /** How long a request waits for the database before it is refused with 503. */
@@ -18,7 +18,15 @@ interface Asking {
   readonly answer: Promise<SessionStanding>;
 }
 
-/** Whether a token was taken back: from memory while that is recent enough, else from the database. */
+/**
+ * Tells whether a token was revoked.
+ *
+ * | mode | asked |
+ * |---|---|
+ * | `live` | memory; also the database, while the feed is older than `maxStaleness` |
+ * | `strict` | memory and the database, for each request |
+ * | `stateless` | neither |
+ */
 @Injectable()
 export class RevocationCheck {
   private readonly asking = new Map<string, Asking>();
@@ -35,7 +43,7 @@ export class RevocationCheck {
     this.mode = options.revocation.mode;
   }
 
-  /** @throws SessionRevokedError, TokenTheftDetectedError, AccessTokenInvalidError for what memory knows against the token */
+  /** @throws SessionRevokedError, TokenTheftDetectedError, AccessTokenInvalidError, AccessTokenExpiredError */
   requireByMemory(token: RevocationKeys): void {
     if (this.mode === 'stateless') return;
     const refusal = this.revocations.refusalOf(token);
@@ -43,11 +51,11 @@ export class RevocationCheck {
   }
 
   /**
-   * Asks the database where memory does not suffice.
+   * Asks the database if memory is not recent enough.
    *
    * @param now the clock's present
-   * @returns undefined where it does, so that the usual request waits for nothing
-   * @throws what `requireByMemory` does; SessionStoreUnavailableError when the database does not answer
+   * @returns undefined if memory is recent enough, so that most requests await nothing
+   * @throws like `requireByMemory`; SessionExpiredError; SessionStoreUnavailableError if the database does not answer
    */
   requireByDatabase(token: RevocationKeys, now: number): Promise<void> | undefined {
     if (this.mode === 'stateless' || (this.mode === 'live' && this.feed.isFreshAt(now))) return undefined;

@@ -1,6 +1,6 @@
 /**
- * When keys are made, sign and retire. Time is cut into periods of `rotateEvery`; every process computes the same
- * periods, so that a unique constraint on the period is all the election there is. Times are milliseconds since the epoch.
+ * When a key is published, signs and retires; times are milliseconds since the epoch. Time is divided into periods of
+ * `rotateEvery`. Every process computes the same periods, so a unique constraint on the period elects the key of each.
  */
 export interface KeyPeriod {
   /** Names the period in the election: the time at which it begins. */
@@ -28,24 +28,24 @@ export const EVER: KeyPeriod = {
   retireAt: Infinity,
 };
 
-/** A key that was not rotated in time still signs until the next one is there; its tokens must be verifiable so long. */
+/** A key whose successor is late goes on signing; it retires late enough for these tokens to be verified. */
 const GRACE = 60_000;
 
-/** The key that signs: the one that began last, of those that have begun. */
+/** The key that signs: of the keys whose period has begun, the one that began last. */
 export function signingKey<Key extends KeyPeriod>(keys: readonly Key[], now: number): Key | undefined {
   return keys
     .filter(key => key.signFrom <= now && now < key.retireAt)
     .reduce<Key | undefined>((latest, key) => (latest && latest.signFrom >= key.signFrom ? latest : key), undefined);
 }
 
-/** The keys that the JWKS shows and that verify: from the moment they exist until their last token has expired. */
+/** The keys of the JWK Set, which verify tokens: each until its last token has expired. */
 export function verifyingKeys<Key extends KeyPeriod>(keys: readonly Key[], now: number): Key[] {
   return keys.filter(key => now < key.retireAt);
 }
 
 /**
- * The period for which a key must be made now, if any: the one that follows the last key's, from `publishAhead` before it
- * begins. Every process comes to the same, and the unique constraint on the period elects one of their keys.
+ * The period for which a key must be made now; undefined if no key is due. A key is due `publishAhead` before the end of
+ * the last one. Every process computes the same period, and the unique constraint elects one of their keys.
  */
 export function dueKeyPeriod(
   keys: readonly KeyPeriod[],
@@ -60,10 +60,7 @@ export function dueKeyPeriod(
   return periodFrom(Math.max(periodStart, end), now, schedule);
 }
 
-/**
- * The period of a key that is made out of turn, published as far ahead as any other. Where the next key is to be published
- * by now in any case, it is that one.
- */
+/** The period of a key made out of turn, published as far ahead as any other; the due period if that begins sooner. */
 export function earlyKeyPeriod(
   keys: readonly KeyPeriod[],
   now: number,
@@ -73,15 +70,15 @@ export function earlyKeyPeriod(
   return signFrom < endOf(keys, now) ? periodFrom(signFrom, now, schedule) : dueKeyPeriod(keys, now, schedule);
 }
 
-/** The period of a key that replaces distrusted ones: it signs at once, and stands for no election against them. */
+/** The period of a key that replaces distrusted ones: it signs immediately and does not compete with them for a period. */
 export function replacementKeyPeriod(now: number, schedule: RotationSchedule): KeyPeriod {
   const periodStart = Math.floor(now / schedule.rotateEvery) * schedule.rotateEvery;
   return { ...periodFrom(periodStart, now, schedule), period: now };
 }
 
 /**
- * The periods whose keys count now, for keys that need no election because every process has the same: from the first that
- * has living tokens to the next, once that is to be published.
+ * The periods whose keys count now: from the first one with unexpired tokens to the next one, once its key is published.
+ * For configured keys, which need no election because every process has the same.
  */
 export function coveringPeriods(now: number, schedule: RotationSchedule): KeyPeriod[] {
   const periods: KeyPeriod[] = [];
@@ -93,7 +90,7 @@ export function coveringPeriods(now: number, schedule: RotationSchedule): KeyPer
   }
 }
 
-/** What of the options decides when keys rotate. */
+/** The options that determine the rotation schedule. */
 export function tokenTiming({
   keys,
   accessToken,
@@ -106,8 +103,8 @@ export function tokenTiming({
 }
 
 /**
- * Until when there is a key that signs, without a gap. A key beyond a gap does not count: a process whose clock was far
- * ahead may have made it, and there would be none until then.
+ * The time until which keys sign without a gap. A key after a gap does not count: a process whose clock was far ahead may
+ * have made it, and no key would sign until it begins.
  */
 function endOf(keys: readonly KeyPeriod[], now: number): number {
   const living = keys.filter(key => now < key.retireAt).toSorted((one, other) => one.signFrom - other.signFrom);

@@ -5,15 +5,15 @@ import { VerificationKeys, type VerificationKey } from '../keys/key-ring.js';
 import { GENERATED_ALGORITHMS } from '../options/token-options.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 
-/** As long as the issuing application lets anybody keep its keys: so long a distrusted one is trusted here. */
+/** The maximum age that the issuing application allows for its keys. A distrusted key is trusted here for that time. */
 const MAX_KEY_AGE_MS = 300_000;
 
-/** An unknown `kid` fetches the keys again, but not more often than this: made-up ones must not become requests. */
+/** An unknown `kid` fetches the keys again, at most this often: invented ones must not become requests. */
 const COOLDOWN_MS = 1_000;
 
 type PublicKey = Awaited<ReturnType<ReturnType<typeof createRemoteJWKSet>>>;
 
-/** The public keys of the issuing application, by its JWK Set. */
+/** The public keys of the issuing application, from its JWK Set. */
 @Injectable()
 export class RemoteKeys extends VerificationKeys implements OnModuleInit {
   private readonly logger = new Logger('SessionVerifier');
@@ -26,14 +26,14 @@ export class RemoteKeys extends VerificationKeys implements OnModuleInit {
     this.keySet = createRemoteJWKSet(new URL(jwksUri), { cacheMaxAge: MAX_KEY_AGE_MS, cooldownDuration: COOLDOWN_MS });
   }
 
-  /** The first request finds the keys here. The issuing application may start later than this one. */
+  /** Loads the keys before the first request. A failure is logged: the issuing application may start later than this one. */
   async onModuleInit(): Promise<void> {
     await this.keySet.reload().catch((error: unknown) => this.report(error));
   }
 
-  /** @throws SessionStoreUnavailableError when the keys are older than five minutes and cannot be fetched */
+  /** @throws SessionStoreUnavailableError if the keys are older than five minutes and cannot be fetched */
   async find(kid: string, algorithm: string): Promise<VerificationKey | undefined> {
-    // Never a symmetric one: what everybody can read must not sign.
+    // Never a symmetric algorithm: everybody can read these keys.
     const known = GENERATED_ALGORITHMS.find(name => name === algorithm);
     if (!known) return undefined;
     try {
@@ -58,7 +58,7 @@ export class RemoteKeys extends VerificationKeys implements OnModuleInit {
     return made;
   }
 
-  /** Once, until they can be fetched again. */
+  /** Logs the first failure after a success. */
   private report(error: unknown): void {
     if (!this.isReachable) return;
     this.isReachable = false;
