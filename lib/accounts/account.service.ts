@@ -57,8 +57,7 @@ export class AccountService {
    * @throws TooManyAttemptsError
    */
   async register(input: CredentialsDto, caller: Caller = {}): Promise<void> {
-    const { email, password } = readInput(CredentialsDto, input);
-    await this.registration.register(email, password, caller);
+    await this.registration.register(input, caller);
   }
 
   /** Sends the link that verifies an address again. For an unknown address there is neither an error nor a mail. */

@@ -38,6 +38,8 @@ export interface MailRequest {
   readonly accountId?: string;
   /** The session that asked for it. */
   readonly sessionId?: string;
+  /** The language that the client prefers (RFC 5646). */
+  readonly language?: string;
 }
 
 /**

@@ -147,14 +147,20 @@ describe('mail.mailer and mail.templates', () => {
   it('the application sends by itself, and says what it likes', async () => {
     const templates: Partial<MailTemplates> = {
       resetPassword: ({ link, email }) => ({ subject: 'Hallo', text: `${email}: ${link}`, html: `<b>${link}</b>` }),
+      verifyEmail: async ({ link, language, account }) => {
+        await Promise.resolve();
+        return { subject: `${language} ${account!.role} ${account!.verified}`, text: link, html: link };
+      },
     };
     const app = await AccountApp.start({
       imports: [PostModule],
       accounts: { mail: { from: 'x@garden.example', mailer: Postman, templates }, pages: { resetPassword: '/neu' } },
     });
     const { mails } = app.test.app.get(Postman, { strict: false });
-    await app.register('ada@example.com');
+    const body = { email: 'ada@example.com', password: PASSWORD };
+    await app.post('register', body, { 'accept-language': 'de-CH, de;q=0.9, *;q=0.1' });
     await until(async () => mails.length === 1);
+    expect(mails[0]!.subject).toBe('de-CH user false');
     await app.post('forgot-password', { email: 'ada@example.com' });
     await until(async () => mails.length === 2);
     expect(mails.map(({ name, from, to }) => ({ name, from, to }))).toEqual(

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ConsoleLogger, Controller, Injectable, RequestMethod } from '@nestjs/common';
+import { IsString, MinLength } from 'class-validator';
 import { Column, DeleteDateColumn, Entity } from 'typeorm';
 import { SESSION_ENTITIES, SESSION_MIGRATIONS, SessionModule } from 'nestjs-jwt-session';
 import {
@@ -12,6 +13,7 @@ import {
   type AccountModuleOptions,
   AccountStore,
   type AccountTransaction,
+  CredentialsDto,
   EmailTakenError,
 } from 'nestjs-jwt-session/accounts';
 import { accountStoreContract } from 'nestjs-jwt-session/accounts/testing';
@@ -190,6 +192,35 @@ describe('accounts of the application’s own', () => {
     const { account } = (await client.send('/account/export')).body as unknown as { account: object };
     expect(account).toMatchObject({ email: 'ada@example.com', company: 'Engines' });
     expect(account).not.toHaveProperty('passwordHash');
+    await app.close();
+  });
+
+  it('take fields of the application at a registration, each checked by its decorators', async () => {
+    class RegisterDto extends CredentialsDto {
+      @IsString()
+      @MinLength(2)
+      company!: string;
+    }
+    const app = await AccountApp.start({
+      accounts: { entity: Customer, registration: RegisterDto },
+      typeorm: {
+        autoLoadEntities: false,
+        entities: [...SESSION_ENTITIES, Customer, ...ACCOUNT_ENTITIES.filter(entity => entity !== AccountEntity)],
+        synchronize: true,
+        migrations: [],
+      },
+    });
+    const body = { email: 'ada@example.com', password: PASSWORD };
+    expect(await app.post('register', { ...body, company: 'x' })).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'company', reason: 'minLength' }] },
+    });
+    expect((await app.post('register', { ...body, company: 'Engines', role: 'admin' })).status).toBe(400);
+    expect((await app.post('register', { ...body, company: 'Engines' })).status).toBe(202);
+    expect(await app.test.database.query('SELECT company, role FROM customer')).toEqual([
+      { company: 'Engines', role: 'user' },
+    ]);
+    expect((await app.post('login', { ...body, company: 'Engines' })).status).toBe(400);
     await app.close();
   });
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { emailKey } from '../account.email.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account, LinkPurpose, MailRequest } from '../account.types.js';
+import { toView } from '../account.view.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
 import { AccountStore } from '../store/account.store.js';
 import type { QueuedMail } from '../store/mail.store.js';
@@ -15,7 +16,10 @@ interface MailPlan {
   readonly template: keyof MailTemplates;
   readonly to: string;
   readonly page: Page;
-  readonly token?: { readonly purpose: LinkPurpose; readonly account: Account };
+  /** The recipient's account. */
+  readonly account?: Account;
+  /** What the link does; without a purpose it has no token. */
+  readonly purpose?: LinkPurpose;
 }
 
 /**
@@ -56,19 +60,22 @@ export class MailComposer {
       case 'recovery': {
         const account = await this.accounts.findByEmail(emailKey(request.email));
         if (!account || account.disabledAt) return undefined;
-        const token = { purpose: 'reset-password', account } as const;
-        return { template: 'resetPassword', to: account.email, page: 'resetPassword', token };
+        const purpose = 'reset-password';
+        return { template: 'resetPassword', to: account.email, page: 'resetPassword', account, purpose };
       }
       case 'email-change':
         return this.emailChange(request);
       case 'password-changed': {
         const account = await this.accounts.findById(request.accountId!);
-        return account ? { template: 'passwordChanged', to: account.email, page: 'forgotPassword' } : undefined;
+        return account
+          ? { template: 'passwordChanged', to: account.email, page: 'forgotPassword', account }
+          : undefined;
       }
       case 'email-changed': {
         const account = await this.accounts.findById(request.accountId!);
-        const token = account ? ({ purpose: 'undo-email-change', account } as const) : undefined;
-        return { template: 'emailChanged', to: request.email, page: 'undoEmailChange', token };
+        if (!account) return undefined;
+        const purpose = 'undo-email-change';
+        return { template: 'emailChanged', to: request.email, page: 'undoEmailChange', account, purpose };
       }
       case 'email-changed-again':
         return { template: 'emailChangedAgain', to: request.email, page: 'logIn' };
@@ -84,28 +91,28 @@ export class MailComposer {
   private async verification({ email }: MailRequest): Promise<MailPlan | undefined> {
     const account = await this.accounts.findByEmail(emailKey(email));
     if (!account || account.disabledAt) return undefined;
-    if (account.verifiedAt) return { template: 'alreadyRegistered', to: account.email, page: 'logIn' };
-    const token = { purpose: 'verify-email', account } as const;
-    return { template: 'verifyEmail', to: account.email, page: 'verifyEmail', token };
+    if (account.verifiedAt) return { template: 'alreadyRegistered', to: account.email, page: 'logIn', account };
+    return { template: 'verifyEmail', to: account.email, page: 'verifyEmail', account, purpose: 'verify-email' };
   }
 
   private async emailChange({ email, accountId }: MailRequest): Promise<MailPlan | undefined> {
     const account = await this.accounts.findById(accountId!);
     if (!account || account.disabledAt) return undefined;
     const owner = await this.accounts.findByEmail(emailKey(email));
-    if (owner && owner.id !== account.id) return { template: 'alreadyRegistered', to: owner.email, page: 'logIn' };
-    return { template: 'confirmEmail', to: email, page: 'confirmEmail', token: { purpose: 'change-email', account } };
+    if (owner && owner.id !== account.id) {
+      return { template: 'alreadyRegistered', to: owner.email, page: 'logIn', account: owner };
+    }
+    return { template: 'confirmEmail', to: email, page: 'confirmEmail', account, purpose: 'change-email' };
   }
 
   private async write(
-    { id, sessionId }: QueuedMail,
-    { template, to, page, token }: MailPlan,
+    { id, sessionId, language }: QueuedMail,
+    { template, to, page, account, purpose }: MailPlan,
   ): Promise<Mail | undefined> {
     const { baseUrl, pages, serviceName, mail } = this.options;
     let link = `${baseUrl}${pages[page]}`;
     let lifetime = '';
-    if (token) {
-      const { purpose, account } = token;
+    if (account && purpose) {
       // Changes of the address are bound to the address that they put in force, the other links to the present one.
       const email = purpose === 'change-email' || purpose === 'undo-email-change' ? to : account.emailKey;
       const secret = await this.tokens.issue(id, purpose, {
@@ -119,7 +126,8 @@ export class MailComposer {
       link += `#token=${secret}`;
       lifetime = inWords(this.tokens.lifetimeOf(purpose));
     }
-    const content = this.templates[template]({ serviceName, email: to, link, lifetime });
+    const context = { serviceName, email: to, link, lifetime, language, account: account && toView(account) };
+    const content = await this.templates[template](context);
     return { name: kebab(template), from: mail.from, to, ...content };
   }
 }

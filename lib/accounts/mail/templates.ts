@@ -1,3 +1,5 @@
+import type { AccountView } from '../account.types.js';
+
 /** What a mail says. */
 export interface MailContent {
   readonly subject: string;
@@ -14,9 +16,13 @@ export interface MailContext {
   readonly link: string;
   /** How long the link works, such as `24 hours`; empty where it does not end. */
   readonly lifetime: string;
+  /** The account that the mail is about. */
+  readonly account?: AccountView;
+  /** The language that the client which caused the mail prefers, such as `de-CH` (RFC 5646). */
+  readonly language?: string;
 }
 
-export type MailTemplate = (context: MailContext) => MailContent;
+export type MailTemplate = (context: MailContext) => MailContent | Promise<MailContent>;
 
 /** One template for each mail that is sent. */
 export interface MailTemplates {
@@ -37,7 +43,7 @@ export interface MailTemplates {
 }
 
 /** The module's own texts. */
-export const MAIL_TEMPLATES: MailTemplates = {
+export const MAIL_TEMPLATES = {
   verifyEmail: ({ serviceName, link, lifetime }) =>
     letter(`Verify your e-mail address for ${serviceName}`, [
       `Somebody, probably you, has registered at ${serviceName} with this e-mail address.`,
@@ -89,7 +95,7 @@ export const MAIL_TEMPLATES: MailTemplates = {
     letter(`Your account at ${serviceName} was deleted`, [
       `Your account at ${serviceName} and what belongs to it was deleted, as was asked for from your account.`,
     ]),
-};
+} satisfies Record<keyof MailTemplates, (context: MailContext) => MailContent>;
 
 type Paragraph = string | { readonly label: string; readonly link: string };
 

@@ -4,6 +4,7 @@ import { SessionClock } from '../../common/clock.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { emailKey } from '../account.email.js';
 import { TokenUsedError } from '../account.errors.js';
+import { languageOf } from '../account.language.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account } from '../account.types.js';
 import { MailTokens } from '../mail/mail-tokens.js';
@@ -33,7 +34,8 @@ export class EmailChange {
   async request(session: UserSession, email: string, password: string, caller: Caller): Promise<void> {
     const { id: accountId } = await this.check.requirePassword(session, password, caller);
     await this.attempts.consume('mail', { email }, caller);
-    await this.outbox.send({ kind: 'email-change', email, accountId, sessionId: session.id });
+    const language = languageOf(caller);
+    await this.outbox.send({ kind: 'email-change', email, accountId, sessionId: session.id, language });
   }
 
   /** @throws TokenInvalidError, TokenUsedError, EmailTakenError */

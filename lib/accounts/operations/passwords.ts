@@ -3,6 +3,7 @@ import { SessionRevokedError, type UserSession } from '../../index.js';
 import { SessionClock } from '../../common/clock.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { InvalidCredentialsError, TokenInvalidError, TokenUsedError } from '../account.errors.js';
+import { languageOf } from '../account.language.js';
 import { AccountEvents } from '../account.events.js';
 import { Outbox } from '../mail/outbox.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
@@ -34,7 +35,7 @@ export class Passwords {
       if (now.passwordHash !== account.passwordHash) throw new InvalidCredentialsError();
       return {
         changes: { passwordHash },
-        notice: { kind: 'password-changed', email, accountId },
+        notice: { kind: 'password-changed', email, accountId, language: languageOf(caller) },
         endSessions: this.sessionsToEnd(session, caller),
       };
     });
@@ -45,7 +46,7 @@ export class Passwords {
   /** Does the same for known and unknown addresses: the mail queue looks the account up after the answer. */
   async sendRecovery(email: string, caller: Caller): Promise<void> {
     await this.attempts.consume('mail', { email }, caller);
-    await this.outbox.send({ kind: 'recovery', email });
+    await this.outbox.send({ kind: 'recovery', email, language: languageOf(caller) });
   }
 
   /** Also verifies the address: the token was read in its mailbox. */

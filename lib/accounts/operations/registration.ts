@@ -3,6 +3,8 @@ import { uuidV7 } from '../../common/uuid.js';
 import { SessionClock } from '../../common/clock.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { emailKey } from '../account.email.js';
+import { CredentialsDto, readInput } from '../account.input.js';
+import { languageOf } from '../account.language.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account } from '../account.types.js';
 import { Outbox } from '../mail/outbox.js';
@@ -26,11 +28,13 @@ export class Registration {
   ) {}
 
   /** Does the same for known and unknown addresses: one hash, one insert that may change nothing, one queued mail. */
-  async register(email: string, password: string, caller: Caller): Promise<void> {
+  async register(input: CredentialsDto, caller: Caller): Promise<void> {
+    const { email, password, ...fields } = readInput(this.options.registration ?? CredentialsDto, input);
     await this.policy.check('password', password, email);
     await this.attempts.consume('mail', { email }, caller);
-    const account = this.newAccount(email, await this.hasher.hash(password));
-    const mail = { kind: 'registration', email } as const;
+    // No field of the application can take the place of a member that the module sets.
+    const account = { ...fields, ...this.newAccount(email, await this.hasher.hash(password)) };
+    const mail = { kind: 'registration', email, language: languageOf(caller) } as const;
     const isNew = await this.editor.create(account, mail, this.options.tokens.verification);
     if (isNew) this.events.emit({ type: 'account.registered', accountId: account.id });
   }
@@ -38,7 +42,7 @@ export class Registration {
   /** Sends the link that verifies an address again. */
   async sendVerification(email: string, caller: Caller): Promise<void> {
     await this.attempts.consume('mail', { email }, caller);
-    await this.outbox.send({ kind: 'verification', email });
+    await this.outbox.send({ kind: 'verification', email, language: languageOf(caller) });
   }
 
   private newAccount(email: string, passwordHash: string): Account {

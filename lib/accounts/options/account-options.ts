@@ -5,6 +5,7 @@ import {
   Check,
   CheckDuration,
   CheckGroup,
+  classExtending,
   oneOf,
   secrets,
   text,
@@ -12,6 +13,7 @@ import {
   wholeNumber,
 } from '../../common/option-checks.js';
 import { type Given, OptionGroup } from '../../common/options.js';
+import { CredentialsDto } from '../account.input.js';
 import type { Mailer } from '../mail/mailer.js';
 import type { MailTemplates } from '../mail/templates.js';
 import { baseUrl, pagePath, smtp, templates } from './account-option-checks.js';
@@ -218,6 +220,13 @@ export class AccountSettings extends OptionGroup {
    */
   @CheckDuration({ min: '1h', orNone: true })
   unverifiedLifetime: Duration | 'none' = '7d';
+
+  /**
+   * A class that extends `CredentialsDto`, with decorators of class-validator on its own fields. A registration takes these
+   * fields as well, and stores them in columns of the same names.
+   */
+  @Check(classExtending(CredentialsDto, 'write a class that extends CredentialsDto'))
+  registration?: Type<CredentialsDto>;
 
   /** The role of new accounts. */
   @Check(text('write the name of a role'))

@@ -55,6 +55,7 @@ export class NestjsJwtSessionAccounts1764633600000 implements MigrationInterface
         email text NOT NULL,
         account_id text,
         session_id text,
+        language text,
         attempts integer NOT NULL,
         next_attempt_at timestamptz(3) NOT NULL,
         last_error text,

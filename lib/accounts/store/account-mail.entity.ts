@@ -22,6 +22,10 @@ export class AccountMailEntity {
   @Column({ name: 'session_id', type: 'text', nullable: true })
   sessionId!: string | null;
 
+  /** The language that the client prefers. */
+  @Column({ type: 'text', nullable: true })
+  language!: string | null;
+
   @Column({ type: 'integer' })
   attempts!: number;
 

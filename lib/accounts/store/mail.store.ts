@@ -15,6 +15,7 @@ interface Row {
   readonly email: string;
   readonly account_id: string | null;
   readonly session_id: string | null;
+  readonly language: string | null;
   readonly attempts: number;
 }
 
@@ -25,11 +26,11 @@ export class MailStore {
 
   /** @param queued called after the commit of the transaction, when every process can see the mail */
   async add(id: string, mail: MailRequest, transaction: AccountTransaction, queued: () => void): Promise<void> {
-    const { kind, email, accountId = null, sessionId = null } = mail;
+    const { kind, email, accountId = null, sessionId = null, language = null } = mail;
     await this.database.query(
-      `INSERT INTO ${this.table} (id, kind, email, account_id, session_id, attempts, next_attempt_at)
-       VALUES ($1, $2, $3, $4, $5, 0, now())`,
-      [id, kind, email, accountId, sessionId],
+      `INSERT INTO ${this.table} (id, kind, email, account_id, session_id, language, attempts, next_attempt_at)
+       VALUES ($1, $2, $3, $4, $5, $6, 0, now())`,
+      [id, kind, email, accountId, sessionId, language],
       transaction,
     );
     this.database.onCommit(transaction, queued);
@@ -46,12 +47,20 @@ export class MailStore {
          SELECT id FROM ${this.table} WHERE next_attempt_at <= now() AND failed_at IS NULL
          ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
        )
-       RETURNING id, kind, email, account_id, session_id, attempts`,
+       RETURNING id, kind, email, account_id, session_id, language, attempts`,
       [lease],
     );
     if (!row) return undefined;
-    const { id, kind, email, account_id, session_id, attempts } = row;
-    return { id, kind, email, accountId: account_id ?? undefined, sessionId: session_id ?? undefined, attempts };
+    const { id, kind, email, account_id, session_id, language, attempts } = row;
+    return {
+      id,
+      kind,
+      email,
+      accountId: account_id ?? undefined,
+      sessionId: session_id ?? undefined,
+      language: language ?? undefined,
+      attempts,
+    };
   }
 
   async remove(id: string): Promise<void> {
