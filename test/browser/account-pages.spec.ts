@@ -62,7 +62,7 @@ describeInChromium("the pages of the accounts' sample, in a browser", () => {
     await page.getByText('ada@example.com').waitFor();
 
     await page.getByRole('button', { name: 'Log out' }).click();
-    await page.getByLabel('Password').waitFor();
+    await page.getByRole('button', { name: 'Log in' }).waitFor();
     const left = (await page.context().cookies()).filter(({ name }) => /(access|refresh)_token$/.test(name));
     expect(left).toEqual([]);
   });
