@@ -22,7 +22,7 @@ import { SessionMaintenance } from './sessions/maintenance.js';
 import { SessionRecords } from './sessions/session-records.js';
 import { SessionExchange } from './http/exchange.js';
 
-/** Logs users in and out. The façade that applications inject. */
+/** Logs users in and out. Applications inject this class. */
 @Injectable()
 export class SessionService {
   /**
@@ -140,7 +140,7 @@ export class SessionService {
 
   /**
    * For a socket or an event stream, behind which no guard runs again: emits once, and completes, when the session no
-   * longer counts. What ends sessions is told at once; the rest (an invalidation of access tokens, changed claims, a
+   * longer counts. An end of the session is told at once; the rest (an invalidation of access tokens, changed claims, a
    * distrusted key, expiry, a database that cannot be asked) within a third of `revocation.maxStaleness`. Also when the
    * application shuts down, which open streams would keep from it.
    *
@@ -153,7 +153,7 @@ export class SessionService {
   }
 
   /**
-   * What `setData` or `logIn` has kept with the session on the server; null if nothing was.
+   * The data that `logIn` or `setData` stored with the session on the server; null without any.
    *
    * @throws SessionRevokedError when there is no such live session
    */
@@ -162,7 +162,7 @@ export class SessionService {
   }
 
   /**
-   * Replaces what is kept with the session on the server.
+   * Replaces the data that is stored with the session on the server.
    *
    * @param data any JSON value
    * @throws InvalidRequestError for what is not JSON
