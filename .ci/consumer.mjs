@@ -1,6 +1,6 @@
 // Packs the package and runs it in scratch applications that know nothing of this repository: on Nest 11 and 12, as ES
-// modules and as CommonJS, on Express and Fastify, on PostgreSQL 15 and 18, on TypeORM 0.3 and 1; and under Jest in CommonJS
-// on Nest 11.
+// modules and as CommonJS, on Express and Fastify, on PostgreSQL 15 and 18, on TypeORM 0.3 and 1; and under Jest in
+// CommonJS on Nest 11.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';

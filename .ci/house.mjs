@@ -1,5 +1,5 @@
-// Counts how the code is built: `node .ci/house.mjs [checkout …]`, this checkout if none is given. It starts an application on
-// each checkout's own `lib`, with the packages of this one. To compare with an older commit:
+// Counts how the code is built: `node .ci/house.mjs [checkout …]`, this checkout if none is given. It starts an
+// application on each checkout's own `lib`, with the packages of this one. To compare with an older commit:
 //   git worktree add ../before <commit> && node .ci/house.mjs ../before .
 import { spawnSync } from 'node:child_process';
 import { AsyncLocalStorage } from 'node:async_hooks';

@@ -1,5 +1,5 @@
-// Follows README as a newcomer does: runs every command and every block of code in its order, in fresh folders, with the
-// packed package in place of its name on npm. Fails if README has a block that is not known here.
+// Follows README as a newcomer does: runs every command and every block of code in its order, in fresh folders, with
+// the packed package in place of its name on npm. Fails if README has a block that is not known here.
 //
 //   node .ci/readme.mjs
 import { spawn, spawnSync } from 'node:child_process';

@@ -1,4 +1,5 @@
-// Packs the package, makes an application by "new" and another by "nest add", starts each, and logs in by HTTP; says how long it took.
+// Packs the package, makes an application by "new" and another by "nest add", starts each, and logs in by HTTP; says
+// how long it took.
 //
 //   node .ci/starter.mjs [--platform express|fastify] [--package-manager npm|pnpm|yarn] [--accounts] [--nest 11|12]
 //     [--only new|add] [--thorough]

@@ -26,7 +26,8 @@ import { REFUSALS, SessionRoute } from './http/session-routes.js';
 
 /**
  * Refresh, log-out and the list of devices. Mounted by the module under `session`; for another path, Swagger, extra
- * guards or versions set `controller: false` and extend it: `@Controller('auth') class Mine extends SessionController {}`.
+ * guards or versions set `controller: false` and extend it: `@Controller('auth') class Mine extends SessionController
+ * {}`.
  *
  * Bodies are read without a DTO, so that an application's strict `ValidationPipe` does not refuse them.
  */

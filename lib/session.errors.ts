@@ -99,7 +99,9 @@ export class SessionRevokedError extends EndedSessionError {
     super(SessionRevokedError.code, message);
   }
 
-  /** The cookies of the new session may have reached the client before this refusal, and would be cleared in its place. */
+  /**
+   * The cookies of the new session may have reached the client before this refusal, and would be cleared in its place.
+   */
   override get endsSession(): boolean {
     return !this.isReplaced;
   }

@@ -166,13 +166,18 @@ export class SessionModule
     return super.forRoot(options);
   }
 
-  /** `useFactory`, `useClass` or `useExisting`; static options (`dataSource`, `controller`, `jwks`, `verify`, `isGlobal`) beside it. */
+  /**
+   * `useFactory`, `useClass` or `useExisting`; static options (`dataSource`, `controller`, `jwks`, `verify`,
+   * `isGlobal`) beside it.
+   */
   static override forRootAsync(options: SessionModuleAsyncOptions): DynamicModule {
     checkAsyncOptions(MODULE, StaticSessionSettings, options);
     return super.forRootAsync(options);
   }
 
-  /** Runs before the routes of the application are registered, so that a wildcard route does not hide the public keys. */
+  /**
+   * Runs before the routes of the application are registered, so that a wildcard route does not hide the public keys.
+   */
   configure(): void {
     requireOneModule(this.modules, MODULE, SessionModule);
     this.jwks.mount();

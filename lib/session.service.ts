@@ -71,8 +71,9 @@ export class SessionService {
   }
 
   /**
-   * Renews the login of a session whose user has just proved again who they are: a new session with the same claims, data
-   * and label takes its place. Two statements; the second one ends the session and copies it as it is at that moment.
+   * Renews the login of a session whose user has just proved again who they are: a new session with the same claims,
+   * data and label takes its place. Two statements; the second one ends the session and copies it as it is at that
+   * moment.
    *
    * @throws SessionRevokedError when there is no such live session of that user
    */
@@ -109,8 +110,8 @@ export class SessionService {
   }
 
   /**
-   * Asks for a login within the option `session.recentLogin`, as the mounted routes do before they end other sessions. Call
-   * it in routes of your own that do so. Without the option any login is recent.
+   * Asks for a login within the option `session.recentLogin`, as the mounted routes do before they end other sessions.
+   * Call it in routes of your own that do so. Without the option any login is recent.
    *
    * @throws InsufficientUserAuthenticationError
    */
@@ -173,8 +174,8 @@ export class SessionService {
   }
 
   /**
-   * Replaces the claims of a session, at once: access tokens with the former ones are refused as expired, and refreshing
-   * gives new ones. Where there is a `claims` hook, its answer counts at the next refresh.
+   * Replaces the claims of a session, at once: access tokens with the former ones are refused as expired, and
+   * refreshing gives new ones. Where there is a `claims` hook, its answer counts at the next refresh.
    *
    * @throws InvalidRequestError for claims that cannot be kept
    * @throws SessionRevokedError when there is no such live session
@@ -185,8 +186,8 @@ export class SessionService {
 
   /**
    * Takes back the user's tokens of one type. Access tokens are refused at once by every process and clients refresh;
-   * without refresh tokens the sessions end when their access tokens do. A refresh that runs at the very moment may succeed
-   * once more; to lock a user out end the sessions.
+   * without refresh tokens the sessions end when their access tokens do. A refresh that runs at the very moment may
+   * succeed once more; to lock a user out end the sessions.
    */
   async invalidateTokens(
     userId: string,

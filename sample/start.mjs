@@ -1,4 +1,5 @@
-// Runs a built sample with a PostgreSQL of its own, unless DATABASE_URL is set: `node sample/start.mjs app dist/main.js`.
+// Runs a built sample with a PostgreSQL of its own, unless DATABASE_URL is set: `node sample/start.mjs app
+// dist/main.js`.
 import { join } from 'node:path';
 import { withPostgres } from '../dist/schematics/database/with-postgres.command.js';
 

@@ -19,8 +19,8 @@ export interface Caller {
 }
 
 /**
- * What attempts are counted for. Devices that have logged in before, and open sessions, are counted apart, so that wrong
- * passwords of others do not keep the owner of an account out (OWASP, device cookies).
+ * What attempts are counted for. Devices that have logged in before, and open sessions, are counted apart, so that
+ * wrong passwords of others do not keep the owner of an account out (OWASP, device cookies).
  */
 export type AttemptSubject = { readonly email: string } | { readonly device: string } | { readonly session: string };
 

@@ -3,8 +3,9 @@ import type { ClaimsProvider, ClaimsRequest, SessionClaims } from '../index.js';
 import { AccountStore } from './store/account.store.js';
 
 /**
- * Keeps sessions in step with accounts: `SessionModule.forRoot({ claims: AccountClaims })`. At login and at each refresh
- * the role is read again, and an account that is disabled or gone loses all its sessions. Extend it for more claims.
+ * Keeps sessions in step with accounts: `SessionModule.forRoot({ claims: AccountClaims })`. At login and at each
+ * refresh the role is read again, and an account that is disabled or gone loses all its sessions. Extend it for more
+ * claims.
  */
 @Injectable()
 export class AccountClaims implements ClaimsProvider {

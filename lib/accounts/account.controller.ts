@@ -37,7 +37,8 @@ import { ACCOUNT_PATH } from './options/static-account-options.js';
 
 /**
  * Registration, login, passwords and addresses. Mounted by the module under `account`; for another path, Swagger, extra
- * guards or versions set `controller: false` and extend it: `@Controller('me') class Mine extends AccountController {}`.
+ * guards or versions set `controller: false` and extend it: `@Controller('me') class Mine extends AccountController
+ * {}`.
  *
  * Bodies have no classes here, so that no ValidationPipe of the application checks them: the service does.
  */

@@ -10,8 +10,8 @@ import { TokenStore } from './store/token.store.js';
 const DEVICE_TTL_MS = 180 * 86_400_000;
 
 /**
- * Recognises browsers in which an account was logged in to before, by a cookie that no other site can set or read (OWASP,
- * device cookies). It proves nothing but that: a login there still needs the password.
+ * Recognises browsers in which an account was logged in to before, by a cookie that no other site can set or read
+ * (OWASP, device cookies). It proves nothing but that: a login there still needs the password.
  */
 @Injectable()
 export class KnownDevices {

@@ -10,8 +10,8 @@ export function emailKey(email: string): string {
 }
 
 /**
- * The address in Unicode's form NFC, in which accounts keep it. Keyboards write the composed or the decomposed form; any
- * other text is left as it is, and `isUnambiguous` refuses it.
+ * The address in Unicode's form NFC, in which accounts keep it. Keyboards write the composed or the decomposed form;
+ * any other text is left as it is, and `isUnambiguous` refuses it.
  */
 export function toNormalForm(email: string): string {
   return email === email.normalize('NFD') ? email.normalize('NFC') : email;

@@ -58,7 +58,9 @@ export class TokenUsedError extends AccountError {
   }
 }
 
-/** The password is not the one that was chosen at the registration. The link stays valid, also to choose another one. */
+/**
+ * The password is not the one that was chosen at the registration. The link stays valid, also to choose another one.
+ */
 export class PasswordMismatchError extends AccountError {
   static readonly code = 'password_mismatch';
   constructor() {

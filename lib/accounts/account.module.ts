@@ -53,7 +53,10 @@ export class AccountModule extends ConfigurableModuleClass implements NestModule
     return super.forRoot(options);
   }
 
-  /** `useFactory`, `useClass` or `useExisting`; static options (`dataSource`, `controller`, `entity`, `store`) beside it. */
+  /**
+   * `useFactory`, `useClass` or `useExisting`; static options (`dataSource`, `controller`, `entity`, `store`) beside
+   * it.
+   */
   static override forRootAsync(options: AccountModuleAsyncOptions): DynamicModule {
     checkAsyncOptions(MODULE, StaticAccountSettings, options);
     return super.forRootAsync(options);

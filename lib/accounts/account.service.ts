@@ -67,7 +67,8 @@ export class AccountService {
 
   /**
    * Verifies an address by the token of a link, together with the password of the registration. Anybody can register an
-   * address, so its owner proves to know the password, or chooses another one as `newPassword`. A second click succeeds.
+   * address, so its owner proves to know the password, or chooses another one as `newPassword`. A second click
+   * succeeds.
    *
    * @throws PasswordMismatchError when the password is not the one of the registration; the link stays valid
    * @throws InvalidInputError for a `newPassword` that the policy refuses; the link stays valid
@@ -156,8 +157,8 @@ export class AccountService {
   }
 
   /**
-   * Puts a new address in force by the token of its link, and ends the other sessions. The former address gets a link that
-   * undoes the change. A second click succeeds.
+   * Puts a new address in force by the token of its link, and ends the other sessions. The former address gets a link
+   * that undoes the change. A second click succeeds.
    *
    * @throws TokenInvalidError, or EmailTakenError when another account has the address by now
    */
@@ -166,8 +167,8 @@ export class AccountService {
   }
 
   /**
-   * Restores the former address by the token of the link that it got, sets a new password and ends all sessions. An account
-   * that somebody has registered with that address meanwhile, without verifying it, is removed.
+   * Restores the former address by the token of the link that it got, sets a new password and ends all sessions. An
+   * account that somebody has registered with that address meanwhile, without verifying it, is removed.
    *
    * @throws TokenInvalidError, TokenUsedError, InvalidInputError
    * @throws EmailTakenError when another account has verified the address

@@ -44,8 +44,8 @@ export interface MailRequest {
 
 /**
  * `registration`, `verification`, `recovery`: anybody can ask for them, for an address that may be unknown. The others are
- * about an account. `email-changed` has a link that undoes the change; `email-changed-again` has none, because the owner of
- * an earlier address still has one.
+ * about an account. `email-changed` has a link that undoes the change; `email-changed-again` has none, because the
+ * owner of an earlier address still has one.
  */
 export type MailKind =
   | 'registration'

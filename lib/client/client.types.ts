@@ -15,7 +15,9 @@ export interface SessionTokens {
   readonly refreshToken: string;
 }
 
-/** Where a bearer client keeps its tokens: a keychain, a file, memory. Clients that share a session share the storage. */
+/**
+ * Where a bearer client keeps its tokens: a keychain, a file, memory. Clients that share a session share the storage.
+ */
 export interface SessionTokenStorage {
   /** The tokens saved last, or nothing. Asked for every request, so that it should be quick. */
   load(): Awaitable<SessionTokens | null | undefined>;
@@ -79,8 +81,8 @@ export type SessionListener = (end: SessionEnd | undefined) => void;
 /** The options of `createSessionFetch`. */
 export interface SessionFetchOptions {
   /**
-   * The root of the application, such as `https://api.example.com/v1`, or in a page `/`. Relative addresses are resolved
-   * against it, as if it ended with a slash. Its origin alone is ever sent credentials.
+   * The root of the application, such as `https://api.example.com/v1`, or in a page `/`. Relative addresses are
+   * resolved against it, as if it ended with a slash. Its origin alone is ever sent credentials.
    */
   readonly baseUrl: string;
   /** Where the session controller is mounted below `baseUrl`; `session` by default. */
@@ -88,8 +90,8 @@ export interface SessionFetchOptions {
   /** Keeps bearer tokens. Without it the session lives in cookies, as is right for pages. */
   readonly storage?: SessionTokenStorage;
   /**
-   * Called once when the session has ended, in every tab: show the login form. A 401 alone does not mean that; no network
-   * and a 503 end nothing. Pages that never had a session hear `session_missing`.
+   * Called once when the session has ended, in every tab: show the login form. A 401 alone does not mean that; no
+   * network and a 503 end nothing. Pages that never had a session hear `session_missing`.
    */
   readonly onSessionEnd?: (end: SessionEnd) => void;
   /** The `fetch` to send with, such as one with a cookie jar; the platform's by default. */
@@ -122,7 +124,9 @@ export interface SessionMethods {
    * @throws what `fetch` throws without a network
    */
   refresh(): Promise<boolean>;
-  /** The access token for a socket; undefined without a session, and without a `storage`: cookies send it themselves. */
+  /**
+   * The access token for a socket; undefined without a session, and without a `storage`: cookies send it themselves.
+   */
   accessToken(): Promise<string | undefined>;
   /**
    * Calls a listener when the session ends, and when another one begins.

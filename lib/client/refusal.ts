@@ -7,8 +7,8 @@ export interface Refusal {
 }
 
 /**
- * Finds the refusal in an answer: in its body, which a filter may have wrapped, or in its challenge. GraphQL answers 200
- * with a list of errors. Other 401s come from something else than the session module.
+ * Finds the refusal in an answer: in its body, which a filter may have wrapped, or in its challenge. GraphQL answers
+ * 200 with a list of errors. Other 401s come from something else than the session module.
  */
 export async function refusalOf(response: Response, isGraphql?: boolean): Promise<Refusal | undefined> {
   const { status, headers } = response;

@@ -10,8 +10,8 @@ import { unlessAborted, withinTimeLimit } from './time-limit.js';
 import type { Mark } from './transport.js';
 
 /**
- * A `fetch` that keeps a session alive: where the server answers `access_token_expired` or `access_token_invalid` it refreshes
- * once, for all requests and tabs, and repeats the request once.
+ * A `fetch` that keeps a session alive: where the server answers `access_token_expired` or `access_token_invalid` it
+ * refreshes once, for all requests and tabs, and repeats the request once.
  *
  * - A request whose body is a stream is never repeated: the session is refreshed, and the caller gets the 401. A `Request`
  *   is kept in memory until its answer, with its body.

@@ -19,7 +19,10 @@ export interface Transport {
   authorize(headers: Headers, method: string): Promise<Mark>;
   /** The refresh token, unless the tokens of that mark have been replaced meanwhile. */
   present(mark: Mark): Promise<PresentedToken | undefined>;
-  /** Keeps the answer to a refresh. False if other tokens have arrived in the meantime: a late answer must not replace them. */
+  /**
+   * Keeps the answer to a refresh. False if other tokens have arrived in the meantime: a late answer must not replace
+   * them.
+   */
   accept(answer: unknown, presented: PresentedToken): Promise<boolean>;
   /** Another tab may have refreshed. */
   suspectChange(): void;

@@ -21,8 +21,8 @@ export function clientAddress({ request }: SessionExchange): string | undefined 
 }
 
 /**
- * An address in its one spelling (RFC 5952), IPv4 in place of IPv4 mapped into IPv6, so that bindings compare addresses and
- * not spellings. Other text is returned as it is.
+ * An address in its one spelling (RFC 5952), IPv4 in place of IPv4 mapped into IPv6, so that bindings compare addresses
+ * and not spellings. Other text is returned as it is.
  */
 export function canonicalAddress(address: string): string {
   if (isIP(address) !== 6) return address;

@@ -10,18 +10,21 @@ export interface CookieAttributes {
 
 const CAPITALIZED = { lax: 'Lax', strict: 'Strict', none: 'None' } as const;
 
-/** The longest cookie that browsers keep: name, value and attributes together (RFC 6265bis, section 5.6, counts less). */
+/**
+ * The longest cookie that browsers keep: name, value and attributes together (RFC 6265bis, section 5.6, counts less).
+ */
 export const MAX_COOKIE_LENGTH = 4_096;
 
 /**
- * White space around a pair (RFC 6265bis, section 5.6). Not `trim()`: Node reads headers as latin1, and `trim()` removes
- * U+00A0 too. A sibling domain could set a cookie of the name "\u00A0__Host-access_token", in which browsers see no prefix.
+ * White space around a pair (RFC 6265bis, section 5.6). Not `trim()`: Node reads headers as latin1, and `trim()`
+ * removes U+00A0 too. A sibling domain could set a cookie of the name "\u00A0__Host-access_token", in which browsers
+ * see no prefix.
  */
 const WHITE_SPACE = /^[ \t]+|[ \t]+$/g;
 
 /**
- * The values of all cookies of that name. Written here because cookie libraries return one of them, and which of several
- * counts is a security decision. Tokens need no decoding.
+ * The values of all cookies of that name. Written here because cookie libraries return one of them, and which of
+ * several counts is a security decision. Tokens need no decoding.
  */
 export function cookieValues(header: string | undefined, name: string): string[] {
   const values = (header ?? '')

@@ -25,8 +25,8 @@ export interface RouteDescription {
 }
 
 /**
- * Describes a route for @nestjs/swagger. It writes the metadata that the package reads, under the package's keys, so that
- * applications without it need not install it. A test compares the document that the package makes.
+ * Describes a route for @nestjs/swagger. It writes the metadata that the package reads, under the package's keys, so
+ * that applications without it need not install it. A test compares the document that the package makes.
  */
 export function ApiRoute(route: RouteDescription): MethodDecorator {
   return (_target, _name, { value: handler }: PropertyDescriptor) => describe(handler as object, route);

@@ -4,7 +4,8 @@ import { SessionTimers } from './clock.js';
 
 /**
  * Recurring work. Its timers are listed in the application's `SchedulerRegistry`, if it imports `ScheduleModule`. The
- * library does not import that module, because a second `ScheduleModule.forRoot()` runs every job of the application twice.
+ * library does not import that module, because a second `ScheduleModule.forRoot()` runs every job of the application
+ * twice.
  */
 @Injectable()
 export class Schedule {

@@ -13,8 +13,8 @@ interface Mount {
 }
 
 /**
- * The path under which refresh and log-out are mounted, with the global prefix: the path of the refresh cookie. `/` where
- * it is not one fixed path, so that the cookie reaches the route in any case.
+ * The path under which refresh and log-out are mounted, with the global prefix: the path of the refresh cookie. `/`
+ * where it is not one fixed path, so that the cookie reaches the route in any case.
  */
 export function findControllerPath(modules: ModulesContainer, config: ApplicationConfig): string {
   const paths = new Set(findMounts(modules).map(mount => pathOf(mount, modules, config)));

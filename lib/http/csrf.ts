@@ -26,8 +26,8 @@ export function isUnsafe(exchange: SessionExchange): boolean {
  *
  * By origin (option `csrf`: `origin`, `both`): `Sec-Fetch-Site` and `Origin` say which page sent the request.
  *
- * By token (`token`, `both`): a page reads the CSRF token from a cookie that other sites' pages cannot read, and sends it
- * as a header. The token is bound to the session, so that an attacker's own token is useless in a victim's browser.
+ * By token (`token`, `both`): a page reads the CSRF token from a cookie that other sites' pages cannot read, and sends
+ * it as a header. The token is bound to the session, so that an attacker's own token is useless in a victim's browser.
  */
 export class CsrfProtection {
   /** Whether CSRF tokens are used. */
@@ -83,8 +83,8 @@ export class CsrfProtection {
   }
 
   /**
-   * Checks the CSRF token of a request that cookies of this session authenticate and that changes something. A WebSocket
-   * handshake, to which no page can add a header, is checked by its origin alone.
+   * Checks the CSRF token of a request that cookies of this session authenticate and that changes something. A
+   * WebSocket handshake, to which no page can add a header, is checked by its origin alone.
    *
    * @throws CsrfRejectedError
    */

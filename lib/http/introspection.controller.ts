@@ -75,8 +75,8 @@ export class CallerGuard implements CanActivate, OnModuleInit {
 }
 
 /**
- * Tells other services whether an access token counts (RFC 7662), for those that cannot verify it on their own or must know
- * of log-outs at once. Mounted only where option `verify` names the guard that says who may ask.
+ * Tells other services whether an access token counts (RFC 7662), for those that cannot verify it on their own or must
+ * know of log-outs at once. Mounted only where option `verify` names the guard that says who may ask.
  */
 @UseGuards(CallerGuard)
 @UseInterceptors(SessionErrorInterceptor)

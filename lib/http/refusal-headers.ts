@@ -19,8 +19,8 @@ export function refusalHeaders(error: SessionError): [name: string, value: strin
 }
 
 /**
- * RFC 6750, section 3: no error where no credentials came. `error_code` is our own: it also reaches clients of applications
- * whose filters write other bodies.
+ * RFC 6750, section 3: no error where no credentials came. `error_code` is our own: it also reaches clients of
+ * applications whose filters write other bodies.
  */
 function challenge(error: SessionError): string {
   if (error instanceof SessionMissingError || error instanceof InvalidRequestError) return 'Bearer';

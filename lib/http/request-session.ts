@@ -25,7 +25,8 @@ export class RequestSession {
    * | without it, tokens of one session | these tokens |
    * | without it, tokens of several sessions | the access cookie |
    *
-   * Of several tokens of the own session the newest counts: a deployment that moved the cookie has left the others behind.
+   * Of several tokens of the own session the newest counts: a deployment that moved the cookie has left the others
+   * behind.
    */
   async refreshToken(exchange: SessionExchange, incoming: IncomingRefreshTokens): Promise<RefreshToken | undefined> {
     const opened = incoming.tokens.map(text => this.open(text)).filter(token => token !== undefined);

@@ -19,8 +19,8 @@ export abstract class SessionAuthenticator {
   abstract requireRecentLogin(session: UserSession, maxAge: number): void;
 
   /**
-   * Sets the headers and clears the cookies that go with a refusal, and emits its event; called before the error is thrown.
-   * A second call for the same request and error does nothing.
+   * Sets the headers and clears the cookies that go with a refusal, and emits its event; called before the error is
+   * thrown. A second call for the same request and error does nothing.
    */
   abstract refuse(exchange: SessionExchange, error: unknown): void;
 }

@@ -67,8 +67,8 @@ export class SessionCookies {
   }
 
   /**
-   * Expires the refresh cookies of other paths and domains, which a deployment that moved the cookie has left behind. They
-   * came with the request, so their paths lead to its own, and their domains are its host or above.
+   * Expires the refresh cookies of other paths and domains, which a deployment that moved the cookie has left behind.
+   * They came with the request, so their paths lead to its own, and their domains are its host or above.
    */
   expireMovedRefresh(exchange: SessionExchange): void {
     const { refreshPath, refreshAttributes } = this;
@@ -157,7 +157,9 @@ export class SessionCookies {
   }
 }
 
-/** `/a/b/c` and the paths above it, whose cookies go along. Browsers keep no more than a few, and headers have an end. */
+/**
+ * `/a/b/c` and the paths above it, whose cookies go along. Browsers keep no more than a few, and headers have an end.
+ */
 function leadingPaths(path: string): string[] {
   const segments = path.split('/').filter(Boolean).slice(0, MAX_SEGMENTS);
   return ['/', ...segments.map((_, index) => `/${segments.slice(0, index + 1).join('/')}`)];

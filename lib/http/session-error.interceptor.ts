@@ -5,9 +5,9 @@ import { SessionExchange } from './exchange.js';
 import { SessionAuthenticator } from './session-authenticator.js';
 
 /**
- * Sets the headers of a `SessionError` that a handler throws (`WWW-Authenticate`, `Retry-After`, cleared cookies) and emits
- * the event `session.refused`. For routes of your own that call `SessionService`: `@UseInterceptors(SessionErrorInterceptor)`.
- * The guard and the library's own routes do this already.
+ * Sets the headers of a `SessionError` that a handler throws (`WWW-Authenticate`, `Retry-After`, cleared cookies) and
+ * emits the event `session.refused`. For routes of your own that call `SessionService`:
+ * `@UseInterceptors(SessionErrorInterceptor)`. The guard and the library's own routes do this already.
  */
 @Injectable()
 export class SessionErrorInterceptor implements NestInterceptor {

@@ -126,7 +126,10 @@ export class SessionHttp {
     return asksForBearer && !isBrowser && !this.hasCookies(exchange) ? 'bearer' : 'cookie';
   }
 
-  /** Whether session cookies came with the request. Those of others say nothing: load balancers set them for scripts, too. */
+  /**
+   * Whether session cookies came with the request. Those of others say nothing: load balancers set them for scripts,
+   * too.
+   */
   private hasCookies(exchange: SessionExchange): boolean {
     const { accessName, refreshName } = this.cookies;
     return [accessName, refreshName].some(name => cookieValues(exchange.header('cookie'), name).length > 0);
@@ -179,9 +182,9 @@ export class SessionHttp {
   }
 
   /**
-   * Answers a refusal: its headers, cleared cookies where the session has ended, and one event `session.refused`. Called
-   * before the error is thrown on, so that any exception filter of the application keeps the headers. A second call for the
-   * same request and error does nothing: services, guards and interceptors may all call it.
+   * Answers a refusal: its headers, cleared cookies where the session has ended, and one event `session.refused`.
+   * Called before the error is thrown on, so that any exception filter of the application keeps the headers. A second
+   * call for the same request and error does nothing: services, guards and interceptors may all call it.
    *
    * @param transport how the refused token came; cookies are cleared only for `cookie`
    */

@@ -53,7 +53,9 @@ function isContext(source: ExecutionContext | object): source is ExecutionContex
   return 'switchToHttp' in source;
 }
 
-/** The object of one request: in HTTP the request, in GraphQL the context, as operations on a socket share the request. */
+/**
+ * The object of one request: in HTTP the request, in GraphQL the context, as operations on a socket share the request.
+ */
 function requestOf(context: ExecutionContext): object | undefined {
   switch (context.getType<string>()) {
     case 'http':

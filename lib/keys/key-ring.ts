@@ -14,7 +14,9 @@ export interface VerificationKey {
   readonly publicKey: KeyObject;
 }
 
-/** Finds verification keys: in the key ring of `SessionModule`, in the JWK Set of another application for a verifier. */
+/**
+ * Finds verification keys: in the key ring of `SessionModule`, in the JWK Set of another application for a verifier.
+ */
 export abstract class VerificationKeys {
   /**
    * Finds the key of a token's `kid`; undefined if there is no such key or it no longer counts.

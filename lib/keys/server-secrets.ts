@@ -14,9 +14,10 @@ const NEVER = Date.UTC(9999, 0);
 /**
  * The server secrets and the keys derived from them.
  *
- * An application without its own secret uses a generated one, one per database. A party with write access to the database
- * can put a secret of its own there. Beside own secrets the generated one therefore counts only if the options ask for it
- * (`secret: [own, 'database']`), and only for refresh tokens and the CSRF tokens sent with them, so that users stay logged in after the change.
+ * An application without its own secret uses a generated one, one per database. A party with write access to the
+ * database can put a secret of its own there. Beside own secrets the generated one therefore counts only if the options
+ * ask for it (`secret: [own, 'database']`), and only for refresh tokens and the CSRF tokens sent with them, so that
+ * users stay logged in after the change.
  *
  * | member | secrets | `secret: own` | `[own, 'database']` | `'database'` or none |
  * |---|---|---|---|---|

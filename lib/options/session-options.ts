@@ -61,8 +61,8 @@ export type BindingScope = (typeof BINDINGS)[number];
 
 class BindingSettings extends OptionGroup {
   /**
-   * Binds tokens to the client's address: refresh tokens (`refresh`), or access tokens as well (`always`). Phones change
-   * their address often.
+   * Binds tokens to the client's address: refresh tokens (`refresh`), or access tokens as well (`always`). Phones
+   * change their address often.
    */
   @Check(oneOf(BINDINGS))
   ip: BindingScope = 'off';
@@ -75,8 +75,8 @@ class BindingSettings extends OptionGroup {
 /** The options of `SessionModule`, with their defaults. */
 export class SessionSettings extends TransportSettings {
   /**
-   * One or more server secrets of at least 32 bytes. The first one encrypts private keys and derives refresh tokens; the
-   * others still read what they made. Default: a generated secret in the database, so that anybody who can read the
+   * One or more server secrets of at least 32 bytes. The first one encrypts private keys and derives refresh tokens;
+   * the others still read what they made. Default: a generated secret in the database, so that anybody who can read the
    * database can create tokens; with `NODE_ENV=production` that requires the value `'database'`. `[own, 'database']`
    * accepts refresh tokens of the generated secret after an own one has replaced it.
    */

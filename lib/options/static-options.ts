@@ -20,8 +20,8 @@ export class StaticSessionSettings extends OptionGroup {
   jwks: { path: string } | false = { path: '/.well-known/jwks.json' };
 
   /**
-   * Lets other services ask whether an access token is valid (`POST`, RFC 7662); mounted only if a guard decides who may
-   * ask. Default of the path: `verify` under the path of the controller.
+   * Lets other services ask whether an access token is valid (`POST`, RFC 7662); mounted only if a guard decides who
+   * may ask. Default of the path: `verify` under the path of the controller.
    */
   @Check(
     matching(

@@ -18,8 +18,8 @@ export interface SigningPeriod {
 }
 
 /**
- * A private key as PEM, JWK or `KeyObject`; for HS256 the shared secret, also as a string or `Buffer`. The `kid` of a JWK
- * is kept; otherwise it is the thumbprint (RFC 7638).
+ * A private key as PEM, JWK or `KeyObject`; for HS256 the shared secret, also as a string or `Buffer`. The `kid` of a
+ * JWK is kept; otherwise it is the thumbprint (RFC 7638).
  */
 export type SigningKey = string | Buffer | JsonWebKey | KeyObject;
 
@@ -55,7 +55,9 @@ export class AccessTokenSettings extends TokenIssueSettings {
   @CheckDuration({ min: '1s' })
   lifetime: Duration = '10m';
 
-  /** The signature algorithm of access tokens: `ES256`, `ES384`, `RS256`, `PS256`, or `HS256` with `keys.signingKey`. */
+  /**
+   * The signature algorithm of access tokens: `ES256`, `ES384`, `RS256`, `PS256`, or `HS256` with `keys.signingKey`.
+   */
   @Check(oneOf(ALGORITHMS))
   algorithm: AccessTokenAlgorithm = 'ES256';
 
@@ -77,8 +79,8 @@ export class KeySettings extends OptionGroup {
   publishAhead: Duration = '1h';
 
   /**
-   * The application's own key instead of generated ones: one key for all time, or a function that returns the key of each
-   * period of `rotateEvery`. A different key at the next start logs no user out: clients refresh.
+   * The application's own key instead of generated ones: one key for all time, or a function that returns the key of
+   * each period of `rotateEvery`. A different key at the next start logs no user out: clients refresh.
    */
   @Check(signingKey)
   signingKey?: SigningKey | SigningKeyFunction;

@@ -62,8 +62,8 @@ export class TransportSettings extends OptionGroup {
   cookies = new CookieSettings();
 
   /**
-   * Protects cookie-authenticated requests against other sites: by Fetch Metadata and `Origin`, by a token that the page
-   * reads from a cookie and sends as a header, or by both.
+   * Protects cookie-authenticated requests against other sites: by Fetch Metadata and `Origin`, by a token that the
+   * page reads from a cookie and sends as a header, or by both.
    */
   @Check(oneOf(['origin', 'token', 'both', 'off']))
   csrf: 'origin' | 'token' | 'both' | 'off' = 'origin';

@@ -29,8 +29,8 @@ const ECHO_TIMEOUT_MS = 1_000;
  * | poll, every third of `maxStaleness` | the truth: reads everything that ended within the span |
  * | notifications | hints, which arrive within milliseconds; a poll confirms or drops them |
  *
- * Notifications count as working only while the echo of this process's own nonce comes back: behind a transaction pooler
- * LISTEN succeeds and nothing ever arrives.
+ * Notifications count as working only while the echo of this process's own nonce comes back: behind a transaction
+ * pooler LISTEN succeeds and nothing ever arrives.
  */
 @Injectable()
 export class RevocationFeed {
@@ -162,8 +162,8 @@ export class RevocationFeed {
   }
 
   /**
-   * Replaces a connection on which the echo did not come back. The poll does not wait for the new connection: the next one
-   * asks for an echo there, and loads what was missed in between.
+   * Replaces a connection on which the echo did not come back. The poll does not wait for the new connection: the next
+   * one asks for an echo there, and loads what was missed in between.
    *
    * @returns the nonce that the poll sends; null for none
    */

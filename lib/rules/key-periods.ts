@@ -44,8 +44,8 @@ export function verifyingKeys<Key extends KeyPeriod>(keys: readonly Key[], now: 
 }
 
 /**
- * The period for which a key must be made now; undefined if no key is due. A key is due `publishAhead` before the end of
- * the last one. Every process computes the same period, and the unique constraint elects one of their keys.
+ * The period for which a key must be made now; undefined if no key is due. A key is due `publishAhead` before the end
+ * of the last one. Every process computes the same period, and the unique constraint elects one of their keys.
  */
 export function dueKeyPeriod(
   keys: readonly KeyPeriod[],
@@ -70,15 +70,17 @@ export function earlyKeyPeriod(
   return signFrom < endOf(keys, now) ? periodFrom(signFrom, now, schedule) : dueKeyPeriod(keys, now, schedule);
 }
 
-/** The period of a key that replaces distrusted ones: it signs immediately and does not compete with them for a period. */
+/**
+ * The period of a key that replaces distrusted ones: it signs immediately and does not compete with them for a period.
+ */
 export function replacementKeyPeriod(now: number, schedule: RotationSchedule): KeyPeriod {
   const periodStart = Math.floor(now / schedule.rotateEvery) * schedule.rotateEvery;
   return { ...periodFrom(periodStart, now, schedule), period: now };
 }
 
 /**
- * The periods whose keys count now: from the first one with unexpired tokens to the next one, once its key is published.
- * For configured keys, which need no election because every process has the same.
+ * The periods whose keys count now: from the first one with unexpired tokens to the next one, once its key is
+ * published. For configured keys, which need no election because every process has the same.
  */
 export function coveringPeriods(now: number, schedule: RotationSchedule): KeyPeriod[] {
   const periods: KeyPeriod[] = [];
@@ -103,8 +105,8 @@ export function tokenTiming({
 }
 
 /**
- * The time until which keys sign without a gap. A key after a gap does not count: a process whose clock was far ahead may
- * have made it, and no key would sign until it begins.
+ * The time until which keys sign without a gap. A key after a gap does not count: a process whose clock was far ahead
+ * may have made it, and no key would sign until it begins.
  */
 function endOf(keys: readonly KeyPeriod[], now: number): number {
   const living = keys.filter(key => now < key.retireAt).toSorted((one, other) => one.signFrom - other.signFrom);

@@ -162,8 +162,8 @@ class Knowledge<T> {
 }
 
 /**
- * What ended early within the last span, in memory: a guarded request asks here instead of the database. Only what could
- * still have a valid access token is kept: memory is bounded by what ended within one span, and by `MAX_HINTS`.
+ * What ended early within the last span, in memory: a guarded request asks here instead of the database. Only what
+ * could still have a valid access token is kept: memory is bounded by what ended within one span, and by `MAX_HINTS`.
  *
  * Times are those of a monotonic clock, so that setting the wall clock forgets nothing.
  */

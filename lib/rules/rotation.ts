@@ -1,5 +1,6 @@
 /**
- * The rotation of refresh tokens as a table of named cases: docs/protocol.md. `decideRotation` and `decideUse` name the case,
+ * The rotation of refresh tokens as a table of named cases: docs/protocol.md. `decideRotation` and `decideUse` name the
+ * case,
  * `rotate` and `use` say how the row changes. The SQL in `store/rotation.statements.ts` does the same in one statement each,
  * which a differential test compares with these functions.
  */
@@ -89,8 +90,9 @@ function decideParent(state: RotationState, given: GivenToken): RotationCase {
 const MAX_AGE_WITHOUT_LEEWAY = 10_000;
 
 /**
- * How old a request may be, in milliseconds, when a statement acts on it: half of the leeway. A client whose exchanges are
- * shorter has given up older requests and may have refreshed elsewhere since; its late request must not look like a theft.
+ * How old a request may be, in milliseconds, when a statement acts on it: half of the leeway. A client whose exchanges
+ * are shorter has given up older requests and may have refreshed elsewhere since; its late request must not look like a
+ * theft.
  */
 export function maxRequestAge(leeway: number): number {
   return leeway === 0 ? MAX_AGE_WITHOUT_LEEWAY : leeway / 2;
@@ -131,9 +133,9 @@ export interface UsedAccessToken {
 export type UseCase = 'confirmed-by-use' | 'fork';
 
 /**
- * Names the case of an access token in use. The unconfirmed successor's shows that the successor has reached its client.
- * A token of the previous, current or next generation that is on another branch was issued with a refresh token that a
- * later answer has replaced: somebody else has that answer.
+ * Names the case of an access token in use. The unconfirmed successor's shows that the successor has reached its
+ * client. A token of the previous, current or next generation that is on another branch was issued with a refresh token
+ * that a later answer has replaced: somebody else has that answer.
  */
 export function decideUse(
   state: RotationState,

@@ -1,7 +1,7 @@
 /**
- * How the reuse of a token was recognised: `fork` two parties went different ways; `recent` the parent of the current token,
- * which also a crash between use and storage causes; `stale` an older token; `binding` another client than the session is
- * bound to.
+ * How the reuse of a token was recognised: `fork` two parties went different ways; `recent` the parent of the current
+ * token, which also a crash between use and storage causes; `stale` an older token; `binding` another client than the
+ * session is bound to.
  */
 export type TheftClass = 'fork' | 'recent' | 'stale' | 'binding';
 

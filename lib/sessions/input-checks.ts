@@ -51,8 +51,8 @@ function checkOptionNames(options: unknown): void {
 }
 
 /**
- * A token bound to an unknown client would be useless, and a refresh from an unknown client (its connection may be closed
- * already) is no sign of theft.
+ * A token bound to an unknown client would be useless, and a refresh from an unknown client (its connection may be
+ * closed already) is no sign of theft.
  *
  * @param hasRequest whether the client was read from a request, which need not have a `User-Agent`
  * @throws InvalidRequestError

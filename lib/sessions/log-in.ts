@@ -51,8 +51,8 @@ export class SessionIssuer {
   }
 
   /**
-   * A new session in the place of one whose user has just proved again who they are. It keeps claims, data and label. One
-   * statement ends the former session and copies it, so that a log-out or new claims at that moment are not undone.
+   * A new session in the place of one whose user has just proved again who they are. It keeps claims, data and label.
+   * One statement ends the former session and copies it, so that a log-out or new claims at that moment are not undone.
    */
   async reauthenticate(
     { id, userId }: Pick<UserSession, 'id' | 'userId'>,

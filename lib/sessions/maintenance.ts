@@ -50,9 +50,9 @@ export class SessionMaintenance {
   }
 
   /**
-   * Removes sessions a day after they have ended, and keys a day after their last token has expired. The row of a session
-   * is kept as long as one of its access tokens is valid, because a process that starts learns from it that the session
-   * has ended.
+   * Removes sessions a day after they have ended, and keys a day after their last token has expired. The row of a
+   * session is kept as long as one of its access tokens is valid, because a process that starts learns from it that the
+   * session has ended.
    */
   async cleanUp(dryRun: boolean): Promise<CleanUpResult> {
     const sessions = await this.sessionRows.removeEnded(Math.max(MIN_AGE_MS, this.revocations.span), dryRun);

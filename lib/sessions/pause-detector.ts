@@ -8,8 +8,8 @@ const TICK_MS = 1_000;
 const RESUMING_MS = 1_000;
 
 /**
- * Notices that the process did not run for a while: it was suspended, its machine slept or its event loop was blocked. The
- * requests that it reads then are older than they look, because they waited in the sockets.
+ * Notices that the process did not run for a while: it was suspended, its machine slept or its event loop was blocked.
+ * The requests that it reads then are older than they look, because they waited in the sockets.
  */
 @Injectable()
 export class PauseDetector implements OnModuleInit, OnModuleDestroy {

@@ -120,7 +120,8 @@ export class SessionRefresher {
   }
 
   /**
-   * A late request changes nothing and is no sign of theft: its client has given it up, and may have refreshed elsewhere.
+   * A late request changes nothing and is no sign of theft: its client has given it up, and may have refreshed
+   * elsewhere.
    *
    * @throws SessionStoreUnavailableError
    */

@@ -14,9 +14,9 @@ const MAX_BATCH_SIZE = 100;
 const TIMEOUT_MS = 5_000;
 
 /**
- * Collects the first uses of access tokens and writes them in batches: an access token in use shows that the refresh token
- * issued with it has arrived, or that somebody else has a newer one. The request never waits. A batch that is lost is
- * repeated by the next use; nothing is queued across an outage.
+ * Collects the first uses of access tokens and writes them in batches: an access token in use shows that the refresh
+ * token issued with it has arrived, or that somebody else has a newer one. The request never waits. A batch that is
+ * lost is repeated by the next use; nothing is queued across an outage.
  */
 @Injectable()
 export class RotationConfirmations extends TokenUse implements BeforeApplicationShutdown {

@@ -13,8 +13,9 @@ interface Reading {
 }
 
 /**
- * The database's clock as this process knows it from answers. A statement with a deadline in that clock changes nothing when
- * it runs late: because this process was suspended, because the statement lay in the network, or because it waited for a lock.
+ * The database's clock as this process knows it from answers. A statement with a deadline in that clock changes nothing
+ * when it runs late: because this process was suspended, because the statement lay in the network, or because it waited
+ * for a lock.
  */
 @Injectable()
 export class DatabaseClock {

@@ -39,7 +39,9 @@ const MAX_ATTEMPTS = 8;
 /** Runs the statements of `store/` on the data source's pool, or on the connection of the caller's transaction. */
 @Injectable()
 export class Database {
-  /** Parameters of the notifications that statements send: which process sends them, and where. None before a channel. */
+  /**
+   * Parameters of the notifications that statements send: which process sends them, and where. None before a channel.
+   */
   private readonly sender: { readonly processId: string; channel: string | null } = {
     processId: randomBytes(6).toString('hex'),
     channel: null,
@@ -75,7 +77,8 @@ export class Database {
   }
 
   /**
-   * @throws SessionStoreUnavailableError when the database cannot be reached, does not answer in time or cannot write now
+   * @throws SessionStoreUnavailableError when the database cannot be reached, does not answer in time or cannot write
+   * now
    */
   async query<Values extends object, Row extends object>(
     statement: Statement<Values, Row>,
@@ -101,7 +104,10 @@ export class Database {
     }
   }
 
-  /** Runs statements in a transaction of their own, or within the caller's. Each statement sees what committed before it. */
+  /**
+   * Runs statements in a transaction of their own, or within the caller's. Each statement sees what committed before
+   * it.
+   */
   async transaction<T>(run: (joined: QueryContext) => Promise<T>, manager?: EntityManager): Promise<T> {
     if (manager?.queryRunner) return run({ manager });
     let connection: PoolClient | undefined;
@@ -141,7 +147,10 @@ export class Database {
     return this.options.revocation.feed === 'notify';
   }
 
-  /** Rows with `now_ms` tell the database's time. Within a caller's transaction it would be that of the transaction's start. */
+  /**
+   * Rows with `now_ms` tell the database's time. Within a caller's transaction it would be that of the transaction's
+   * start.
+   */
   private async queryPool<Row extends object>(query: QueryConfig, timeout: number): Promise<Row[]> {
     const sentAt = this.clock.moment();
     const rows = await queryPool<Row & { now_ms?: number }>(this.pool, query, timeout, this.timers);

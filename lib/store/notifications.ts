@@ -19,8 +19,8 @@ const TABLE_ID = statement<{ table: string }, { id: string }>(
 );
 
 /**
- * Sends and receives notifications. The channels' names come from the server secrets and from the table itself: a role that
- * may only connect cannot guess them, and applications whose `search_path` leads to other tables have others.
+ * Sends and receives notifications. The channels' names come from the server secrets and from the table itself: a role
+ * that may only connect cannot guess them, and applications whose `search_path` leads to other tables have others.
  */
 @Injectable()
 export class Notifications {

@@ -96,8 +96,8 @@ export function buildRevocationStatements(tables: SessionTables) {
 }
 
 /**
- * The next rows of one kind in the order of their change, after those that the poll has read. The cursor is compared with
- * scalar subqueries: PostgreSQL uses no index for a condition with a volatile function.
+ * The next rows of one kind in the order of their change, after those that the poll has read. The cursor is compared
+ * with scalar subqueries: PostgreSQL uses no index for a condition with a volatile function.
  */
 function page(of: { kind: string; columns: string; from: string; at: string; id: string; idType: string }): string {
   const afterTime = `(SELECT COALESCE(${fromMicroseconds(`:${of.kind}At::float8`)}, since) FROM span_start)`;

@@ -39,8 +39,8 @@ export class RevocationStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * Reads one page of the reconciliation poll. A poll reads the whole span each time, because the order of commits is not
-   * the order of time.
+   * Reads one page of the reconciliation poll. A poll reads the whole span each time, because the order of commits is
+   * not the order of time.
    *
    * @param now the process's clock
    * @param echo sent as a notification, to see whether notifications arrive; null for none

@@ -44,8 +44,8 @@ interface GivenToken {
 }
 
 /**
- * The columns that a rotation writes, and whether an accepting case applies. Each CASE reads the row as it was: the table of
- * docs/protocol.md, first the cases of t = g, then those of t = g + 1.
+ * The columns that a rotation writes, and whether an accepting case applies. Each CASE reads the row as it was: the
+ * table of docs/protocol.md, first the cases of t = g, then those of t = g + 1.
  */
 function rotation({ generation, hash, candidateHash, candidateSalt, ip, userAgent, deadline }: GivenToken) {
   const isCurrent = `s.generation = ${generation}`;
@@ -91,8 +91,8 @@ export function buildRotationStatements(tables: SessionTables) {
     RETURNING ${sessionColumns(tables)}, s.last_case`,
   );
 
-  // The same for several sessions, each decided for itself on its locked row. Rows that another transaction has locked are
-  // left out: no request waits for the lock of another session, and two of these statements cannot deadlock.
+  // The same for several sessions, each decided for itself on its locked row. Rows that another transaction has locked
+  // are left out: no request waits for the lock of another session, and two of these statements cannot deadlock.
   const each = rotation({
     generation: 'asked.generation',
     hash: 'asked.hash',

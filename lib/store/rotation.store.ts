@@ -81,8 +81,8 @@ export class RotationStore {
   }
 
   /**
-   * The happy path: one UPDATE that decides, rotates and answers; requests of the same turn share one. Undefined where no
-   * accepting case applies.
+   * The happy path: one UPDATE that decides, rotates and answers; requests of the same turn share one. Undefined where
+   * no accepting case applies.
    */
   rotate(request: RotationRequest): Promise<RotatedRow | undefined> {
     return this.batcher.run(request);

@@ -40,7 +40,8 @@ export function buildSessionStatements(tables: SessionTables) {
         )`,
       ),
     ),
-    // Inserts a session in the place of a live one of the user, with the claims, data and label that it has at that moment.
+    // Inserts a session in the place of a live one of the user, with the claims, data and label that it has at that
+    // moment.
     reauthenticate: statement<Renewed<NewSessionValues> & { replaces: string }, CreatedRow>(
       'jwt_session_reauthenticate',
       createAfter(

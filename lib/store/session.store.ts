@@ -76,8 +76,8 @@ export class SessionStore {
   }
 
   /**
-   * Inserts the session and ends the one it replaces, in one statement. Sessions that replace none and are created in the
-   * same turn share one.
+   * Inserts the session and ends the one it replaces, in one statement. Sessions that replace none and are created in
+   * the same turn share one.
    */
   async create(session: NewSession, manager?: EntityManager): Promise<CreatedSession> {
     if (session.replaces === undefined) {
@@ -108,10 +108,11 @@ export class SessionStore {
   }
 
   /**
-   * Inserts a session in the place of a live one of the same user, in one statement. Claims, data and label that are not
-   * given are those of the session that ends.
+   * Inserts a session in the place of a live one of the same user, in one statement. Claims, data and label that are
+   * not given are those of the session that ends.
    *
-   * @param limited locks the user first, so that a login that counts the user's sessions meanwhile counts one of the two
+   * @param limited locks the user first, so that a login that counts the user's sessions meanwhile counts one of the
+   * two
    * @returns undefined when the user has no such live session
    */
   async reauthenticate(

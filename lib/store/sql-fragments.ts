@@ -27,12 +27,15 @@ export interface SessionRow {
 export const LIVE = 's.revoked_at IS NULL AND s.expires_at > now()';
 
 /**
- * The same for rows that are found by their id. The planner does not recognise the condition of the index on users in it:
- * on a new table that index looks as cheap as the primary key, and a prepared plan would read all of it for each id.
+ * The same for rows that are found by their id. The planner does not recognise the condition of the index on users in
+ * it: on a new table that index looks as cheap as the primary key, and a prepared plan would read all of it for each
+ * id.
  */
 export const LIVE_OF_ID = "COALESCE(s.revoked_at, 'infinity') = 'infinity' AND s.expires_at > now()";
 
-/** The deadline has not passed in the database's clock. A statement after it changes nothing: its request was given up. */
+/**
+ * The deadline has not passed in the database's clock. A statement after it changes nothing: its request was given up.
+ */
 export function inTime(deadline = ':deadline::float8'): string {
   return `extract(epoch FROM clock_timestamp()) * 1000 < ${deadline}`;
 }
@@ -58,8 +61,8 @@ export function sessionColumns(tables: SessionTables): string {
 
 /**
  * Rows to change are listed by id, each is locked by a lookup of its own (LATERAL), and the list has a limit that is a
- * parameter. The planner cannot know that limit and expects few rows, so that it finds them by the primary key. Otherwise a
- * plan from the time when the table was small would read all of it, until the table is analysed.
+ * parameter. The planner cannot know that limit and expects few rows, so that it finds them by the primary key.
+ * Otherwise a plan from the time when the table was small would read all of it, until the table is analysed.
  */
 export const LIMITED = 'LIMIT :count::bigint';
 
@@ -81,11 +84,12 @@ const IDS_PER_NOTIFICATION = 150;
 const MAX_QUEUE_USAGE = 0.5;
 
 /**
- * An expression that sends a message (json). It is true, or NULL where nothing is sent. `Database` fills in `:channel` and
+ * An expression that sends a message (json). It is true, or NULL where nothing is sent. `Database` fills in `:channel`
+ * and
  * `:processId`. With the polling feed no statement mentions NOTIFY: databases without it refuse it, and poolers swallow it.
  *
- * The queue fills up where a listener does not read. Then nothing is sent, so that revoking does not fail. Other processes
- * learn from their polls, which come every second while their echoes are missing.
+ * The queue fills up where a listener does not read. Then nothing is sent, so that revoking does not fail. Other
+ * processes learn from their polls, which come every second while their echoes are missing.
  */
 export function notify(tables: SessionTables, message: string, condition = 'true'): string {
   if (!tables.notifies) return '(NULL::boolean)';

@@ -8,7 +8,10 @@ const MAX_BATCH_SIZE = 16;
 export interface BatchedStatement<Request, Answer> {
   /** Requests of one statement have different keys, such as the id of the row that each changes. */
   readonly keyOf: (request: Request) => string;
-  /** One statement for all; answers by key. A request without an answer runs alone. The statement must not wait for locks. */
+  /**
+   * One statement for all; answers by key. A request without an answer runs alone. The statement must not wait for
+   * locks.
+   */
   readonly many: (requests: readonly Request[]) => Promise<ReadonlyMap<string, Answer>>;
   readonly one: (request: Request) => Promise<Answer>;
 }
@@ -20,9 +23,9 @@ interface Waiting<Request, Answer> {
 }
 
 /**
- * Requests of one turn of the event loop share a statement, as loads do in DataLoader: the round trip and the commit are
- * most of a statement's cost. A request that is alone in its turn has a statement of its own. A request that fails does not
- * fail the others.
+ * Requests of one turn of the event loop share a statement, as loads do in DataLoader: the round trip and the commit
+ * are most of a statement's cost. A request that is alone in its turn has a statement of its own. A request that fails
+ * does not fail the others.
  */
 export class StatementBatcher<Request, Answer> {
   private waiting: Waiting<Request, Answer>[] = [];
@@ -66,7 +69,8 @@ export class StatementBatcher<Request, Answer> {
     try {
       answers = await this.statement.many(all.map(({ request }) => request));
     } catch (error) {
-      // The outcome is unknown: fail them all. Any other error rolled back and was caused by one request: retry each alone.
+      // The outcome is unknown: fail them all. Any other error rolled back and was caused by one request: retry each
+      // alone.
       if (error instanceof SessionStoreUnavailableError) return all.forEach(({ fail }) => fail(error));
     }
     for (const each of all) {

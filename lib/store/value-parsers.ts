@@ -15,8 +15,8 @@ const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
 };
 
 /**
- * How the driver reads the results of the module's statements. The parsers of the driver are global, and an application may
- * replace them by `pg.types.setTypeParser`. Other types, such as bigint and uuid, stay text.
+ * How the driver reads the results of the module's statements. The parsers of the driver are global, and an application
+ * may replace them by `pg.types.setTypeParser`. Other types, such as bigint and uuid, stay text.
  */
 export const VALUE_PARSERS = {
   getTypeParser: (oid: number) => PARSERS[oid] ?? asText,

@@ -12,7 +12,9 @@ import { TokenAuthenticator } from './token-authenticator.js';
 import { TokenBinding } from './token-binding.js';
 import { VerifiedTokenCache } from './verified-token-cache.js';
 
-/** Takes note of the use of an access token, which may be the first sign that a refresh token has reached its client. */
+/**
+ * Takes note of the use of an access token, which may be the first sign that a refresh token has reached its client.
+ */
 export abstract class TokenUse {
   /** Called for every accepted token; must be quick and must not throw. */
   abstract noteUse(token: VerifiedToken): void;
@@ -66,7 +68,8 @@ export class AccessTokenAuthenticator extends TokenAuthenticator {
   }
 
   /**
-   * Checks whether an authenticated session still counts, for a socket or a stream that outlives its access token: all that
+   * Checks whether an authenticated session still counts, for a socket or a stream that outlives its access token: all
+   * that
    * `authenticate` checks but the token's own expiry and its binding.
    *
    * @throws what `authenticate` throws
@@ -74,7 +77,8 @@ export class AccessTokenAuthenticator extends TokenAuthenticator {
   async checkStillValid(session: UserSession): Promise<void> {
     const issue = tokenIssueOf(session);
     const { id: sessionId, userId } = session;
-    // A session that came from no token, such as that of a login, has no versions to compare: only its end is looked for.
+    // A session that came from no token, such as that of a login, has no versions to compare: only its end is looked
+    // for.
     const keys = issue?.revocationKeys ?? { sessionId, userId, accessVersion: Infinity, tokenVersion: Infinity };
     const check = () => {
       this.revocation.requireByMemory(keys);
@@ -107,7 +111,8 @@ export class AccessTokenAuthenticator extends TokenAuthenticator {
   }
 
   /**
-   * Synchronous where memory suffices: two more awaits would add 1 µs to the 6.5 µs that the guard takes for a known token.
+   * Synchronous where memory suffices: two more awaits would add 1 µs to the 6.5 µs that the guard takes for a known
+   * token.
    *
    * @returns a promise where the database must be asked
    */

@@ -15,8 +15,8 @@ export function isEncrypted(token: string): boolean {
 }
 
 /**
- * The `kid` of an encrypted token in the form in which we issue them, undefined for any other: no compression (`zip`), no
- * other algorithm, no key that a token brings along.
+ * The `kid` of an encrypted token in the form in which we issue them, undefined for any other: no compression (`zip`),
+ * no other algorithm, no key that a token brings along.
  */
 export function encryptionOf(token: string): string | undefined {
   const [header, encryptedKey, ...rest] = token.split('.', 6);

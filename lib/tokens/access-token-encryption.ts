@@ -7,9 +7,9 @@ import { AccessTokenDecryption, ENCRYPTION_HEADER, encryptionOf } from './access
 import { base64urlLength } from './base64url.js';
 
 /**
- * Encrypts access tokens where `accessToken.encryption` says so (F27): a JWE (RFC 7516) with a direct key around the signed
- * token. Each signing key has an encryption key of its own, so that one key meets far fewer random IVs than AES-GCM bears
- * (NIST SP 800-38D, section 8.3).
+ * Encrypts access tokens where `accessToken.encryption` says so (F27): a JWE (RFC 7516) with a direct key around the
+ * signed token. Each signing key has an encryption key of its own, so that one key meets far fewer random IVs than
+ * AES-GCM bears (NIST SP 800-38D, section 8.3).
  */
 @Injectable()
 export class AccessTokenEncryption extends AccessTokenDecryption {

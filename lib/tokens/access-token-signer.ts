@@ -56,7 +56,8 @@ export class AccessTokenSigner {
       token_version: row.token_version,
       binding: this.binding.claimOf(row.id, { ip: row.ip ?? undefined, userAgent: row.user_agent ?? undefined }),
     };
-    // One by one: to spread both into a new object takes V8 as long as half a signature. None replaces a registered one.
+    // One by one: to spread both into a new object takes V8 as long as half a signature. None replaces a registered
+    // one.
     for (const name of Object.keys(row.claims)) {
       if (!(name in payload)) payload[name] = row.claims[name];
     }

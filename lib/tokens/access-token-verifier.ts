@@ -32,7 +32,8 @@ const LAST_TIME = 8_640_000_000_000;
 const USER_ID = /^[^\0\p{Surrogate}]{1,255}$/u;
 
 /**
- * Checks the properties of an access token that never change (RFC 8725): form, header, signature, claims, issuer, audience.
+ * Checks the properties of an access token that never change (RFC 8725): form, header, signature, claims, issuer,
+ * audience.
  *
  * `JwtService` verifies the signature. It also accepts what we never issue (a signature or JSON in another spelling, headers
  * such as `jku` and `crit`), so all forms are checked here.
@@ -144,8 +145,8 @@ export class AccessTokenVerifier implements OnModuleInit {
 }
 
 /**
- * Reads a token's header. It may have `alg`, `typ` and `kid`, as we issue it; `jku`, `jwk`, `x5u`, `crit`, `b64` and any
- * other member are refused.
+ * Reads a token's header. It may have `alg`, `typ` and `kid`, as we issue it; `jku`, `jwk`, `x5u`, `crit`, `b64` and
+ * any other member are refused.
  */
 function readHeader(segment: string): TokenHeader {
   const { alg, kid, typ, ...others } = parseSegment(segment) ?? {};

@@ -28,7 +28,9 @@ export interface RegisteredClaims {
   readonly binding?: string;
 }
 
-/** Names that custom claims must not have: those above, and those that have a meaning elsewhere (RFC 7519, section 4.1). */
+/**
+ * Names that custom claims must not have: those above, and those that have a meaning elsewhere (RFC 7519, section 4.1).
+ */
 export const REGISTERED_CLAIMS: ReadonlySet<string> = new Set([
   'iss',
   'aud',

@@ -23,8 +23,8 @@ export function segmentOf(value: object): string {
 export function parseSegment(segment: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString());
-    // Spelled as we spell it: of a member that stands twice another parser could take the other value, and bytes that are
-    // no UTF-8 are read differently by each.
+    // Spelled as we spell it: of a member that stands twice another parser could take the other value, and bytes that
+    // are no UTF-8 are read differently by each.
     if (typeof value !== 'object' || value === null || segmentOf(value) !== segment) return undefined;
     return value as Record<string, unknown>;
   } catch {

@@ -26,7 +26,10 @@ export class RemoteKeys extends VerificationKeys implements OnModuleInit {
     this.keySet = createRemoteJWKSet(new URL(jwksUri), { cacheMaxAge: MAX_KEY_AGE_MS, cooldownDuration: COOLDOWN_MS });
   }
 
-  /** Loads the keys before the first request. A failure is logged: the issuing application may start later than this one. */
+  /**
+   * Loads the keys before the first request. A failure is logged: the issuing application may start later than this
+   * one.
+   */
   async onModuleInit(): Promise<void> {
     await this.keySet.reload().catch((error: unknown) => this.report(error));
   }

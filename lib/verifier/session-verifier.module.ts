@@ -44,7 +44,8 @@ export interface SessionVerifierAsyncOptions
     SessionVerifierModuleExtras {}
 
 /**
- * Protects the controllers of a service without sessions of its own: it verifies the access tokens that an application with
+ * Protects the controllers of a service without sessions of its own: it verifies the access tokens that an application
+ * with
  * `SessionModule` issues. It needs no database; it only fetches the public keys of that application.
  */
 @Module({})

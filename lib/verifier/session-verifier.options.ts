@@ -12,8 +12,8 @@ const isHttpUrl = (value: unknown) =>
   typeof value === 'string' && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
 
 /**
- * The options of `SessionVerifierModule`, with their defaults. `cookies`, `issuer` and `audience` are those of the issuing
- * application.
+ * The options of `SessionVerifierModule`, with their defaults. `cookies`, `issuer` and `audience` are those of the
+ * issuing application.
  */
 export class SessionVerifierSettings extends TransportSettings {
   /** Where the issuing application serves its public keys: `https://…/.well-known/jwks.json`. */

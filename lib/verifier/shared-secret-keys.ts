@@ -2,7 +2,10 @@ import { type VerificationKey, VerificationKeys } from '../keys/key-ring.js';
 import { importSecret } from '../keys/signing-key-import.js';
 import type { SigningKey } from '../options/token-options.js';
 
-/** The secret that this service shares with the issuing application (HS256). A service that verifies with it can also sign. */
+/**
+ * The secret that this service shares with the issuing application (HS256). A service that verifies with it can also
+ * sign.
+ */
 export class SharedSecretKeys extends VerificationKeys {
   private constructor(private readonly key: VerificationKey) {
     super();

@@ -15,7 +15,10 @@ export function typeOrmOptions(url: string): TypeOrmModuleOptions {
   };
 }
 
-/** Opens the data source and runs the migrations. Of several instances that start at once one migrates and the others wait. */
+/**
+ * Opens the data source and runs the migrations. Of several instances that start at once one migrates and the others
+ * wait.
+ */
 export async function openDataSource(options?: DataSourceOptions): Promise<DataSource> {
   const dataSource = await new DataSource(options!).initialize();
   const lock = dataSource.createQueryRunner();

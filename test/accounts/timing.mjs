@@ -1,4 +1,5 @@
-// Prints how long requests for known and for unknown addresses take: `npm run build && node test/accounts/timing.mjs`. No part of the tests, because time on a busy machine proves nothing.
+// Prints how long requests for known and for unknown addresses take: `npm run build && node test/accounts/timing.mjs`.
+// No part of the tests, because time on a busy machine proves nothing.
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';

@@ -3,8 +3,8 @@ import { LIBRARY } from './support/result.mjs';
 const BARE = 'limit: one bare prepared statement';
 
 /**
- * What is to be reached: the library's result in a measure as a multiple of a reference's, or a value by itself. Where a
- * measure has rounds, the multiple is the median of those within each round.
+ * What is to be reached: the library's result in a measure as a multiple of a reference's, or a value by itself. Where
+ * a measure has rounds, the multiple is the median of those within each round.
  *
  * @typedef {object} Target
  * @property {string} measure

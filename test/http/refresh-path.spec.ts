@@ -111,7 +111,8 @@ describe.each(PLATFORMS)('F8: the path of the refresh cookie on %s', platform =>
     expect((await browser.logIn('ada', login)).status).toBe(200);
     const [, refresh, marker] = browser.cookies;
     if (path !== undefined) expect(refresh!.attributes.Path).toBe(path);
-    // Without the access cookie, so that the refresh cookie must have come: by the jar's rules it goes below its path only.
+    // Without the access cookie, so that the refresh cookie must have come: by the jar's rules it goes below its path
+    // only.
     browser.cookies = [refresh!, marker!];
     expect((await browser.post(`${at}/refresh`)).status).toBe(200);
     browser.cookies = browser.cookies.slice(0, 2);

@@ -35,8 +35,9 @@ if (hasPyJwt) SERVICES.push(['PyJWT', serviceProcess(PYTHON, 'pyjwt_service.py')
 
 /**
  * Three rotations at the default `rotateEvery` and `publishAhead`, with each library's own cache. The other services'
- * clocks show the real time, so the application's begins four weeks ago and its tokens live for thirty days: all of them
- * are valid at the end. That is harsher than life, for where hours pass without a library's noticing no cache expires.
+ * clocks show the real time, so the application's begins four weeks ago and its tokens live for thirty days: all of
+ * them are valid at the end. That is harsher than life, for where hours pass without a library's noticing no cache
+ * expires.
  */
 describe.each(GENERATED_ALGORITHMS)('other services that verify %s tokens by the JWK Set alone', algorithm => {
   const tokens: string[] = [];

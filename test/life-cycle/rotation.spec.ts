@@ -143,7 +143,8 @@ describe.each(PLATFORMS)('refreshing on %s', platform => {
       expect(bearer.refreshToken).not.toBe(first.refreshToken);
       expect(await bearer.send('/me')).toMatchObject({ status: 200, body: { userId: 'ada' } });
 
-      // Known to have arrived: it is not sent again, because a late answer would roll a client back that stores each one.
+      // Known to have arrived: it is not sent again, because a late answer would roll a client back that stores each
+      // one.
       const unchanged = await bearer.refresh();
       expect(unchanged).toMatchObject({ status: 200, body: { accessToken: expect.any(String), tokenType: 'Bearer' } });
       expect(unchanged.body).not.toHaveProperty('refreshToken');

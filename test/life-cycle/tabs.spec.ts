@@ -21,7 +21,9 @@ class SharedJarTabs {
     return new SharedJarTabs(test, client, usesAccess);
   }
 
-  /** The tab's request leaves with what is in the jar now, reaches the server now, and its answer is kept for `apply`. */
+  /**
+   * The tab's request leaves with what is in the jar now, reaches the server now, and its answer is kept for `apply`.
+   */
   async send(tab: number): Promise<void> {
     this.leave(tab);
     await this.arrive(tab);
@@ -115,8 +117,8 @@ describe.each(PLATFORMS)('tabs that share a jar on %s', platform => {
     },
   );
 
-  // The window ends while something is under way, at each place in each order. An exchange lasts 5 s, less than half the
-  // leeway.
+  // The window ends while something is under way, at each place in each order. An exchange lasts 5 s, less than half
+  // the leeway.
   it.each([{ usesAccess: false }, { usesAccess: true }])(
     'R04: a late answer across the end of the window, access token used: $usesAccess',
     async ({ usesAccess }) => {

@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * Names that the statements of this version use for other things, among them. Whatever a later version calls its columns,
- * no statement of this one may mean another by it.
+ * Names that the statements of this version use for other things, among them. Whatever a later version calls its
+ * columns, no statement of this one may mean another by it.
  */
 const COLUMNS = ['reason', 'version', 'branch', 'sent', 'message', 'announced', 'now_ms', 'used', 'path', 'found'];
 

@@ -82,7 +82,8 @@ describe.each(RECORDINGS.map(recording => [recording.version, recording] as cons
       expect((await migrate(old)).run).toEqual([]);
     });
 
-    // Where this must change, because the last release no longer uses a column: name here what has gone, and since when.
+    // Where this must change, because the last release no longer uses a column: name here what has gone, and since
+    // when.
     it('are followed by such alone as the code of then does not notice', async () => {
       const old = await recorded(recording);
       const before = await schemaOf(old);

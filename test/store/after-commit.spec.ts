@@ -14,7 +14,9 @@ async function undone(source: DataSource | EntityManager, run: (manager: EntityM
   await expect(transaction).rejects.toBeInstanceOf(Changed);
 }
 
-/** Memory follows the database: a session that is ended in a transaction has ended when that commits, and not before. */
+/**
+ * Memory follows the database: a session that is ended in a transaction has ended when that commits, and not before.
+ */
 describe("access tokens of sessions that are ended in the caller's transaction", () => {
   let test: TestApp;
   let dataSource: DataSource;

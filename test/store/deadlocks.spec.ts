@@ -42,7 +42,9 @@ describe('statements that change several sessions take them in one order', () =>
     return seeds;
   }
 
-  /** Lets the statements pile up behind one row in the middle, then lets them loose on each other. Some skip the row. */
+  /**
+   * Lets the statements pile up behind one row in the middle, then lets them loose on each other. Some skip the row.
+   */
   async function collide<T>(middle: SessionSeed, skipping: number, statements: () => Promise<T>[]): Promise<T[]> {
     const holder = await OpenTransaction.begin(database);
     await holder.query('SELECT FROM jwt_session WHERE id = $1 FOR UPDATE', [middle.id]);

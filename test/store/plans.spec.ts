@@ -15,8 +15,8 @@ const OTHERS = ['create', 'createSeveral', 'lockUser', 'invalidate', 'poll'];
 const OTHERWISE_PLANNED = ['restoreSessions', 'restoreUsers', 'restoreClaims', 'poll'];
 
 /**
- * A statement that is prepared while the table is empty keeps the plan made then until the table is analysed, minutes and
- * many sessions later.
+ * A statement that is prepared while the table is empty keeps the plan made then until the table is analysed, minutes
+ * and many sessions later.
  */
 describe('the plans of prepared statements on a table that was never analysed', () => {
   let test: TestApp;

@@ -22,8 +22,8 @@ export function identity({ name, attributes }: Cookie) {
 }
 
 /**
- * A client whose jar follows RFC 6265bis where that matters here: a cookie is the one of its name, domain and path, goes
- * to the paths below its own only, and is cleared only by a header that names the same domain and path.
+ * A client whose jar follows RFC 6265bis where that matters here: a cookie is the one of its name, domain and path,
+ * goes to the paths below its own only, and is cleared only by a header that names the same domain and path.
  */
 export class CookieJarClient {
   cookies: Cookie[] = [];

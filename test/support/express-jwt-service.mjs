@@ -1,5 +1,5 @@
-// An Express application behind express-jwt and jwks-rsa, as their READMEs say; neither looks at `typ`. Each token on its
-// input is brought to it in a request.
+// An Express application behind express-jwt and jwks-rsa, as their READMEs say; neither looks at `typ`. Each token on
+// its input is brought to it in a request.
 import express from 'express';
 import { expressjwt } from 'express-jwt';
 import jwksRsa from 'jwks-rsa';

@@ -23,9 +23,10 @@ export interface ForeignService {
 }
 
 /**
- * jose keeps a JWK Set for ten minutes, and in the first thirty seconds of them fetches none for an unknown `kid` either:
- * the strictest of all, for it has to know the next key before that signs. It keeps time by the system's clock and takes
- * its cache, with the time of the fetch, from where the caller keeps it. That hook carries the application's time.
+ * jose keeps a JWK Set for ten minutes, and in the first thirty seconds of them fetches none for an unknown `kid`
+ * either: the strictest of all, for it has to know the next key before that signs. It keeps time by the system's clock
+ * and takes its cache, with the time of the fetch, from where the caller keeps it. That hook carries the application's
+ * time.
  */
 export function joseService({ jwksUri, issuer, audience, algorithm, now }: Trust): ForeignService {
   let kept: ExportedJWKSCache | undefined;

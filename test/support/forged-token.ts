@@ -74,8 +74,8 @@ export function hs256(secret: string | Buffer): Signature {
 }
 
 /**
- * The application's own signing key. What it signs has a perfect signature, so that only the check under test can refuse
- * the token.
+ * The application's own signing key. What it signs has a perfect signature, so that only the check under test can
+ * refuse the token.
  */
 export function ownKey({ app }: TestApp) {
   return app.get(KeyRing, { strict: false }).requireSigningKey();

@@ -9,7 +9,9 @@ export interface Jwk extends JsonWebKey {
   readonly alg: string;
 }
 
-/** Another service: it knows nothing but the address of the JWK Set, keeps it as long as it may, and verifies with it. */
+/**
+ * Another service: it knows nothing but the address of the JWK Set, keeps it as long as it may, and verifies with it.
+ */
 export class ForeignVerifier {
   private cached?: { keys: Jwk[]; until: number };
 

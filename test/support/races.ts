@@ -37,7 +37,9 @@ export async function untilWaiting(database: TestDatabase, count: number): Promi
   await until(database, `count(*) FILTER (WHERE wait_event_type = 'Lock') >= ${count}`);
 }
 
-/** How many deadlocks the server broke up, also those that a retry has hidden. All connections must be closed before. */
+/**
+ * How many deadlocks the server broke up, also those that a retry has hidden. All connections must be closed before.
+ */
 export async function deadlocksOf(database: TestDatabase): Promise<number> {
   // A connection hands in its statistics before it disappears from the list.
   await until(database, 'count(*) = 0');

@@ -30,7 +30,10 @@ export class ShortTimers extends SessionTimers {
   }
 }
 
-/** What an administrator, or a process that nobody has heard of, changes in the database, and what the token is then told. */
+/**
+ * What an administrator, or a process that nobody has heard of, changes in the database, and what the token is then
+ * told.
+ */
 export const CHANGES = [
   {
     change: 'a session is ended',

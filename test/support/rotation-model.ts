@@ -9,9 +9,9 @@ import {
 } from '../../lib/rules/rotation.js';
 
 /**
- * Two models around the production decision of docs/protocol.md: `exploreHonestClient` asks whether an honest client can
- * ever be refused, `exploreTwoParties` whether two parties who share a token can both go on, or one of them unnoticed. Tokens are relative to the row
- * in both, so that the searches end without a bound on the generations.
+ * Two models around the production decision of docs/protocol.md: `exploreHonestClient` asks whether an honest client
+ * can ever be refused, `exploreTwoParties` whether two parties who share a token can both go on, or one of them
+ * unnoticed. Tokens are relative to the row in both, so that the searches end without a bound on the generations.
  */
 
 /** What the models take from the server, so that a test can break one part of it and see that the search notices. */
@@ -257,7 +257,9 @@ export interface TwoPartiesExploration {
    * happened; empty if one of them is refused.
    */
   readonly unnoticed: readonly string[];
-  /** How far the row gets past the copied token while both have an answered refresh before them; 2 stands for more, too. */
+  /**
+   * How far the row gets past the copied token while both have an answered refresh before them; 2 stands for more, too.
+   */
   readonly generationsBothAlive: number;
   readonly refusals: readonly RotationCase[];
 }
@@ -360,7 +362,9 @@ const answersOf =
 
 const stepsOf = (edges: readonly Edge[]) => [...new Set(edges.map(({ step }) => step))];
 
-/** The edges that are left when those are dropped, again and again, after which one of the wanted edges never follows. */
+/**
+ * The edges that are left when those are dropped, again and again, after which one of the wanted edges never follows.
+ */
 function goingOnForEver(edges: readonly Edge[], wanted: readonly Wanted[]): readonly Edge[] {
   const ahead = wanted.map(each => before(edges, each));
   const kept = edges.filter(({ to }) => ahead.every(scenes => scenes.has(to)));

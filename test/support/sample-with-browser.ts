@@ -58,7 +58,10 @@ export class SampleWithBrowser {
     return this.database.query('SELECT id, generation, last_case, revoked_reason FROM jwt_session ORDER BY id DESC');
   }
 
-  /** Moves the clocks of the sample and of its database: an access token lives for 10 minutes, a leeway window for 30 seconds. */
+  /**
+   * Moves the clocks of the sample and of its database: an access token lives for 10 minutes, a leeway window for 30
+   * seconds.
+   */
   async advance(duration: string): Promise<void> {
     // The sample first: if the database were ahead, its tokens would come from the future.
     await this.process.advance(parseDuration(duration)!);

@@ -11,8 +11,8 @@ interface Stored {
 }
 
 /**
- * A shared cache in front of an application, as greedy as RFC 9111 allows and greedier: it keeps every 200 to a GET, also
- * without a lifetime, with `Set-Cookie` or in answer to `Authorization`, unless `Cache-Control` forbids it.
+ * A shared cache in front of an application, as greedy as RFC 9111 allows and greedier: it keeps every 200 to a GET,
+ * also without a lifetime, with `Set-Cookie` or in answer to `Authorization`, unless `Cache-Control` forbids it.
  */
 export class SharedCache {
   private readonly stored = new Map<string, Stored[]>();

@@ -100,7 +100,9 @@ const curve =
 
 const ZERO = Buffer.alloc(1);
 
-/** Signatures that are wrong, or not spelled as RFC 7518, section 3.4, says: r and s, each at the curve's full length. */
+/**
+ * Signatures that are wrong, or not spelled as RFC 7518, section 3.4, says: r and s, each at the curve's full length.
+ */
 export const ECDSA_VECTORS: readonly [string, Forgery][] = [
   ...EDGES.flatMap(([edge, of]): [string, Forgery][] => [
     [`r ${edge}`, numbers(it => [of(it), it.s])],

@@ -23,8 +23,8 @@ interface MailPlan {
 }
 
 /**
- * Turns a queued request into a mail when the mail is sent. Accounts are looked up here, after the answer, so that requests
- * for known and unknown addresses take the same time; for an unknown one no mail is sent.
+ * Turns a queued request into a mail when the mail is sent. Accounts are looked up here, after the answer, so that
+ * requests for known and unknown addresses take the same time; for an unknown one no mail is sent.
  */
 @Injectable()
 export class MailComposer {
@@ -121,8 +121,8 @@ export class MailComposer {
         sessionId: sessionId ?? null,
       });
       if (secret === undefined) return undefined;
-      // Browsers send the fragment to no server, so it appears in no access log and no Referer. The page posts the token, so
-      // that scanners that open links do not use it up.
+      // Browsers send the fragment to no server, so it appears in no access log and no Referer. The page posts the
+      // token, so that scanners that open links do not use it up.
       link += `#token=${secret}`;
       lifetime = inWords(this.tokens.lifetimeOf(purpose));
     }

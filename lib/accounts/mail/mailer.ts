@@ -12,8 +12,8 @@ export interface Mail {
 /** Sends mails. The module brings one for SMTP and one that writes files; the option `mail.mailer` names another. */
 export abstract class Mailer {
   /**
-   * Sends one mail, or rejects: it is tried again then. Give up after some time, two minutes at most: another process takes
-   * the mail over after that. The text holds a token that lets its reader into the account: never log it.
+   * Sends one mail, or rejects: it is tried again then. Give up after some time, two minutes at most: another process
+   * takes the mail over after that. The text holds a token that lets its reader into the account: never log it.
    */
   abstract send(mail: Mail): Promise<void>;
 }

@@ -22,8 +22,8 @@ const MAX_CONCURRENT_MAILS = 4;
 const WAKE_DELAY_MS = 50;
 
 /**
- * Sends mails after the answer. A request is stored with its subject, and any process sends it. Failed mails are retried
- * at growing intervals until they are given up and reported.
+ * Sends mails after the answer. A request is stored with its subject, and any process sends it. Failed mails are
+ * retried at growing intervals until they are given up and reported.
  */
 @Injectable()
 export class Outbox {

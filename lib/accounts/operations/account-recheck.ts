@@ -20,8 +20,8 @@ const REASON = 'account-changed';
 
 /**
  * Looks at an account again when a login has created its session. The account may have been disabled, or its password
- * changed, while the login was under way, and that change has ended only the sessions of then. `change` waits for it, so
- * that the later of the two sees the other.
+ * changed, while the login was under way, and that change has ended only the sessions of then. `change` waits for it,
+ * so that the later of the two sees the other.
  */
 @Injectable()
 export class AccountRecheck {
@@ -52,7 +52,9 @@ export class AccountRecheck {
     throw this.check.refused(new InvalidCredentialsError(), account.id);
   }
 
-  /** Ends a session whose account cannot be looked at. Where that fails, too, the tokens of the session are withheld. */
+  /**
+   * Ends a session whose account cannot be looked at. Where that fails, too, the tokens of the session are withheld.
+   */
   private async discard({ id }: UserSession): Promise<SessionError> {
     const failure = await this.sessions.logOut(id, { reason: REASON }).catch((error: unknown) => error);
     return (failure instanceof SessionError ? failure : new SessionStoreUnavailableError()).endingSession();

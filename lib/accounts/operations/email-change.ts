@@ -14,8 +14,8 @@ import { AccountEditor } from './account-editor.js';
 import { PasswordCheck } from './password-check.js';
 
 /**
- * Changes the address of an account. The former address is in force until the link to the new one is followed. The change
- * ends the other sessions, and sends the former address a link that undoes it.
+ * Changes the address of an account. The former address is in force until the link to the new one is followed. The
+ * change ends the other sessions, and sends the former address a link that undoes it.
  */
 @Injectable()
 export class EmailChange {
@@ -59,8 +59,8 @@ export class EmailChange {
   }
 
   /**
-   * Gives the account back to the owner of its former address. The person who changed the address knew the password, so a new one
-   * is set, and all sessions end.
+   * Gives the account back to the owner of its former address. The person who changed the address knew the password, so
+   * a new one is set, and all sessions end.
    *
    * @throws InvalidInputError, TokenInvalidError, TokenUsedError
    * @throws EmailTakenError when the owner of the address has verified another account with it

@@ -49,7 +49,10 @@ export class LogIn {
     private readonly events: AccountEvents,
   ) {}
 
-  /** @throws InvalidCredentialsError, EmailNotVerifiedError, AccountDisabledError, TooManyAttemptsError, RecoveryRequiredError */
+  /**
+   * @throws InvalidCredentialsError, EmailNotVerifiedError, AccountDisabledError, TooManyAttemptsError,
+   * RecoveryRequiredError
+   */
   async logIn(email: string, password: string, options: LogInOptions): Promise<[Account, IssuedTokens]> {
     refuseManager(options);
     const attempt = await this.attempts.begin(email, options);

@@ -15,8 +15,8 @@ export interface VerificationPassword {
 }
 
 /**
- * Verifies addresses. The link proves who owns the address; it does not prove who chose the password, because anybody can
- * register an address. The owner therefore proves the password as well, or chooses a new one.
+ * Verifies addresses. The link proves who owns the address; it does not prove who chose the password, because anybody
+ * can register an address. The owner therefore proves the password as well, or chooses a new one.
  *
  * | password that comes with the link            | outcome                                         |
  * | -------------------------------------------- | ----------------------------------------------- |

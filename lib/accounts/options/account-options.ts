@@ -55,8 +55,8 @@ class AccountPasswordSettings extends OptionGroup {
   maxLength = 256;
 
   /**
-   * Argon2id's memory in KiB. Together with `timeCost` at least as strong as the parameters of the OWASP Password Storage
-   * Cheat Sheet. Default: 19 MiB.
+   * Argon2id's memory in KiB. Together with `timeCost` at least as strong as the parameters of the OWASP Password
+   * Storage Cheat Sheet. Default: 19 MiB.
    */
   @Check(wholeNumber(7168, 4_194_304))
   memoryCost = 19_456;
@@ -215,15 +215,15 @@ export class AccountSettings extends OptionGroup {
   requireVerified = true;
 
   /**
-   * When accounts go that were never verified and never logged in to, so that addresses of others cannot be occupied. At
-   * least as long as `tokens.verification`; `'none'` keeps them.
+   * When accounts go that were never verified and never logged in to, so that addresses of others cannot be occupied.
+   * At least as long as `tokens.verification`; `'none'` keeps them.
    */
   @CheckDuration({ min: '1h', orNone: true })
   unverifiedLifetime: Duration | 'none' = '7d';
 
   /**
-   * A class that extends `CredentialsDto`, with decorators of class-validator on its own fields. A registration takes these
-   * fields as well, and stores them in columns of the same names.
+   * A class that extends `CredentialsDto`, with decorators of class-validator on its own fields. A registration takes
+   * these fields as well, and stores them in columns of the same names.
    */
   @Check(classExtending(CredentialsDto, 'write a class that extends CredentialsDto'))
   registration?: Type<CredentialsDto>;

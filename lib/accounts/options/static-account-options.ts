@@ -30,6 +30,9 @@ export interface AccountModuleExtras extends Given<StaticAccountSettings> {}
 
 /** What is written beside the options of `forRoot`, and beside the factory of `forRootAsync`. */
 export interface AccountModuleImports extends AccountModuleExtras {
-  /** Modules whose providers are used: by the factory, by `store` and by `mail.mailer`; SessionModule with `isGlobal: false`. */
+  /**
+   * Modules whose providers are used: by the factory, by `store` and by `mail.mailer`; SessionModule with `isGlobal:
+   * false`.
+   */
   imports?: ModuleMetadata['imports'];
 }

@@ -49,7 +49,10 @@ export class Argon2Hasher extends PasswordHasher implements OnModuleInit {
     return this.newest === undefined ? hash : `pepper=${this.newest}${hash}`;
   }
 
-  /** @throws Error when the pepper of the hash is no longer among the options: a mistake that must not look like a wrong password */
+  /**
+   * @throws Error when the pepper of the hash is no longer among the options: a mistake that must not look like a wrong
+   * password
+   */
   async verify(hash: string, password: string): Promise<boolean> {
     const [, pepper, inner = hash] = PEPPERED.exec(hash) ?? [];
     if (pepper !== undefined && !this.peppers.has(pepper)) {

@@ -1,4 +1,6 @@
-/** Turns passwords into what the database keeps. Override the provider to bring another one, or to read older hashes. */
+/**
+ * Turns passwords into what the database keeps. Override the provider to bring another one, or to read older hashes.
+ */
 export abstract class PasswordHasher {
   abstract hash(password: string): Promise<string>;
 

@@ -11,7 +11,9 @@ export class AccountRegistrationEntity {
   @PrimaryColumn({ name: 'email_key', type: 'text', primaryKeyConstraintName: 'jwt_account_registration_pkey' })
   emailKey!: string;
 
-  /** Of the password that was chosen. It takes effect when the owner of the address verifies it and knows the password. */
+  /**
+   * Of the password that was chosen. It takes effect when the owner of the address verifies it and knows the password.
+   */
   @Column({ name: 'password_hash', type: 'text' })
   passwordHash!: string;
 

@@ -1,12 +1,12 @@
 import type { Account, AccountChanges, AccountTransaction } from '../account.types.js';
 
 /**
- * Keeps accounts. The module has an implementation on TypeORM (`TypeOrmAccountStore`); for users that are kept elsewhere
- * extend this class and name it in the option `store`. `nestjs-jwt-session/accounts/testing` has the tests that an
- * implementation must pass.
+ * Keeps accounts. The module has an implementation on TypeORM (`TypeOrmAccountStore`); for users that are kept
+ * elsewhere extend this class and name it in the option `store`. `nestjs-jwt-session/accounts/testing` has the tests
+ * that an implementation must pass.
  *
- * A method with a transaction joins it: its writes commit or roll back with it. A store that is not on SessionModule's data
- * source passes `{}` to `run` of `change`, and sessions then end in their own statement.
+ * A method with a transaction joins it: its writes commit or roll back with it. A store that is not on SessionModule's
+ * data source passes `{}` to `run` of `change`, and sessions then end in their own statement.
  */
 export abstract class AccountStore {
   /**
@@ -42,15 +42,16 @@ export abstract class AccountStore {
   abstract update(id: string, changes: AccountChanges, transaction?: AccountTransaction): Promise<void>;
 
   /**
-   * Removes the accounts that were created before `createdBefore` and have never been verified, logged in to or disabled.
+   * Removes the accounts that were created before `createdBefore` and have never been verified, logged in to or
+   * disabled.
    *
    * @returns how many
    */
   abstract removeUnused(createdBefore: Date): Promise<number>;
 
   /**
-   * The oldest accounts. Their passwords may be hashed with former parameters, which logins to unknown addresses must not
-   * be faster than.
+   * The oldest accounts. Their passwords may be hashed with former parameters, which logins to unknown addresses must
+   * not be faster than.
    */
   abstract findOldest(limit: number): Promise<Account[]>;
 

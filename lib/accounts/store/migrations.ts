@@ -2,5 +2,7 @@ import { NestjsJwtSessionAccounts1764633600000 } from './1764633600000-accounts.
 
 // What a new one may do stands in `lib/store/migrations/index.ts`.
 
-/** The tables of accounts: `migrations: [...SESSION_MIGRATIONS, ...ACCOUNT_MIGRATIONS, …]`. Their names never change. */
+/**
+ * The tables of accounts: `migrations: [...SESSION_MIGRATIONS, ...ACCOUNT_MIGRATIONS, …]`. Their names never change.
+ */
 export const ACCOUNT_MIGRATIONS = [NestjsJwtSessionAccounts1764633600000];

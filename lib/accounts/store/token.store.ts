@@ -38,8 +38,8 @@ export class TokenStore {
   }
 
   /**
-   * Adds the token of a mail while the mail is queued. The mail's row is locked: a transaction that removes the mail removes it first,
-   * or finds the token.
+   * Adds the token of a mail while the mail is queued. The mail's row is locked: a transaction that removes the mail
+   * removes it first, or finds the token.
    *
    * @returns false when the mail was removed
    */

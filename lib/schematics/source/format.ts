@@ -3,8 +3,8 @@ import type { Prettier } from './application-packages.js';
 import { type SourceTree, write } from './source-tree.js';
 
 /**
- * Formats sources as the application's own prettier does. A file that was not formatted before, or has no configuration,
- * is left alone, because all of it would change.
+ * Formats sources as the application's own prettier does. A file that was not formatted before, or has no
+ * configuration, is left alone, because all of it would change.
  *
  * @param before what the files contained; undefined for new ones
  * @param folder the application's folder, which has prettier's configuration

@@ -40,7 +40,9 @@ export class Sources {
     return file === undefined ? undefined : this.open(file);
   }
 
-  /** @returns the value of a variable, the class or the function of that name, in the file or where it is imported from */
+  /**
+   * @returns the value of a variable, the class or the function of that name, in the file or where it is imported from
+   */
   declarationOf(editor: SourceEditor, name: string): Declaration | undefined {
     const { typescript } = editor;
     for (const statement of editor.file.statements) {

@@ -1,6 +1,7 @@
 import { NestjsJwtSession1764547200000 } from './1764547200000-jwt-session.js';
 
-// During a rolling update the code of the last release runs on the tables of the next one. Hence, for each new migration:
+// During a rolling update the code of the last release runs on the tables of the next one. Hence, for each new
+// migration:
 //
 // - It only adds: columns that are nullable or have a constant default, tables, indexes that are not unique. What code
 //   no longer uses is renamed, dropped or made stricter in a later release, when no process runs that still names it.

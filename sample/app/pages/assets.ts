@@ -14,8 +14,8 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads the files of a folder that a browser may have. They are looked up by name and never by path, so that no request can
- * climb out of the folder.
+ * Reads the files of a folder that a browser may have. They are looked up by name and never by path, so that no request
+ * can climb out of the folder.
  */
 export function readAssets(folder: URL): ReadonlyMap<string, Asset> {
   const names = readdirSync(folder).filter(name => extname(name) in TYPES);

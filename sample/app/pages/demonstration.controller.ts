@@ -16,8 +16,8 @@ class RotationDto {
 }
 
 /**
- * What the live view's buttons do. In development only. The routes lie below `/session`, because browsers send the refresh
- * cookie nowhere else, and no script can read it.
+ * What the live view's buttons do. In development only. The routes lie below `/session`, because browsers send the
+ * refresh cookie nowhere else, and no script can read it.
  */
 @Controller('session/demonstration')
 @UseGuards(SessionGuard)

@@ -42,7 +42,9 @@ interface Standing {
   readonly windowLeft: number;
 }
 
-/** What a user may see of their own session while it lives: how it stands, and what happens to it. No token, no hash. */
+/**
+ * What a user may see of their own session while it lives: how it stands, and what happens to it. No token, no hash.
+ */
 @Injectable()
 export class LiveView {
   private readonly logger = new Logger(LiveView.name);

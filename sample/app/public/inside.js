@@ -24,7 +24,8 @@ function listen() {
   });
   stream.addEventListener('error', () => {
     if (over) return stream.close();
-    // Refused, as when the access token has expired: a request refreshes it. Anything else the browser repeats by itself.
+    // Refused, as when the access token has expired: a request refreshes it. Anything else the browser repeats by
+    // itself.
     if (stream.readyState === EventSource.CLOSED) void load();
   });
 }

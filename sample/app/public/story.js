@@ -32,8 +32,9 @@ async function windowOver() {
 }
 
 /**
- * A second client, kept by the server, gets a copy of this browser's refresh token. Then the two use their copies in turn,
- * as two parties would who know nothing of each other. Whoever comes with a token that is out of date gives the theft away.
+ * A second client, kept by the server, gets a copy of this browser's refresh token. Then the two use their copies in
+ * turn, as two parties would who know nothing of each other. Whoever comes with a token that is out of date gives the
+ * theft away.
  */
 export async function stealCopy() {
   story.replaceChildren();

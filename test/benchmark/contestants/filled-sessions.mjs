@@ -14,8 +14,8 @@ const EPOCH = 1_700_000_000_000;
 const keys = deriveServerKeys(SECRET);
 
 /**
- * Rows as `logIn` writes them, for sessions 0 to `count` - 1. What is random there follows from the number here, so that
- * their refresh tokens are known.
+ * Rows as `logIn` writes them, for sessions 0 to `count` - 1. What is random there follows from the number here, so
+ * that their refresh tokens are known.
  *
  * @param {import('pg').Client} client
  */

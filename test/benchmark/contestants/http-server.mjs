@@ -1,4 +1,5 @@
-// node http-server.mjs <platform> <contestant> <database URL>: serves GET /me, and says how much processor time it took.
+// node http-server.mjs <platform> <contestant> <database URL>: serves GET /me, and says how much processor time it
+// took.
 import { Controller, Get, Module, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';

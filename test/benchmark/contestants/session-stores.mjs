@@ -47,8 +47,8 @@ export async function libraryStore(url) {
 
 /**
  * A refresh includes the first use of the new access token, because that is when SuperTokens writes the rotation. (Left
- * out, the next refresh writes it, with a second connection while it holds the first: more callers than connections then
- * wait for each other for ever.)
+ * out, the next refresh writes it, with a second connection while it holds the first: more callers than connections
+ * then wait for each other for ever.)
  *
  * @returns {Promise<SessionStore>}
  */

@@ -23,8 +23,8 @@ const { rotateSeveral } = buildRotationStatements(TABLES);
 const IDLE_LIFETIME = 30 * 86_400_000;
 
 /**
- * The rows are written by SQL as `logIn` writes them, and refreshed by the library's own statement, in another order each
- * time, one transaction for as many as share one. Autovacuum runs by its defaults.
+ * The rows are written by SQL as `logIn` writes them, and refreshed by the library's own statement, in another order
+ * each time, one transaction for as many as share one. Autovacuum runs by its defaults.
  *
  * @returns {Promise<import('../support/result.mjs').Result[]>}
  */

@@ -16,8 +16,8 @@ const ROUND = 300;
  */
 
 /**
- * Times operations with so many callers at the same time. All contestants warm up, then take turns in rounds, in another
- * order each time.
+ * Times operations with so many callers at the same time. All contestants warm up, then take turns in rounds, in
+ * another order each time.
  *
  * @param {string} measure
  * @param {number} callers
