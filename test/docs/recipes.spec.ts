@@ -252,12 +252,11 @@ describe('what the documentation tells people to do', () => {
     expect(body).toEqual(JSON.parse(shown));
   });
 
-  it.each(CODE_BLOCKS.filter(({ language }) => language === 'sql').map(block => [nameOf(block), block.text]))(
-    '%s: the statement runs',
-    async (_, text) => {
-      await database.query(`BEGIN; ${text} ROLLBACK`);
-    },
-  );
+  // The statements of protocol.md are the library's own: protocol.spec.ts compares them with the code.
+  const recipes = CODE_BLOCKS.filter(({ page, language }) => language === 'sql' && page !== 'docs/protocol.md');
+  it.each(recipes.map(block => [nameOf(block), block.text]))('%s: the statement runs', async (_, text) => {
+    await database.query(`BEGIN; ${text} ROLLBACK`);
+  });
 
   it('without its keys a database takes a new secret, and everybody logs in again', async () => {
     const { refreshToken } = await logIn();

@@ -65,11 +65,15 @@ export class SharedClock extends TestClock {
 
   /** Moves both clocks; also back: `'-1h'`. */
   override async advance(duration: string): Promise<void> {
-    this.advanceProcess(duration);
+    const isBack = duration.startsWith('-');
+    // The clock that is behind for a moment is the process's: a poll in between would take the database for slow, and
+    // deadlines for passed.
+    if (isBack) this.advanceProcess(duration);
     const milliseconds = parseDuration(duration.replace(/^-/, ''))!;
     await this.database.query('UPDATE clock.shift SET milliseconds = milliseconds + $1', [
-      duration.startsWith('-') ? -milliseconds : milliseconds,
+      isBack ? -milliseconds : milliseconds,
     ]);
+    if (!isBack) this.advanceProcess(duration);
   }
 }
 
