@@ -4,6 +4,9 @@ import { elapsed, type Moment } from '../rules/revocation-state.js';
 
 const TICK_MS = 1_000;
 
+/** The system's clock as it was at start: a test that moves the clock of a process does not suspend the process. */
+const systemTime = Date.now;
+
 /** Requests that lay in the sockets are read within this time after a pause. */
 const RESUMING_MS = 1_000;
 
@@ -41,9 +44,8 @@ export class PauseDetector implements OnModuleInit, OnModuleDestroy {
     );
   }
 
-  /** The system's clocks: a test that moves the clock of sessions does not suspend the process. */
   protected moment(): Moment {
-    return { monotonic: performance.now(), wall: Date.now() };
+    return { monotonic: performance.now(), wall: systemTime() };
   }
 
   private run(): void {

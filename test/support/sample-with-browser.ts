@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { launchChromium } from './chromium.js';
 import { parseDuration } from '../../lib/common/duration.js';
@@ -13,9 +12,6 @@ interface SessionRow {
   readonly last_case: string | null;
   readonly revoked_reason: string | null;
 }
-
-/** A second until the sample notices the jump, and a second in which it refuses. */
-const PAUSE_MS = 2_200;
 
 /** The sample in a process of its own, with a real browser. */
 export class SampleWithBrowser {
@@ -70,8 +66,6 @@ export class SampleWithBrowser {
     // The sample first: if the database were ahead, its tokens would come from the future.
     await this.process.advance(parseDuration(duration)!);
     await this.clock.advance(duration);
-    // The sample takes the jump for a suspension, and refuses refreshes for a second after it has noticed.
-    await sleep(PAUSE_MS);
   }
 
   /** Waits until the newest session has that generation: a use is confirmed shortly after it. */
