@@ -59,6 +59,9 @@ export class KeyRing extends VerificationKeys {
   private readonly distrusted = new Set<string>();
   /** Distrusted keys that the source no longer knows to be distrusted, as after a failover that lost the statement. */
   lostDistrust: readonly string[] = [];
+  /** How many loads were begun, and the last one whose keys are in use. */
+  private begunLoads = 0;
+  private usedLoad = 0;
   private reloadedAt = -Infinity;
   private reloading?: Promise<void>;
 
@@ -72,7 +75,11 @@ export class KeyRing extends VerificationKeys {
 
   /** Loads the keys again. */
   async reload(): Promise<void> {
+    const load = ++this.begunLoads;
     const keys = await this.source.load(new Map(this.keys.map(key => [key.kid, key])));
+    // Loads overlap. A late answer must not take away a key that was made since: no key might be left to sign with.
+    if (load < this.usedLoad) return;
+    this.usedLoad = load;
     this.keys = keys.filter(({ kid }) => !this.distrusted.has(kid));
     this.lostDistrust = keys.map(({ kid }) => kid).filter(kid => this.distrusted.has(kid));
   }
