@@ -18,6 +18,8 @@ const DATABASE_TIMEOUT_MS = 5_000;
 export class GeneratedKeys implements KeySource {
   private readonly logger = new Logger('SessionKeys');
   private readonly undecryptable = new Set<string>();
+  /** Of the last load. */
+  private stored = 0;
   private decrypted = 0;
 
   constructor(
@@ -28,7 +30,7 @@ export class GeneratedKeys implements KeySource {
 
   /** Whether there are keys, but this process's secrets decrypt none of them. */
   get cannotDecryptAny(): boolean {
-    return this.decrypted === 0 && this.undecryptable.size > 0;
+    return this.decrypted === 0 && this.stored > 0;
   }
 
   /** @throws SessionStoreUnavailableError if the database does not answer in time */
@@ -36,6 +38,7 @@ export class GeneratedKeys implements KeySource {
     const rows = await this.store.load(DATABASE_TIMEOUT_MS);
     const stored = rows.filter(({ purpose }) => purpose.startsWith(this.purpose));
     const keys = stored.map(key => known.get(key.kid) ?? this.decrypt(key)).filter(key => key !== undefined);
+    this.stored = stored.length;
     this.decrypted = keys.length;
     return keys;
   }

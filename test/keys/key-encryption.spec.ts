@@ -3,6 +3,7 @@ import { calculateJwkThumbprint } from 'jose';
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { AccessTokenInvalidError } from 'nestjs-jwt-session';
 import { KeyRing } from '../../lib/keys/key-ring.js';
+import { KeyRotation } from '../../lib/keys/key-rotation.js';
 import { publicJwkOf } from '../../lib/keys/key-pair.js';
 import { encryptPrivateKey } from '../../lib/keys/key-encryption.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
@@ -209,6 +210,15 @@ describe('a signing key whose row was written by somebody without the secret', (
       await insert(secret, { kid: 'server-secret', purpose: 'server-secret', algorithm: 'none', period: 0 });
       await insert(encryptPrivateKey(STRANGER, context, generated));
       await expectNotTrusted([forged(STRANGER_KID)], kids);
+    });
+  });
+
+  it('keys that cannot be decrypted do not count any more when they are deleted: a running process makes another', async () => {
+    await tamper("sealed_private_key = ''");
+    await fresh(async ({ app, url }) => {
+      await issuer.database.query('DELETE FROM jwt_session_key');
+      await app.get(KeyRotation, { strict: false }).tick();
+      expect((await fetchJwks(url)).keys).toHaveLength(1);
     });
   });
 
