@@ -1,4 +1,4 @@
-import { type BeforeApplicationShutdown, Injectable, type OnModuleInit } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { Observable, type Subscriber } from 'rxjs';
 import { SessionClock, SessionTimers } from '../common/clock.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
@@ -33,6 +33,7 @@ interface Watch {
  */
 @Injectable()
 export class SessionExpiryWatcher implements OnModuleInit, BeforeApplicationShutdown {
+  private readonly logger = new Logger('SessionWatcher');
   private readonly watches = new Map<string, Set<Watch>>();
   private timer?: NodeJS.Timeout;
   private isChecking = false;
@@ -114,11 +115,16 @@ export class SessionExpiryWatcher implements OnModuleInit, BeforeApplicationShut
       await this.accessTokens.checkStillValid(watch.session);
       if (this.clock.now() >= watch.expiresAt) await this.readExpiry(watch);
     } catch (error) {
-      if (error instanceof SessionError) end(watch, error);
-      else watch.subscriber.error(error);
+      end(watch, error instanceof SessionError ? error : this.unavailable(error));
     } finally {
       watch.isChecking = false;
     }
+  }
+
+  /** A subscriber may handle no errors, and the database's message is not for the client of a stream. */
+  private unavailable(error: unknown): SessionStoreUnavailableError {
+    this.logger.error(`a session cannot be checked: ${error instanceof Error ? error.message : String(error)}`);
+    return new SessionStoreUnavailableError();
   }
 
   private async readExpiry(watch: Watch): Promise<void> {

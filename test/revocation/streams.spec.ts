@@ -182,6 +182,22 @@ describe.each(PLATFORMS)('an event stream, on %s', platform => {
   });
 });
 
+describe.each(PLATFORMS)('an event stream whose session cannot be checked, on %s', platform => {
+  let test: TestApp;
+  beforeAll(async () => {
+    const session = { revocation: { mode: 'strict', maxStaleness: '1s' } } as const;
+    test = await startTestApp({ platform, controllers: [StreamController], session });
+  });
+  afterAll(() => test?.close());
+
+  it('ends, and does not show what the database says', async () => {
+    const { accessToken } = await test.sessions.logIn('ada');
+    const stream = await Stream.open(test, accessToken!);
+    await test.database.query('ALTER TABLE jwt_session RENAME TO hidden');
+    expect(await stream.end).toBe('session_store_unavailable');
+  });
+});
+
 describe('5,000 open streams', () => {
   const STREAMS = 5_000;
   let test: TestApp;
