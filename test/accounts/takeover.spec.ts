@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Attempts } from '../../lib/accounts/account.attempts.js';
 import type { CookieClient } from '../support/client.js';
 import { PLATFORMS } from '../support/test-app.js';
 import { AccountApp, OTHER_PASSWORD, PASSWORD } from './account-app.js';
@@ -84,6 +85,36 @@ describe.each(PLATFORMS)('F24: from a stolen session to the account, on %s', pla
     expect(app.accountEvents).toContainEqual(
       expect.objectContaining({ type: 'account.email-changed', accountId: id, cause: 'undo' }),
     );
+  });
+
+  it('a reset takes back a change of the address that is being asked for at the same time', async () => {
+    await app.member('overtaken@example.com');
+    const thief = await app.loggedIn('overtaken@example.com');
+    const token = await app.recoveryToken('overtaken@example.com');
+    const attempts = app.test.app.get(Attempts);
+    const consume = attempts.consume.bind(attempts);
+    // The owner resets the password when the thief has already proved the former one.
+    const barrier = jest.spyOn(attempts, 'consume').mockImplementation(async (operation, ...rest) => {
+      await consume(operation, ...rest);
+      if (operation === 'mail') await app.post('reset-password', { token, password: OTHER_PASSWORD });
+    });
+    const answer = await requestEmail(thief, 'thief-3@example.com');
+    barrier.mockRestore();
+    expect(answer).toMatchObject({ status: 401, body: { errorCode: 'invalid_credentials' } });
+    await app.outbox.drain();
+    expect(app.inbox.to('thief-3@example.com')).toEqual([]);
+    await app.loggedIn('overtaken@example.com', OTHER_PASSWORD);
+  });
+
+  it('a thief who waits for the end of an earlier link gains nothing: a change renews it', async () => {
+    await app.member('moved@example.com');
+    await moveTo(await app.loggedIn('moved@example.com'), 'moved-2@example.com');
+    const token = tokenOf(await noticeTo('moved@example.com'));
+    await app.test.advance('6d');
+    await moveTo(await app.loggedIn('moved-2@example.com'), 'thief-4@example.com');
+    await noticeTo('moved-2@example.com');
+    await app.test.advance('6d');
+    expect((await app.post('undo-email-change', { token, password: OTHER_PASSWORD })).status).toBe(200);
   });
 
   it('not for ever, and not for another account', async () => {

@@ -35,12 +35,18 @@ export class MailTokens {
     return this.store.use(hashOfSecret(token), purpose, transaction);
   }
 
-  /** Whether the owner of a former address can undo a change of the account's address, or is about to get the link. */
-  async hasUndo(accountId: string, transaction: AccountTransaction): Promise<boolean> {
-    const email =
-      (await this.store.findPending(accountId, 'undo-email-change', transaction)) ??
-      (await this.mails.findQueuedEmail(accountId, 'email-changed', transaction));
-    return email !== undefined;
+  /**
+   * Lets the link that undoes a change of the address work for its whole time again. A thief could otherwise wait until
+   * an earlier link has nearly expired, and change the address then.
+   *
+   * @returns whether the owner of a former address has such a link, or is about to get it
+   */
+  async renewUndo(accountId: string, transaction: AccountTransaction): Promise<boolean> {
+    const purpose = 'undo-email-change';
+    // The mail first: it is removed only when its token is there, so that one of the two is always found.
+    const queued = await this.mails.findQueuedEmail(accountId, 'email-changed', transaction);
+    const renewed = await this.store.renew(accountId, purpose, this.lifetimeOf(purpose), transaction);
+    return renewed || queued !== undefined;
   }
 
   /** Removes the links of an account, and the queued mails that would bring one to another address. */

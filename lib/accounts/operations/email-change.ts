@@ -3,7 +3,7 @@ import type { UserSession } from '../../index.js';
 import { SessionClock } from '../../common/clock.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { emailKey } from '../account.email.js';
-import { TokenUsedError } from '../account.errors.js';
+import { InvalidCredentialsError, TokenUsedError } from '../account.errors.js';
 import { languageOf } from '../account.language.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account } from '../account.types.js';
@@ -32,10 +32,16 @@ export class EmailChange {
 
   /** The answer does not tell whether another account has the address; the owner of that account gets a mail. */
   async request(session: UserSession, email: string, password: string, caller: Caller): Promise<void> {
-    const { id: accountId } = await this.check.requirePassword(session, password, caller);
+    const { id: accountId, passwordHash } = await this.check.requirePassword(session, password, caller);
     await this.attempts.consume('mail', { email }, caller);
     const language = languageOf(caller);
-    await this.outbox.send({ kind: 'email-change', email, accountId, sessionId: session.id, language });
+    await this.editor.edit(accountId, async (now, transaction) => {
+      // A reset meanwhile has removed the links of then; this one would outlive it.
+      if (now.disabledAt || now.passwordHash !== passwordHash) throw new InvalidCredentialsError();
+      const mail = { kind: 'email-change', email, accountId, sessionId: session.id, language } as const;
+      await this.outbox.send(mail, transaction);
+      return undefined;
+    });
   }
 
   /** @throws TokenInvalidError, TokenUsedError, EmailTakenError */
@@ -45,7 +51,7 @@ export class EmailChange {
       'change-email',
       async (former, { email, sessionId }, transaction) => {
         // Of several changes the owner of the first address has the link: a thief of the account reads the later ones.
-        const kind = (await this.tokens.hasUndo(former.id, transaction)) ? 'email-changed-again' : 'email-changed';
+        const kind = (await this.tokens.renewUndo(former.id, transaction)) ? 'email-changed-again' : 'email-changed';
         return {
           changes: { email, emailKey: emailKey(email), verifiedAt: new Date(this.clock.now()) },
           notice: { kind, email: former.email, accountId: former.id },

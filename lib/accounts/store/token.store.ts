@@ -80,6 +80,27 @@ export class TokenStore {
     return token;
   }
 
+  /**
+   * Lets the unused tokens of that purpose work for `lifetime` milliseconds from now on.
+   *
+   * @returns whether there are any
+   */
+  async renew(
+    accountId: string,
+    purpose: TokenPurpose,
+    lifetime: number,
+    transaction: AccountTransaction,
+  ): Promise<boolean> {
+    const renewed = await this.database.query(
+      `UPDATE ${this.table} SET expires_at = now() + ${interval('$3')}
+       WHERE account_id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > now()
+       RETURNING token_hash`,
+      [accountId, purpose, lifetime],
+      transaction,
+    );
+    return renewed.length > 0;
+  }
+
   /** The address of the newest token of that purpose that was not used yet. */
   async findPending(
     accountId: string,
