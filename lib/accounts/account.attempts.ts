@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import { isIPv6, SocketAddress } from 'node:net';
 import type { SessionExchange } from '../index.js';
-import { clientAddress } from '../common/client-address.js';
+import { canonicalAddress, clientAddress } from '../common/client-address.js';
 import { emailKey } from './account.email.js';
 import { RecoveryRequiredError, TooManyAttemptsError } from './account.errors.js';
 import { AccountEvents } from './account.events.js';
@@ -82,7 +82,7 @@ function keyOf(subject: AttemptSubject): [by: 'account' | 'device' | 'session', 
 }
 
 function addressKey({ exchange, ip }: Caller): string | undefined {
-  const address = exchange ? clientAddress(exchange) : ip;
+  const address = exchange ? clientAddress(exchange) : ip && canonicalAddress(ip);
   return address === undefined ? undefined : digest(`address:${isIPv6(address) ? networkOf(address) : address}`);
 }
 
