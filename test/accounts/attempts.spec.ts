@@ -69,6 +69,21 @@ describe.each(PLATFORMS)('limits of attempts on two processes, %s', platform => 
     expect((await login(0, 'kept-out@example.com', OTHER_PASSWORD)).status).toBe(200);
   });
 
+  it('a verification lets an owner in whom attempts from before keep out', async () => {
+    for (let n = 0; n < 6; n++) await login(n, 'newcomer@example.com', OTHER_PASSWORD);
+    expect((await login(0, 'newcomer@example.com', PASSWORD)).status).toBe(429);
+    await apps[0]!.verified('newcomer@example.com');
+    expect((await login(0, 'newcomer@example.com', PASSWORD)).status).toBe(200);
+  });
+
+  it('an address that the application tells counts alike in every spelling', async () => {
+    const ask = (n: number, ip: string) => apps[0]!.accounts.forgotPassword({ email: `ask-${n}@example.com` }, { ip });
+    // IPv4 mapped into IPv6, as sockets of both families tell it: each is a client of its own.
+    for (let n = 0; n < 22; n++) await ask(n, `::ffff:10.9.0.${n}`);
+    for (let n = 1; n < 20; n++) await ask(n + 100, n % 2 ? '::ffff:10.9.0.1' : '10.9.0.1');
+    await expect(ask(200, '10.9.0.1')).rejects.toMatchObject({ errorCode: 'too_many_attempts' });
+  });
+
   it('wrong passwords of others keep the owner out neither of a known device nor of an open session', async () => {
     await apps[0]!.member('attacked@example.com');
     const device = await apps[0]!.loggedIn('attacked@example.com');

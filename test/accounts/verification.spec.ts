@@ -76,6 +76,9 @@ describe.each(PLATFORMS)('F24: the link that verifies an address, on %s', platfo
     expect((await open.post('verify-email', { token, password: PASSWORD })).body.errorCode).toBe('password_mismatch');
     expect((await open.post('verify-email', { token, newPassword: PASSWORD })).status).toBe(200);
     expect((await stranger.send('/account')).status).toBe(401);
+    // Nor are the stranger's wrong passwords counted apart from now on.
+    const devices = "SELECT 1 FROM jwt_account_token WHERE purpose = 'device' AND email = 'taken@example.com'";
+    expect(await open.test.database.query(devices)).toEqual([]);
     await open.loggedIn('taken@example.com');
   });
 

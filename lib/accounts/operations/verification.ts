@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { SessionClock } from '../../common/clock.js';
+import { Attempts } from '../account.attempts.js';
 import { PasswordMismatchError, TokenInvalidError } from '../account.errors.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account } from '../account.types.js';
@@ -32,6 +33,7 @@ export class Verification {
     private readonly registrations: RegistrationStore,
     private readonly newPasswords: NewPasswords,
     private readonly hasher: PasswordHasher,
+    private readonly attempts: Attempts,
     private readonly events: AccountEvents,
     private readonly clock: SessionClock,
   ) {}
@@ -48,12 +50,17 @@ export class Verification {
         if (hasChanged || link.email !== now.emailKey || now.verifiedAt) throw new TokenInvalidError();
         return {
           changes: { verifiedAt: new Date(this.clock.now()), passwordHash },
-          endSessions: passwordHash === now.passwordHash ? undefined : { reason: 'verified' },
+          // Sessions and devices of somebody who knew only the former password.
+          ...(passwordHash === now.passwordHash ? {} : { endSessions: { reason: 'verified' }, forgetDevices: true }),
         };
       },
       (now, link) => now.verifiedAt !== null && link.email === now.emailKey,
     );
-    if (isNew) this.events.emit({ type: 'account.verified', accountId: account.id });
+    if (isNew) {
+      // Wrong passwords of others, also from before the registration, must not keep the owner out.
+      await this.attempts.succeeded({ email: account.email }, {});
+      this.events.emit({ type: 'account.verified', accountId: account.id });
+    }
     return account;
   }
 
