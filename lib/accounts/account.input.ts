@@ -1,4 +1,12 @@
-import { getMetadataStorage, isEmail, ValidateBy, ValidateIf, validateSync } from 'class-validator';
+import {
+  getMetadataStorage,
+  isEmail,
+  validate,
+  ValidateBy,
+  ValidateIf,
+  validateSync,
+  type ValidationError,
+} from 'class-validator';
 import { type InputMistake, InvalidInputError } from './account.errors.js';
 import { isUnambiguous, MAX_EMAIL_LENGTH, toNormalForm } from './account.email.js';
 
@@ -111,6 +119,17 @@ export class ChangePasswordDto {
  * @throws InvalidInputError that names each field and what is wrong with it
  */
 export function readInput<T extends object>(type: new () => T, body: unknown): T {
+  const [input, unknownFields] = fill(type, body);
+  return accepted(input, unknownFields, validateSync(input));
+}
+
+/** The same for a class of the application, whose validators may be asynchronous: `validateSync` skips those. */
+export async function readApplicationInput<T extends object>(type: new () => T, body: unknown): Promise<T> {
+  const [input, unknownFields] = fill(type, body);
+  return accepted(input, unknownFields, await validate(input));
+}
+
+function fill<T extends object>(type: new () => T, body: unknown): [input: T, unknownFields: InputMistake[]] {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new InvalidInputError([{ field: '', reason: 'missing', message: 'The body must be a JSON object' }]);
   }
@@ -126,12 +145,19 @@ export function readInput<T extends object>(type: new () => T, body: unknown): T
     if (known.has(field)) Object.assign(input, { [field]: cleaned(field, value) });
     else mistakes.push({ field, reason: 'unknown_field', message: `"${field}" is not known here` });
   }
-  for (const { property, constraints } of validateSync(input)) {
-    const [reason, message] = Object.entries(constraints!).at(-1)!;
-    mistakes.push({ field: property, reason, message });
-  }
+  return [input, mistakes];
+}
+
+function accepted<T extends object>(input: T, unknownFields: InputMistake[], errors: ValidationError[]): T {
+  const mistakes = [...unknownFields, ...errors.map(mistakeOf)];
   if (mistakes.length > 0) throw new InvalidInputError(mistakes);
   return input;
+}
+
+function mistakeOf({ property, constraints = {} }: ValidationError): InputMistake {
+  // An error of a nested object has no constraint of its own.
+  const [reason, message] = Object.entries(constraints).at(-1) ?? ['malformed', `"${property}" is malformed`];
+  return { field: property, reason, message };
 }
 
 function cleaned(field: string, value: unknown): unknown {

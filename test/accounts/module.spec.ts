@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ConsoleLogger, Controller, Injectable, RequestMethod } from '@nestjs/common';
-import { IsString, MinLength } from 'class-validator';
+import { IsString, MinLength, ValidateBy } from 'class-validator';
 import { Column, DeleteDateColumn, Entity } from 'typeorm';
 import { SESSION_ENTITIES, SESSION_MIGRATIONS, SessionModule } from 'nestjs-jwt-session';
 import {
@@ -199,6 +199,12 @@ describe('accounts of the application’s own', () => {
     class RegisterDto extends CredentialsDto {
       @IsString()
       @MinLength(2)
+      // A check that asks a database, such as one of an invitation.
+      @ValidateBy({
+        name: 'uninvited',
+        async: true,
+        validator: { validate: value => Promise.resolve(value !== 'Strangers') },
+      })
       company!: string;
     }
     const app = await AccountApp.start({
@@ -214,6 +220,10 @@ describe('accounts of the application’s own', () => {
     expect(await app.post('register', { ...body, company: 'x' })).toMatchObject({
       status: 400,
       body: { errors: [{ field: 'company', reason: 'minLength' }] },
+    });
+    expect(await app.post('register', { ...body, company: 'Strangers' })).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'company', reason: 'uninvited' }] },
     });
     expect((await app.post('register', { ...body, company: 'Engines', role: 'admin' })).status).toBe(400);
     expect((await app.post('register', { ...body, company: 'Engines' })).status).toBe(202);

@@ -3,7 +3,7 @@ import { uuidV7 } from '../../common/uuid.js';
 import { SessionClock } from '../../common/clock.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { emailKey } from '../account.email.js';
-import { CredentialsDto, readInput } from '../account.input.js';
+import { CredentialsDto, readApplicationInput } from '../account.input.js';
 import { languageOf } from '../account.language.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account } from '../account.types.js';
@@ -29,7 +29,8 @@ export class Registration {
 
   /** Does the same for known and unknown addresses: one hash, one insert that may change nothing, one queued mail. */
   async register(input: CredentialsDto, caller: Caller): Promise<void> {
-    const { email, password, ...fields } = readInput(this.options.registration ?? CredentialsDto, input);
+    const type = this.options.registration ?? CredentialsDto;
+    const { email, password, ...fields } = await readApplicationInput(type, input);
     await this.policy.check('password', password, email);
     await this.attempts.consume('mail', { email }, caller);
     // No field of the application can take the place of a member that the module sets.
