@@ -81,7 +81,8 @@ export class LogIn {
     const [account, registered] = await Promise.all([this.accounts.findByEmail(key), this.registrations.find(key)]);
     const [matches, matchesRegistration] = await Promise.all([
       this.check.matches(account?.passwordHash, password),
-      registered !== undefined && this.check.matches(registered, password),
+      // Without a registration the same work is done: one that waits for its verification must not take longer.
+      this.options.requireVerified && this.check.matches(registered, password),
     ]);
     const refusal = account && matches ? this.refusalFor(account) : this.refusalWithoutAccount(matchesRegistration);
     if (!account || refusal) throw this.check.refused(refusal ?? new InvalidCredentialsError(), account?.id);
@@ -95,9 +96,7 @@ export class LogIn {
   }
 
   private refusalWithoutAccount(matchesRegistration: boolean): AccountError {
-    return matchesRegistration && this.options.requireVerified
-      ? new EmailNotVerifiedError()
-      : new InvalidCredentialsError();
+    return matchesRegistration ? new EmailNotVerifiedError() : new InvalidCredentialsError();
   }
 }
 
