@@ -20,9 +20,14 @@ export interface Caller {
 
 /**
  * What attempts are counted for. Devices that have logged in before, and open sessions, are counted apart, so that
- * wrong passwords of others do not keep the owner of an account out (OWASP, device cookies).
+ * wrong passwords of others do not keep the owner of an account out (OWASP, device cookies). So are recoveries of an
+ * address: other mails to it must not use up the way back in.
  */
-export type AttemptSubject = { readonly email: string } | { readonly device: string } | { readonly session: string };
+export type AttemptSubject =
+  | { readonly email: string }
+  | { readonly recovery: string }
+  | { readonly device: string }
+  | { readonly session: string };
 
 /**
  * Limits attempts per subject and per client address.
@@ -77,6 +82,7 @@ export class Attempts {
 
 function keyOf(subject: AttemptSubject): [by: 'account' | 'device' | 'session', key: string] {
   if ('email' in subject) return ['account', digest(`account:${emailKey(subject.email)}`)];
+  if ('recovery' in subject) return ['account', digest(`recovery:${emailKey(subject.recovery)}`)];
   if ('device' in subject) return ['device', digest(`device:${subject.device}`)];
   return ['session', digest(`session:${subject.session}`)];
 }

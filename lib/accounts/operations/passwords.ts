@@ -45,7 +45,7 @@ export class Passwords {
 
   /** Does the same for known and unknown addresses: the mail queue looks the account up after the answer. */
   async sendRecovery(email: string, caller: Caller): Promise<void> {
-    await this.attempts.consume('mail', { email }, caller);
+    await this.attempts.consume('mail', { recovery: email }, caller);
     await this.outbox.send({ kind: 'recovery', email, language: languageOf(caller) });
   }
 
