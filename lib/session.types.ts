@@ -32,26 +32,37 @@ export class UserSession {
   /** The user id (`sub`), exactly as it was given to `logIn`. */
   readonly userId: string;
   readonly claims: SessionClaims;
+  /** When the user logged in, or last proved who they are (`auth_time`). */
+  declare readonly authenticatedAt: Date;
+  /** When the session ends unless it is refreshed before. */
+  declare readonly expiresAt: Date;
   // Numbers, because a Date can be changed even in a frozen object: each reader gets a Date of their own.
-  private readonly authenticatedMs: number;
-  private readonly expiresMs: number;
+  readonly #authenticatedMs: number;
+  readonly #expiresMs: number;
+
+  /** Own properties: `ClassSerializerInterceptor` shows no getters of a prototype. */
+  static readonly #DATES: PropertyDescriptorMap & ThisType<UserSession> = {
+    authenticatedAt: {
+      enumerable: true,
+      get() {
+        return new Date(this.#authenticatedMs);
+      },
+    },
+    expiresAt: {
+      enumerable: true,
+      get() {
+        return new Date(this.#expiresMs);
+      },
+    },
+  };
 
   constructor({ id, userId, claims, authenticatedAt, expiresAt }: SessionFields) {
     this.id = id;
     this.userId = userId;
     this.claims = claims;
-    this.authenticatedMs = authenticatedAt.getTime();
-    this.expiresMs = expiresAt.getTime();
-  }
-
-  /** When the user logged in, or last proved who they are (`auth_time`). */
-  get authenticatedAt(): Date {
-    return new Date(this.authenticatedMs);
-  }
-
-  /** When the session ends unless it is refreshed before. */
-  get expiresAt(): Date {
-    return new Date(this.expiresMs);
+    this.#authenticatedMs = authenticatedAt.getTime();
+    this.#expiresMs = expiresAt.getTime();
+    Object.defineProperties(this, UserSession.#DATES);
   }
 
   /** When the session began, by the clock of the process that created it: the time within the session id. */

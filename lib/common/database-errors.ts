@@ -1,7 +1,6 @@
 // Classes (PostgreSQL manual, appendix A): 08 connection, 28 authorization, 53 resources, 57 operator intervention, 58
 // system error. 25006 is a server that only reads, such as a standby after a failover; 55P03 a lock that was not
-// available within
-// `lock_timeout`; 25P04 the end of a transaction by `transaction_timeout`.
+// available within `lock_timeout`; 25P04 the end of a transaction by `transaction_timeout`.
 const SERVER = /^(08|28|53|57|58)|^(25006|25P04|55P03)$/;
 
 // The server closes the connection with these, whatever the code: nearly every failure to connect is one.

@@ -1,8 +1,7 @@
 /**
  * The rotation of refresh tokens as a table of named cases: docs/protocol.md. `decideRotation` and `decideUse` name the
- * case,
- * `rotate` and `use` say how the row changes. The SQL in `store/rotation.statements.ts` does the same in one statement each,
- * which a differential test compares with these functions.
+ * case, `rotate` and `use` say how the row changes. The SQL in `store/rotation.statements.ts` does the same in one
+ * statement each, which a differential test compares with these functions.
  */
 
 /** Hashes are text here. They are SHA-256 of random secrets, so the time of a comparison tells nothing. */

@@ -10,8 +10,8 @@ const ignore = () => undefined;
  * Runs one statement on a connection of the pool. `pool.query` has no limit for the wait for a connection.
  *
  * @param timeout milliseconds for the connection and the answer together. A statement whose time has passed before
- * there is
- *   a connection is never sent. A connection whose answer is late is destroyed: the next statement must not meet the answer.
+ *   there is a connection is never sent. A connection whose answer is late is destroyed: the next statement must not
+ *   meet the answer.
  * @throws SessionStoreUnavailableError when the time is over, and the errors of driver and server
  */
 export function queryPool<Row extends object>(

@@ -85,8 +85,8 @@ const MAX_QUEUE_USAGE = 0.5;
 
 /**
  * An expression that sends a message (json). It is true, or NULL where nothing is sent. `Database` fills in `:channel`
- * and
- * `:processId`. With the polling feed no statement mentions NOTIFY: databases without it refuse it, and poolers swallow it.
+ * and `:processId`. With the polling feed no statement mentions NOTIFY: databases without it refuse it, and poolers
+ * swallow it.
  *
  * The queue fills up where a listener does not read. Then nothing is sent, so that revoking does not fail. Other
  * processes learn from their polls, which come every second while their echoes are missing.

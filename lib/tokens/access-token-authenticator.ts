@@ -69,8 +69,7 @@ export class AccessTokenAuthenticator extends TokenAuthenticator {
 
   /**
    * Checks whether an authenticated session still counts, for a socket or a stream that outlives its access token: all
-   * that
-   * `authenticate` checks but the token's own expiry and its binding.
+   * that `authenticate` checks but the token's own expiry and its binding.
    *
    * @throws what `authenticate` throws
    */

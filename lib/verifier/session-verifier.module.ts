@@ -45,8 +45,7 @@ export interface SessionVerifierAsyncOptions
 
 /**
  * Protects the controllers of a service without sessions of its own: it verifies the access tokens that an application
- * with
- * `SessionModule` issues. It needs no database; it only fetches the public keys of that application.
+ * with `SessionModule` issues. It needs no database; it only fetches the public keys of that application.
  */
 @Module({})
 export class SessionVerifierModule extends ConfigurableModuleClass {

@@ -65,6 +65,7 @@ describe.each(PLATFORMS)('F24: an account on %s', platform => {
 
   it.each([
     ['is disabled', 'disabled_at = now()'],
+    ['loses its role', "role = 'guest'"],
     [
       'gets another password',
       "password_hash = (SELECT password_hash FROM jwt_account WHERE email = 'other-hash@example.com')",

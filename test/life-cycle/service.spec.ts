@@ -1,3 +1,4 @@
+import { instanceToPlain } from 'class-transformer';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type SessionData, UserSession } from 'nestjs-jwt-session';
 import { DataSource } from 'typeorm';
@@ -45,6 +46,13 @@ describe('SessionService', () => {
     for (const other of ['', 'a.b.c', refreshToken]) {
       expect(await verdict(other)).toBe('access_token_invalid');
     }
+  });
+
+  it('a session that a handler returns is serialized with its dates, by JSON and by ClassSerializerInterceptor', async () => {
+    const { session } = await logIn();
+    const { id, userId, claims, authenticatedAt, expiresAt } = session;
+    expect(JSON.parse(JSON.stringify(session))).toMatchObject({ id, expiresAt: expiresAt.toISOString() });
+    expect(instanceToPlain(session)).toEqual({ id, userId, claims, authenticatedAt, expiresAt });
   });
 
   it('R01, R02, R03: refresh takes a refresh token by itself', async () => {

@@ -20,7 +20,7 @@ const REASON = 'account-changed';
 
 /**
  * Looks at an account again when a login has created its session. The account may have been disabled, or its password
- * changed, while the login was under way, and that change has ended only the sessions of then. `change` waits for it,
+ * or role changed, while the login was under way, and that change has ended only the sessions of then. `change` waits for it,
  * so that the later of the two sees the other.
  */
 @Injectable()
@@ -61,10 +61,10 @@ export class AccountRecheck {
   }
 
   /** Also notes the first login, and hashes the password again where parameters were raised. */
-  private async confirm({ id, passwordHash }: Account, password: string): Promise<boolean | null> {
+  private async confirm({ id, passwordHash, role }: Account, password: string): Promise<boolean | null> {
     const rehashed = this.hasher.needsRehash(passwordHash) ? await this.hasher.hash(password) : undefined;
     return this.accounts.change(id, async (now, transaction) => {
-      if (now.disabledAt) return false;
+      if (now.disabledAt || now.role !== role) return false;
       const isSame = now.passwordHash === passwordHash;
       // Another login may have hashed it again.
       if (!isSame && !(await this.hasher.verify(now.passwordHash, password))) return false;
