@@ -1,6 +1,7 @@
 import { mistakesIn, type OptionRule, refuseMistakes } from '../common/option-mistakes.js';
 import { fillIn, optionsToken, type Resolved, resolve } from '../common/options.js';
 import { refuseStaticOptions } from '../common/static-options.js';
+import { CSRF_COOKIE, MARKER_COOKIE } from '../session.constants.js';
 import { type SessionModuleOptions, SessionSettings } from './session-options.js';
 import { StaticSessionSettings } from './static-options.js';
 
@@ -95,5 +96,9 @@ function contradictions({ accessToken, session, keys, cookies }: ResolvedSession
       'option "cookies.sameSite": browsers drop SameSite=None cookies without Secure: leave "cookies.secure" at true',
     ],
     [cookies.accessName === cookies.refreshName, 'options "cookies.accessName" and "cookies.refreshName" must differ'],
+    [
+      [cookies.accessName, cookies.refreshName].some(name => name === CSRF_COOKIE || name === MARKER_COOKIE),
+      `options "cookies.accessName" and "cookies.refreshName": ${CSRF_COOKIE} and ${MARKER_COOKIE} are cookies of the module: write other names`,
+    ],
   ];
 }

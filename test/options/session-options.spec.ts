@@ -175,6 +175,11 @@ describe('the options of SessionModule', () => {
       { cookies: { accessName: 'token', refreshName: 'token' } },
       /"cookies\.accessName" and "cookies\.refreshName" must differ/,
     ],
+    [
+      'a cookie named as one of the module',
+      { cookies: { accessName: 'session_marker' } },
+      /"cookies\.accessName" and "cookies\.refreshName": csrf_token and session_marker are cookies of the module/,
+    ],
   ])('refuse the contradiction of %s', (_, options, message) => {
     expect(refusal({ secret: SECRET, ...options })).toMatch(message);
   });
