@@ -3,6 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import { describeInChromium, launchChromium } from '../support/chromium.js';
 import { TestDatabase } from '../support/database.js';
 import { SampleProcess } from '../support/sample-process.js';
+import { until } from '../support/until.js';
 
 const PASSWORD = 'a garden of seven oaks';
 
@@ -47,9 +48,14 @@ describeInChromium("the pages of the accounts' sample, in a browser", () => {
   });
 
   it('verify, log in and log out by the client of the package', async () => {
-    await page.goto('/mails');
-    await page.getByRole('link').filter({ hasText: 'verify-email' }).first().waitFor();
-    const link = new URL((await page.getByRole('link').filter({ hasText: 'verify-email' }).first().textContent())!);
+    const mailed = page.getByRole('link').filter({ hasText: 'verify-email' }).first();
+    // The page shows the mails that were sent before it was opened.
+    await until(async () => {
+      await page.goto('/mails');
+      await page.locator('#mails > *').first().waitFor();
+      return (await mailed.count()) > 0;
+    });
+    const link = new URL((await mailed.textContent())!);
     await page.goto(link.pathname + link.hash);
     await page.locator('form').first().getByLabel('Password').fill(PASSWORD);
     await page.locator('form').first().getByRole('button').click();
