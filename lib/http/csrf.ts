@@ -1,6 +1,5 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
+import { hmacSha256, isDigestOf, type ServerKeys } from '../rules/server-keys.js';
 import { CSRF_HEADER } from '../session.constants.js';
 import { CsrfRejectedError } from '../session.errors.js';
 import type { SessionExchange } from './exchange.js';
@@ -90,12 +89,8 @@ export class CsrfProtection {
    */
   checkToken(exchange: SessionExchange, sessionId: string): void {
     if (!this.usesTokens || isHandshake(exchange)) return;
-    const given = Buffer.from(exchange.header(CSRF_HEADER) ?? '', 'base64url');
-    const matches = this.secrets!.accepted.some(keys => {
-      const expected = digest(sessionId, keys);
-      return given.length === expected.length && timingSafeEqual(given, expected);
-    });
-    if (matches) return;
+    const given = exchange.header(CSRF_HEADER) ?? '';
+    if (isDigestOf(given, this.secrets!.accepted, keys => digest(sessionId, keys))) return;
     throw new CsrfRejectedError(
       `Refused: send the value of the csrf_token cookie (__Host-csrf_token where cookies are Secure) as the header ${CSRF_HEADER}: the one that came is missing or of another session`,
     );

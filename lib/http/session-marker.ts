@@ -1,5 +1,4 @@
-import { timingSafeEqual } from 'node:crypto';
-import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
+import { hmacSha256, isDigestOf, type ServerKeys } from '../rules/server-keys.js';
 import type { HttpSecrets } from './http-secrets.js';
 
 const BYTES = 16;
@@ -11,8 +10,7 @@ export function markerOf(sessionId: string, { newest }: HttpSecrets): string {
 
 /** Whether a marker cookie is that of the session. */
 export function isMarkerOf(marker: string, sessionId: string, { accepted }: HttpSecrets): boolean {
-  const given = Buffer.from(marker, 'base64url');
-  return accepted.some(keys => given.length === BYTES && timingSafeEqual(given, digest(sessionId, keys)));
+  return isDigestOf(marker, accepted, keys => digest(sessionId, keys));
 }
 
 function digest(sessionId: string, { marker }: ServerKeys): Buffer {

@@ -1,4 +1,4 @@
-import { createHmac, hash, hkdfSync } from 'node:crypto';
+import { createHmac, hash, hkdfSync, timingSafeEqual } from 'node:crypto';
 
 /** What one server secret is used for; every purpose has a key of its own (RFC 5869). */
 export interface ServerKeys {
@@ -46,6 +46,19 @@ export function hmacSha256(key: Buffer, ...parts: Buffer[]): Buffer {
   const hmac = createHmac('sha256', key);
   for (const part of parts) hmac.update(part);
   return fromHex(hmac.digest('hex'));
+}
+
+/** Whether a base64url text is the digest that the keys of one of the accepted secrets make. */
+export function isDigestOf(
+  text: string,
+  accepted: readonly ServerKeys[],
+  digest: (keys: ServerKeys) => Buffer,
+): boolean {
+  const given = Buffer.from(text, 'base64url');
+  return accepted.some(keys => {
+    const expected = digest(keys);
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  });
 }
 
 export function sha256(data: Buffer): Buffer {

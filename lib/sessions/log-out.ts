@@ -1,12 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { SessionClock } from '../common/clock.js';
 import { isUuid } from '../common/uuid.js';
 import type { SessionExchange } from '../http/exchange.js';
 import { RequestSession } from '../http/request-session.js';
+import { SessionAuthenticator } from '../http/session-authenticator.js';
 import { SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { InsufficientUserAuthenticationError } from '../session.errors.js';
 import type { LogOutOptions } from '../session.interfaces.js';
 import type { UserSession } from '../session.types.js';
 import { RevocationStore } from '../store/revocation.store.js';
@@ -23,7 +22,7 @@ export class SessionRevoker {
     private readonly store: SessionStore,
     private readonly revocations: RevocationStore,
     private readonly announcements: Announcements,
-    private readonly clock: SessionClock,
+    private readonly authenticator: SessionAuthenticator,
   ) {}
 
   /**
@@ -57,10 +56,9 @@ export class SessionRevoker {
   }
 
   /** @throws InsufficientUserAuthenticationError for a login that is older than option `session.recentLogin` allows */
-  requireRecentLogin({ authenticatedAt }: UserSession): void {
+  requireRecentLogin(session: UserSession): void {
     const { recentLogin } = this.options.session;
-    if (recentLogin === undefined || this.clock.now() - authenticatedAt.getTime() <= recentLogin) return;
-    throw new InsufficientUserAuthenticationError(Math.floor(recentLogin / 1000));
+    if (recentLogin !== undefined) this.authenticator.requireRecentLogin(session, recentLogin);
   }
 
   /** Logs out sessions that the application selects. Where their own cookies are on the exchange they are cleared. */

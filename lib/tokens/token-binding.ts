@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { timingSafeEqual } from 'node:crypto';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
+import { hmacSha256, isDigestOf, type ServerKeys } from '../rules/server-keys.js';
 import { AccessTokenInvalidError } from '../session.errors.js';
 import type { ClientInfo } from '../common/client-address.js';
 import type { RegisteredClaims } from './access-token.claims.js';
@@ -35,12 +34,9 @@ export class TokenBinding {
    */
   check({ sid, binding }: RegisteredClaims, client: () => ClientInfo): void {
     if (!this.byIp && !this.byUserAgent) return;
-    const given = Buffer.from(binding ?? '', 'base64url');
     const now = client();
-    const matches = this.secrets.trusted.some(
-      keys => given.length === BYTES && timingSafeEqual(given, this.digest(sid, now, keys)),
-    );
-    if (!matches) throw new AccessTokenInvalidError('The access token belongs to another client: refresh');
+    if (isDigestOf(binding ?? '', this.secrets.trusted, keys => this.digest(sid, now, keys))) return;
+    throw new AccessTokenInvalidError('The access token belongs to another client: refresh');
   }
 
   private digest(sessionId: string, { ip, userAgent }: ClientInfo, keys: ServerKeys): Buffer {
