@@ -31,7 +31,7 @@ export class ShortTimers extends SessionTimers {
 }
 
 /**
- * What an administrator, or a process that nobody has heard of, changes in the database, and what the token is then
+ * What an administrator, or an unknown process, changes in the database, and what the token is then
  * told.
  */
 export const CHANGES = [
