@@ -9,7 +9,7 @@ export interface TransactionOption {
 }
 
 export interface LogInOptions extends TransactionOption {
-  /** Request and response (`@Exchange()`): tokens are set as cookies and the session presented with it is ended. */
+  /** Request and response (`@Exchange()`): tokens are set as cookies and the session that the request carries is ended. */
   exchange?: SessionExchange;
   /** The client's address, where there is no exchange to tell it; needed with `binding.ip`. */
   ip?: string;

@@ -16,17 +16,17 @@ export function bearerTransport(storage: SessionTokenStorage): Transport {
       headers.set('session-transport', 'bearer');
       return token;
     },
-    async present(mark) {
+    async refreshRequest(mark) {
       const tokens = await storage.load();
       if (!tokens || tokens.accessToken !== mark) return undefined;
       const { refreshToken } = tokens;
       const headers = new Headers({ 'content-type': 'application/json' });
       return { headers, body: JSON.stringify({ refreshToken }), refreshToken };
     },
-    async accept(answer, presented) {
+    async accept(answer, request) {
       // RFC 6749, section 6: without a new refresh token the former one remains.
-      const tokens = tokensOf(answer, presented.refreshToken);
-      if ((await storage.load())?.refreshToken !== presented.refreshToken) return false;
+      const tokens = tokensOf(answer, request.refreshToken);
+      if ((await storage.load())?.refreshToken !== request.refreshToken) return false;
       await storage.save(tokens);
       return true;
     },

@@ -13,7 +13,7 @@ export function cookieTransport({ document, location }: SessionEnvironment, { or
   return {
     credentials: location && new URL(location.href).origin !== origin ? 'include' : 'same-origin',
     authorize,
-    async present(mark) {
+    async refreshRequest(mark) {
       if (mark !== refreshes) return undefined;
       const headers = new Headers();
       await authorize(headers, 'POST');

@@ -42,9 +42,9 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
 
   async function postRefresh(mark: Mark): Promise<RefreshOutcome> {
     const session = ends.current();
-    const presented = await transport.present(mark);
-    if (!presented) return 'changed';
-    const { headers, body } = presented;
+    const request = await transport.refreshRequest(mark);
+    if (!request) return 'changed';
+    const { headers, body } = request;
     const { isOk, answer, refusal } = await withinTimeLimit(environment.after, async signal => {
       const response = await post('refresh', { headers, body, signal });
       if (!response.ok) return { refusal: await refusalOf(response) };
@@ -52,7 +52,7 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
       const answered: unknown = options.storage ? await response.json() : await response.text();
       return { isOk: true, answer: answered };
     });
-    if (isOk) return (await transport.accept(answer, presented)) ? 'refreshed' : 'changed';
+    if (isOk) return (await transport.accept(answer, request)) ? 'refreshed' : 'changed';
     await endWith(refusal, mark, session);
     return 'refused';
   }
@@ -107,9 +107,9 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
     async logOut(): Promise<void> {
       const headers = new Headers();
       const mark = await transport.authorize(headers, 'POST');
-      const presented = await transport.present(mark);
-      presented?.headers.forEach((value, header) => headers.set(header, value));
-      const { ok, status } = await post('logout', { headers, body: presented?.body });
+      const request = await transport.refreshRequest(mark);
+      request?.headers.forEach((value, header) => headers.set(header, value));
+      const { ok, status } = await post('logout', { headers, body: request?.body });
       if (!ok) throw new Error(`The server refused to log out: ${status}`);
       // Those of a refresh that was under way belong to the session that has ended, too.
       await transport.clear();

@@ -3,8 +3,8 @@ export type CredentialsMode = NonNullable<RequestInit['credentials']>;
 /** Identifies the tokens that a request was sent with, to detect later that others have replaced them. */
 export type Mark = string | number | undefined;
 
-/** What a refresh sends. */
-export interface PresentedToken {
+/** The request that a refresh sends. */
+export interface RefreshRequest {
   readonly headers: Headers;
   readonly body?: string;
   /** Undefined if a cookie carries it. */
@@ -18,12 +18,12 @@ export interface Transport {
   /** Adds what authenticates a request. */
   authorize(headers: Headers, method: string): Promise<Mark>;
   /** The refresh token, unless the tokens of that mark have been replaced meanwhile. */
-  present(mark: Mark): Promise<PresentedToken | undefined>;
+  refreshRequest(mark: Mark): Promise<RefreshRequest | undefined>;
   /**
    * Keeps the answer to a refresh. False if other tokens have arrived in the meantime: a late answer must not replace
    * them.
    */
-  accept(answer: unknown, presented: PresentedToken): Promise<boolean>;
+  accept(answer: unknown, request: RefreshRequest): Promise<boolean>;
   /** Another tab may have refreshed. */
   suspectChange(): void;
   /** Removes the tokens, even if they are others by now. */

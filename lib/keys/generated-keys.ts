@@ -56,8 +56,8 @@ export class GeneratedKeys implements KeySource {
     const publicJwk = publicJwkOf(privateKey);
     const kid = await calculateJwkThumbprint(publicJwk);
     const key = { ...period, kid, purpose: `${this.purpose}${algorithm}`, algorithm, publicJwk };
-    const sealedPrivateKey = encryptPrivateKey(privateKey, key, this.secrets.newest);
-    const elected = await this.store.elect({ ...key, sealedPrivateKey }, DATABASE_TIMEOUT_MS);
+    const encryptedPrivateKey = encryptPrivateKey(privateKey, key, this.secrets.newest);
+    const elected = await this.store.elect({ ...key, encryptedPrivateKey }, DATABASE_TIMEOUT_MS);
     return elected ? kid : undefined;
   }
 
@@ -70,7 +70,7 @@ export class GeneratedKeys implements KeySource {
   }
 
   private decrypt(stored: StoredKey): RingKey | undefined {
-    const privateKey = decryptPrivateKey(stored.sealedPrivateKey, stored, this.secrets.trusted);
+    const privateKey = decryptPrivateKey(stored.encryptedPrivateKey, stored, this.secrets.trusted);
     if (!privateKey) {
       if (!this.undecryptable.has(stored.kid)) {
         this.undecryptable.add(stored.kid);

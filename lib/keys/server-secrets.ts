@@ -68,7 +68,9 @@ export class ServerSecrets {
     let stored = await this.find();
     if (!stored && !this.areOwn) {
       const secret = randomBytes(SERVER_SECRET_BYTES);
-      await this.store.elect(this.row({ kid: SECRET_ROW, purpose: SECRET_ROW, period: 0, sealedPrivateKey: secret }));
+      await this.store.elect(
+        this.row({ kid: SECRET_ROW, purpose: SECRET_ROW, period: 0, encryptedPrivateKey: secret }),
+      );
       stored = await this.find();
     }
     if (!this.areOwn) {
@@ -81,7 +83,7 @@ export class ServerSecrets {
       );
     }
     if (stored && this.options.acceptsGeneratedSecret) {
-      this.generated = deriveServerKeys(stored.sealedPrivateKey.toString('base64url'));
+      this.generated = deriveServerKeys(stored.encryptedPrivateKey.toString('base64url'));
     }
     // Generated signing keys reveal a wrong secret at start; without them, the recorded ids do.
     if (this.areOwn && this.options.keys.signingKey !== undefined) await this.requireKnown();
@@ -98,7 +100,7 @@ export class ServerSecrets {
     if (known.includes(own[0]!)) return;
     const period = Buffer.from(this.newest.id, 'base64url').readUInt32BE();
     await this.store.elect(
-      this.row({ kid: own[0]!, purpose: SECRET_ID_ROW, period, sealedPrivateKey: Buffer.alloc(0) }),
+      this.row({ kid: own[0]!, purpose: SECRET_ID_ROW, period, encryptedPrivateKey: Buffer.alloc(0) }),
     );
   }
 
@@ -107,7 +109,7 @@ export class ServerSecrets {
   }
 
   /** A row that never signs and never retires. */
-  private row(key: Pick<StoredKey, 'kid' | 'purpose' | 'period' | 'sealedPrivateKey'>): StoredKey {
+  private row(key: Pick<StoredKey, 'kid' | 'purpose' | 'period' | 'encryptedPrivateKey'>): StoredKey {
     const now = this.clock.now();
     const times = { publishAt: now, signFrom: now, signUntil: NEVER, retireAt: NEVER };
     return { ...key, algorithm: 'none', publicJwk: {}, ...times };

@@ -3,7 +3,7 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { RevocationKeys } from '../rules/revocation-state.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError, SessionExpiredError } from '../session.errors.js';
 import { SessionClock, SessionTimers } from '../common/clock.js';
-import { RevocationStore, type SessionStanding } from '../store/revocation.store.js';
+import { RevocationStore, type SessionValidity } from '../store/revocation.store.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { Revocations } from './revocations.js';
 
@@ -15,7 +15,7 @@ const TIMEOUT_MS = 5_000;
 
 interface Asking {
   readonly since: number;
-  readonly answer: Promise<SessionStanding>;
+  readonly answer: Promise<SessionValidity>;
 }
 
 /**
@@ -72,12 +72,12 @@ export class RevocationCheck {
     if (tokenVersion > token.tokenVersion) throw new AccessTokenExpiredError();
   }
 
-  private shared(sessionId: string): Promise<SessionStanding> {
+  private shared(sessionId: string): Promise<SessionValidity> {
     const asking = this.asking.get(sessionId);
     // In strict mode an answer must be read after the request came: nothing is shared then.
     if (asking && this.mode === 'live' && this.clock.monotonic() - asking.since < SHARED_ANSWER_TTL_MS)
       return asking.answer;
-    const answer = this.store.standing(sessionId, TIMEOUT_MS);
+    const answer = this.store.readValidity(sessionId, TIMEOUT_MS);
     const asked = { since: this.clock.monotonic(), answer };
     this.asking.set(sessionId, asked);
     const forget = () => {

@@ -5,7 +5,7 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import {
   type Announcement,
   type Lost,
-  type Origin,
+  type LearnedFrom,
   RevocationState,
   type RevocationKeys,
 } from '../rules/revocation-state.js';
@@ -106,8 +106,8 @@ export class Revocations {
     });
   }
 
-  private merge(announcement: Announcement, origin: Origin, source: RevocationSource): void {
-    const news = this.state.merge(announcement, this.clock.monotonic(), origin);
+  private merge(announcement: Announcement, from: LearnedFrom, source: RevocationSource): void {
+    const news = this.state.merge(announcement, this.clock.monotonic(), from);
     if (this.keys.distrust(announcement.keys ?? [])) this.reloadKeys();
     if (news.length === 0) return;
     const reasons = new Map(announcement.sessions?.map(({ id, reason }) => [id, reason]));

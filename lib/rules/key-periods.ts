@@ -29,7 +29,7 @@ export const EVER: KeyPeriod = {
 };
 
 /** A key whose successor is late goes on signing; it retires late enough for these tokens to be verified. */
-const GRACE = 60_000;
+const RETIREMENT_MARGIN_MS = 60_000;
 
 /** The key that signs: of the keys whose period has begun, the one that began last. */
 export function signingKey<Key extends KeyPeriod>(keys: readonly Key[], now: number): Key | undefined {
@@ -124,6 +124,6 @@ function periodFrom(signFrom: number, publishAt: number, schedule: RotationSched
     publishAt,
     signFrom,
     signUntil,
-    retireAt: signUntil + schedule.tokenLifetime + GRACE,
+    retireAt: signUntil + schedule.tokenLifetime + RETIREMENT_MARGIN_MS,
   };
 }

@@ -14,8 +14,8 @@ export interface RefreshToken {
   readonly secret: Buffer;
 }
 
-/** The generation at which a session ends; the column is a 32-bit integer. */
-export const LAST_GENERATION = 2 ** 31 - 1;
+/** The highest generation, at which a session ends; the column is a 32-bit integer. */
+export const MAX_GENERATION = 2 ** 31 - 1;
 
 export const SECRET_BYTES = 32;
 export const SALT_BYTES = 16;

@@ -40,16 +40,16 @@ export interface Lost {
 }
 
 /**
- * Where knowledge comes from.
+ * How this process learned of a revocation.
  *
- * | origin | counts for | must be repeated by polls |
+ * | learned from | counts for | must be repeated by polls |
  * |---|---|---|
  * | `commit` | one span | yes: this process committed it |
  * | `poll` | one span | until it is a span old |
  * | `answer` | one span | no: the database was asked about this session alone, which may have ended long ago |
  * | `hint` | until the next poll is over, unless that poll confirms it | no: any process may have sent the notification |
  */
-export type Origin = 'commit' | 'poll' | 'answer' | 'hint';
+export type LearnedFrom = 'commit' | 'poll' | 'answer' | 'hint';
 
 /** Hints of one kind that are kept until the next poll: they must not fill the memory. */
 const MAX_HINTS = 10_000;
@@ -58,7 +58,7 @@ const MAX_HINTS = 10_000;
 const REPEAT_MARGIN_MS = 60_000;
 
 interface Learning {
-  readonly origin: Origin;
+  readonly from: LearnedFrom;
   readonly now: number;
   readonly span: number;
   /** The number of the last poll that was started. */
@@ -101,7 +101,7 @@ class Knowledge<T> {
   /** @returns whether the id was unknown */
   learn(id: string, value: T, learning: Learning): boolean {
     const entry = this.entries.get(id);
-    if (learning.origin === 'hint') this.hear(id, value, entry, learning);
+    if (learning.from === 'hint') this.hear(id, value, entry, learning);
     else this.confirm(id, value, entry, learning);
     return entry === undefined && this.entries.has(id);
   }
@@ -134,13 +134,13 @@ class Knowledge<T> {
   }
 
   private confirm(id: string, value: T, entry: Entry<T> | undefined, learning: Learning): void {
-    const { origin, now, span, poll, age = 0 } = learning;
+    const { from, now, span, poll, age = 0 } = learning;
     const fact = entry?.fact;
     if (entry !== undefined && fact !== undefined && !this.exceeds(value, fact)) {
       if (!this.exceeds(fact, value)) entry.confirmedIn = poll;
       return;
     }
-    const expectedUntil = origin === 'answer' ? 0 : now + span - age - REPEAT_MARGIN_MS;
+    const expectedUntil = from === 'answer' ? 0 : now + span - age - REPEAT_MARGIN_MS;
     const isAhead = entry?.hint !== undefined && this.exceeds(entry.hint.value, value);
     if (entry?.hint !== undefined && !isAhead) this.hints--;
     const hint = isAhead ? entry!.hint : undefined;
@@ -182,9 +182,9 @@ export class RevocationState {
    *
    * @returns the sessions that were not known to have ended
    */
-  merge({ sessions = [], users = [], claims = [] }: Announcement, now: number, origin: Origin = 'commit'): string[] {
+  merge({ sessions = [], users = [], claims = [] }: Announcement, now: number, from: LearnedFrom = 'commit'): string[] {
     for (const known of [this.sessions, this.users, this.claims]) known.forget(now);
-    const learning = { origin, now, span: this.span, poll: this.polls };
+    const learning = { from, now, span: this.span, poll: this.polls };
     const news = sessions.filter(({ id, reason, age }) => this.sessions.learn(id, reason, { ...learning, age }));
     for (const { id, version, age } of users) this.users.learn(id, version, { ...learning, age });
     for (const { id, version, age } of claims) this.claims.learn(id, version, { ...learning, age });

@@ -4,7 +4,7 @@ import { SessionExchange } from '../http/exchange.js';
 import { RequestSession } from '../http/request-session.js';
 import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { hashOf, LAST_GENERATION, type RefreshToken } from '../rules/refresh-token.js';
+import { hashOf, MAX_GENERATION, type RefreshToken } from '../rules/refresh-token.js';
 import { decideRotation, isReplay, isTheft, maxRequestAge, ROTATION_CASES } from '../rules/rotation.js';
 import { revokesUser, type TheftClass } from '../rules/theft.js';
 import {
@@ -99,7 +99,7 @@ export class SessionRefresher {
   private async rotate(incoming: IncomingToken): Promise<IssuedTokens> {
     const { token, client, recipient } = incoming;
     try {
-      if (token.generation >= LAST_GENERATION) throw new SessionExpiredError();
+      if (token.generation >= MAX_GENERATION) throw new SessionExpiredError();
       checkClient(client, this.options.binding, recipient.exchange !== undefined);
       const deadline = this.store.deadline(this.options.session.leeway);
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {

@@ -10,7 +10,7 @@ export function buildKeyStatements(tables: SessionTables) {
   return {
     load: statement<object, KeyRow>(
       'jwt_session_key_load',
-      `SELECT kid, purpose, algorithm, period::text, public_jwk, sealed_private_key,
+      `SELECT kid, purpose, algorithm, period::text, public_jwk, encrypted_private_key,
           ${milliseconds('publish_at')} AS publish_ms, ${milliseconds('sign_from')} AS sign_from_ms,
           ${milliseconds('sign_until')} AS sign_until_ms, ${milliseconds('retire_at')} AS retire_ms
         FROM ${tables.signingKey} WHERE distrusted_at IS NULL ORDER BY sign_from, kid`,
@@ -18,16 +18,16 @@ export function buildKeyStatements(tables: SessionTables) {
     // Without naming the index: rows of one kid, as the generated server secret's, also conflict at the primary key.
     elect: statement<KeyValues, { kid: string }>(
       'jwt_session_key_elect',
-      `INSERT INTO ${tables.signingKey} (kid, purpose, algorithm, period, public_jwk, sealed_private_key,
+      `INSERT INTO ${tables.signingKey} (kid, purpose, algorithm, period, public_jwk, encrypted_private_key,
           publish_at, sign_from, sign_until, retire_at)
-        VALUES (:kid, :purpose, :algorithm, :period, :publicJwk, :sealedPrivateKey,
+        VALUES (:kid, :purpose, :algorithm, :period, :publicJwk, :encryptedPrivateKey,
           :publishAt, :signFrom, :signUntil, :retireAt)
         ON CONFLICT DO NOTHING RETURNING kid`,
     ),
     distrust: statement<{ kids: readonly string[] }>(
       'jwt_session_key_distrust',
       `WITH distrusted AS (
-          UPDATE ${tables.signingKey} SET distrusted_at = clock_timestamp(), sealed_private_key = ''
+          UPDATE ${tables.signingKey} SET distrusted_at = clock_timestamp(), encrypted_private_key = ''
           WHERE kid = ANY (:kids::text[]) AND distrusted_at IS NULL RETURNING kid
         )
         SELECT ${notify(tables, "json_build_object('keys', true)", 'count(*) > 0')} AS announced FROM distrusted`,
@@ -50,14 +50,14 @@ interface KeyRow {
   readonly algorithm: string;
   readonly period: string;
   readonly public_jwk: JsonWebKey;
-  readonly sealed_private_key: Buffer;
+  readonly encrypted_private_key: Buffer;
   readonly publish_ms: number;
   readonly sign_from_ms: number;
   readonly sign_until_ms: number;
   readonly retire_ms: number;
 }
 
-interface KeyValues extends Pick<StoredKey, 'kid' | 'purpose' | 'algorithm' | 'period' | 'sealedPrivateKey'> {
+interface KeyValues extends Pick<StoredKey, 'kid' | 'purpose' | 'algorithm' | 'period' | 'encryptedPrivateKey'> {
   readonly publicJwk: string;
   readonly publishAt: Date;
   readonly signFrom: Date;

@@ -10,7 +10,7 @@ export interface StoredKey {
   readonly algorithm: string;
   readonly period: number;
   readonly publicJwk: JsonWebKey;
-  readonly sealedPrivateKey: Buffer;
+  readonly encryptedPrivateKey: Buffer;
   readonly publishAt: number;
   readonly signFrom: number;
   readonly signUntil: number;
@@ -31,7 +31,7 @@ export class KeyStore {
       algorithm: row.algorithm,
       period: Number(row.period),
       publicJwk: row.public_jwk,
-      sealedPrivateKey: row.sealed_private_key,
+      encryptedPrivateKey: row.encrypted_private_key,
       publishAt: row.publish_ms,
       signFrom: row.sign_from_ms,
       signUntil: row.sign_until_ms,

@@ -72,8 +72,8 @@ export function buildRevocationStatements(tables: SessionTables) {
         FROM json_to_recordset(:lost::json) AS lost (id uuid, version int)
         WHERE s.id = lost.id AND s.token_version < lost.version RETURNING s.id`,
     ),
-    standing: statement<{ sessionId: string }, StandingRow>(
-      'jwt_session_standing',
+    validity: statement<{ sessionId: string }, ValidityRow>(
+      'jwt_session_validity',
       `SELECT ${REVOKED_REASON} AS reason, (s.revoked_at IS NOT NULL OR s.expires_at <= now()) AS ended, s.token_version,
           (SELECT a.version FROM ${tables.userAuth} a
             WHERE a.user_id = s.user_id AND a.token_type = 'access')::text AS access_version,
@@ -139,7 +139,7 @@ interface PollRow {
   readonly keys: string[] | null;
 }
 
-interface StandingRow {
+interface ValidityRow {
   readonly reason: string | null;
   /** Null where there is no such session. */
   readonly ended: boolean | null;

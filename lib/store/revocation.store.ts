@@ -24,8 +24,8 @@ const START: PollCursor = {
 /** Rows that are restored with one statement. */
 const RESTORE_ROWS = 1_000;
 
-/** How a session stands in the database at this moment. */
-export interface SessionStanding {
+/** What decides now whether a token of the session is valid. */
+export interface SessionValidity {
   /** Undefined while the session lives. */
   readonly endedBy?: string;
   readonly accessVersion: number;
@@ -80,8 +80,8 @@ export class RevocationStore {
     return restored;
   }
 
-  async standing(sessionId: string, timeout: number): Promise<SessionStanding> {
-    const [row] = await this.database.query(this.sql.standing, { sessionId }, { timeout });
+  async readValidity(sessionId: string, timeout: number): Promise<SessionValidity> {
+    const [row] = await this.database.query(this.sql.validity, { sessionId }, { timeout });
     return {
       endedBy: row!.ended === false ? undefined : (row!.reason ?? 'expired'),
       accessVersion: Number(row!.access_version),

@@ -20,15 +20,15 @@ export class NotesController {
   @Get()
   async list(@CurrentSession() { userId }: UserSession) {
     const notes = await this.notes.find({ where: { userId }, order: { id: 'ASC' } });
-    return notes.map(present);
+    return notes.map(toView);
   }
 
   @Post()
   async create(@CurrentSession() { userId }: UserSession, @Body() { text }: NoteDto) {
-    return present(await this.notes.save({ userId, text }));
+    return toView(await this.notes.save({ userId, text }));
   }
 }
 
-function present({ id, text, createdAt }: Note) {
+function toView({ id, text, createdAt }: Note) {
   return { id, text, createdAt };
 }

@@ -71,7 +71,7 @@ describe.each(PLATFORMS)('five applications started at once on an empty database
       algorithm: 'none',
       period: round,
       publicJwk: {},
-      sealedPrivateKey: Buffer.alloc(32),
+      encryptedPrivateKey: Buffer.alloc(32),
       publishAt: 0,
       signFrom: 0,
       signUntil: 1,

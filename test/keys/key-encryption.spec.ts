@@ -111,36 +111,36 @@ describe('a signing key whose row was written by somebody without the secret', (
   });
 
   it('a changed bit in any part of the seal: the key is not trusted', async () => {
-    // Secret id, iv, tag, and the sealed key from its first byte to its last.
+    // Secret id, iv, tag, and the encrypted key from its first byte to its last.
     const bits = [0, 4 * 8, 16 * 8, 32 * 8, 100 * 8].map(
-      bit => `set_bit(sealed_private_key, ${bit}, 1 - get_bit(sealed_private_key, ${bit}))`,
+      bit => `set_bit(encrypted_private_key, ${bit}, 1 - get_bit(encrypted_private_key, ${bit}))`,
     );
     const last =
-      'set_byte(sealed_private_key, length(sealed_private_key) - 1, 255 - get_byte(sealed_private_key, length(sealed_private_key) - 1))';
+      'set_byte(encrypted_private_key, length(encrypted_private_key) - 1, 255 - get_byte(encrypted_private_key, length(encrypted_private_key) - 1))';
     const others = [
       "''::bytea",
-      'substring(sealed_private_key FROM 1 FOR 32)',
-      String.raw`sealed_private_key || '\x00'::bytea`,
+      'substring(encrypted_private_key FROM 1 FOR 32)',
+      String.raw`encrypted_private_key || '\x00'::bytea`,
     ];
     for (const seal of [...bits, last, ...others]) {
-      await tamper(`sealed_private_key = ${seal}`);
+      await tamper(`encrypted_private_key = ${seal}`);
       await expectNotTrusted([victim], kids.slice(1));
       await tamper(
-        'sealed_private_key = (SELECT b.sealed_private_key FROM backup b WHERE b.kid = jwt_session_key.kid)',
+        'encrypted_private_key = (SELECT b.encrypted_private_key FROM backup b WHERE b.kid = jwt_session_key.kid)',
       );
     }
   });
 
   it('two seals that were swapped: neither key is trusted', async () => {
     await issuer.database.query(`
-      UPDATE jwt_session_key k SET sealed_private_key = b.sealed_private_key FROM backup b
+      UPDATE jwt_session_key k SET encrypted_private_key = b.encrypted_private_key FROM backup b
       WHERE (k.kid, b.kid) IN (('${kids[0]}', '${kids[1]}'), ('${kids[1]}', '${kids[0]}'))`);
     await expectNotTrusted([victim], kids.slice(2));
   });
 
   it('a genuine row that was copied under another name: only the genuine one is trusted', async () => {
     await issuer.database.query(`
-      INSERT INTO jwt_session_key SELECT 'copy', purpose, algorithm, period + 1, public_jwk, sealed_private_key,
+      INSERT INTO jwt_session_key SELECT 'copy', purpose, algorithm, period + 1, public_jwk, encrypted_private_key,
         publish_at, sign_from, sign_until, retire_at FROM backup WHERE kid = '${kids[0]}'`);
     await fresh(async ({ sessions, url }) => {
       const { payload, header } = partsOf(victim);
@@ -175,7 +175,7 @@ describe('a signing key whose row was written by somebody without the secret', (
       retireAt: TIMES[3]!,
     };
 
-    it('the control: sealed under the secret, it would be trusted', async () => {
+    it('the control: encrypted under the secret, it would be trusted', async () => {
       await insert(encryptPrivateKey(STRANGER, context, deriveServerKeys(SECRET)));
       await fresh(({ sessions }) =>
         expect(sessions.verify(forged(STRANGER_KID))).resolves.toMatchObject({ userId: 'grace' }),
@@ -183,11 +183,14 @@ describe('a signing key whose row was written by somebody without the secret', (
     });
 
     it.each<[string, () => Buffer]>([
-      ['unsealed', () => STRANGER.export({ type: 'pkcs8', format: 'der' })],
+      ['not encrypted', () => STRANGER.export({ type: 'pkcs8', format: 'der' })],
       ['with an empty seal', () => Buffer.alloc(0)],
-      ['sealed under a secret of theirs', () => encryptPrivateKey(STRANGER, context, deriveServerKeys('x'.repeat(32)))],
       [
-        'sealed under a secret of theirs that bears the name of ours',
+        'encrypted under a secret of theirs',
+        () => encryptPrivateKey(STRANGER, context, deriveServerKeys('x'.repeat(32))),
+      ],
+      [
+        'encrypted under a secret of theirs that bears the name of ours',
         () =>
           encryptPrivateKey(STRANGER, context, {
             ...deriveServerKeys('x'.repeat(32)),
@@ -214,7 +217,7 @@ describe('a signing key whose row was written by somebody without the secret', (
   });
 
   it('keys that cannot be decrypted do not count any more when they are deleted: a running process makes another', async () => {
-    await tamper("sealed_private_key = ''");
+    await tamper("encrypted_private_key = ''");
     await fresh(async ({ app, url }) => {
       await issuer.database.query('DELETE FROM jwt_session_key');
       await app.get(KeyRotation, { strict: false }).tick();
@@ -223,13 +226,13 @@ describe('a signing key whose row was written by somebody without the secret', (
   });
 
   it('R07: the table holds no private key in the clear', async () => {
-    const rows = await issuer.database.query<{ sealed_private_key: Buffer; public_jwk: Members }>(
+    const rows = await issuer.database.query<{ encrypted_private_key: Buffer; public_jwk: Members }>(
       'SELECT * FROM jwt_session_key',
     );
-    for (const { sealed_private_key, public_jwk } of rows) {
+    for (const { encrypted_private_key, public_jwk } of rows) {
       expect(Object.keys(public_jwk).sort()).toEqual(['crv', 'kty', 'x', 'y']);
-      for (let offset = 0; offset < sealed_private_key.length - 32; offset++) {
-        const key = sealed_private_key.subarray(offset);
+      for (let offset = 0; offset < encrypted_private_key.length - 32; offset++) {
+        const key = encrypted_private_key.subarray(offset);
         expect(() => createPrivateKey({ key, type: 'pkcs8', format: 'der' })).toThrow(/asn1|unsupported|DECODER/i);
       }
     }

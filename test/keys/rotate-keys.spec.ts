@@ -94,10 +94,10 @@ describe.each(PLATFORMS)('rotateKeys on %s', platform => {
   it('with distrust: erases the private keys, so that undoing it in the database does not bring a key back', async () => {
     const client = await logIn(test);
     await test.sessions.rotateKeys({ distrust: true });
-    const rows = await test.database.query<{ sealed_private_key: Buffer }>(
-      'UPDATE jwt_session_key SET distrusted_at = NULL WHERE distrusted_at IS NOT NULL RETURNING sealed_private_key',
+    const rows = await test.database.query<{ encrypted_private_key: Buffer }>(
+      'UPDATE jwt_session_key SET distrusted_at = NULL WHERE distrusted_at IS NOT NULL RETURNING encrypted_private_key',
     );
-    expect(rows.map(row => row.sealed_private_key.length)).toEqual([0]);
+    expect(rows.map(row => row.encrypted_private_key.length)).toEqual([0]);
     const restarted = await apps.start();
     await expect(restarted.sessions.verify(client.accessToken)).rejects.toThrow(AccessTokenInvalidError);
     expect(await shown(restarted)).not.toContain(kidOf(client.accessToken));

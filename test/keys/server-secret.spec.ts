@@ -93,7 +93,7 @@ describe('the server secret', () => {
       const forgotten = await logIn(old);
       const both = await start([NEW, OLD]);
       const refreshed = await both.sessions.refresh({ refreshToken: moved.refreshToken! });
-      // The next period's key is sealed under the new secret.
+      // The next period's key is encrypted under the new secret.
       await both.advance('7d');
       const current = await both.sessions.refresh({ refreshToken: refreshed.refreshToken! });
 
@@ -106,7 +106,7 @@ describe('the server secret', () => {
       await expect(late).rejects.toThrow(RefreshTokenInvalidError);
     });
 
-    it('new keys are sealed under the new secret from the first day of [new, old]', async () => {
+    it('new keys are encrypted under the new secret from the first day of [new, old]', async () => {
       await start(OLD);
       const both = await start([NEW, OLD]);
       await both.sessions.rotateKeys();
@@ -163,9 +163,10 @@ describe('the server secret', () => {
       const own = await start(SECRET);
       await expect(own.sessions.refresh({ refreshToken: refreshToken! })).rejects.toThrow(RefreshTokenInvalidError);
 
-      await own.database.query("UPDATE jwt_session_key SET sealed_private_key = $1 WHERE purpose = 'server-secret'", [
-        Buffer.alloc(32, 7),
-      ]);
+      await own.database.query(
+        "UPDATE jwt_session_key SET encrypted_private_key = $1 WHERE purpose = 'server-secret'",
+        [Buffer.alloc(32, 7)],
+      );
       const planted = deriveServerKeys(Buffer.alloc(32, 7).toString('base64url'));
       const restarted = await start(SECRET);
       const victim = await logIn(restarted);
@@ -197,10 +198,10 @@ describe('the server secret', () => {
       await logIn(generated);
       const own = await start(SECRET);
       const { accessToken } = await logIn(own);
-      const [row] = await own.database.query<{ sealed_private_key: Buffer }>(
-        "SELECT sealed_private_key FROM jwt_session_key WHERE purpose = 'server-secret'",
+      const [row] = await own.database.query<{ encrypted_private_key: Buffer }>(
+        "SELECT encrypted_private_key FROM jwt_session_key WHERE purpose = 'server-secret'",
       );
-      const stolen = deriveServerKeys(row!.sealed_private_key.toString('base64url'));
+      const stolen = deriveServerKeys(row!.encrypted_private_key.toString('base64url'));
       const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       const publicJwk = publicJwkOf(privateKey);
       const kid = await calculateJwkThumbprint(publicJwk);

@@ -9,7 +9,7 @@ import { BUILT_PACKAGE } from '../support/built-package.js';
 const LIMIT = 1_000_000;
 
 /** Characters. Only imports and exports of bundled chunks are longer. */
-const LONGEST_LINE = 400;
+const MAX_LINE_LENGTH = 400;
 
 const EXPECTED = [
   /^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
@@ -63,7 +63,7 @@ describe('the package', () => {
   it('has server code that can be read, without source maps', () => {
     for (const path of named('.js').filter(each => each !== 'dist/client/index.js')) {
       const lines = text(path).split('\n');
-      expect(lines.filter(line => line.length > LONGEST_LINE && !/^(import|export) \{/.test(line))).toEqual([]);
+      expect(lines.filter(line => line.length > MAX_LINE_LENGTH && !/^(import|export) \{/.test(line))).toEqual([]);
     }
     expect(named('.map')).toEqual([]);
   });

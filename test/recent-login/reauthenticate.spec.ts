@@ -59,7 +59,7 @@ describe.each(PLATFORMS)('reauthenticate on %s', platform => {
     return client;
   }
 
-  it('S13, S02: renews the login, with new tokens, and ends the session that was presented', async () => {
+  it('S13, S02: renews the login, with new tokens, and ends the session that the request carries', async () => {
     const client = await logIn();
     await test.advance('6m');
     await client.refresh();

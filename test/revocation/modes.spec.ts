@@ -76,13 +76,13 @@ describe.each(PLATFORMS)('modes and feeds of revocation on %s', platform => {
       await clock.advance('31s');
       const log = new StatementLog(app.app);
       await Promise.all(Array.from({ length: 50 }, () => app.sessions.verify(token)));
-      expect(log.take()).toEqual(['jwt_session_standing']);
+      expect(log.take()).toEqual(['jwt_session_validity']);
       await app.sessions.verify(other.token);
-      expect(log.take()).toEqual(['jwt_session_standing']);
+      expect(log.take()).toEqual(['jwt_session_validity']);
       // An answer is of no use for long.
       await clock.advance('2s');
       await app.sessions.verify(token);
-      expect(log.take()).toEqual(['jwt_session_standing']);
+      expect(log.take()).toEqual(['jwt_session_validity']);
     });
   });
 
@@ -99,7 +99,7 @@ describe.each(PLATFORMS)('modes and feeds of revocation on %s', platform => {
       const { token } = await logIn(app);
       const log = new StatementLog(app.app);
       await Promise.all(Array.from({ length: 10 }, () => app.sessions.verify(token)));
-      expect(log.take()).toEqual(Array.from({ length: 10 }, () => 'jwt_session_standing'));
+      expect(log.take()).toEqual(Array.from({ length: 10 }, () => 'jwt_session_validity'));
       expect(await listeners(database, 'strict')).toEqual([]);
       expect((await app.sessions.status()).revocation).toMatchObject({
         status: 'up',
@@ -166,7 +166,7 @@ describe.each(PLATFORMS)('modes and feeds of revocation on %s', platform => {
     const log = new StatementLog(app.app);
     await clock.advance('9m');
     expect(await me(app, token)).toBe('accepted');
-    expect(log.take().filter(name => /standing|poll/.test(name))).toEqual([]);
+    expect(log.take().filter(name => /validity|poll/.test(name))).toEqual([]);
     expect(await listeners(database, 'stateless')).toEqual([]);
     await expect(app.sessions.refresh({ refreshToken })).rejects.toMatchObject({ errorCode: 'session_revoked' });
     await clock.advance('2m');

@@ -22,18 +22,18 @@ const SHARED = { generation: 0, hash: 'shared' };
 function deciding(name: RotationCase, decide: typeof rotate): RotationRules {
   return {
     ...PRODUCTION,
-    rotate: (state, presented, candidate) => {
-      const decided = rotate(state, presented, candidate);
-      return decided.name === name ? decide(state, presented, candidate) : decided;
+    rotate: (state, given, candidate) => {
+      const decided = rotate(state, given, candidate);
+      return decided.name === name ? decide(state, given, candidate) : decided;
     },
   };
 }
 
-const asIfTheWindowWereOver: typeof rotate = (state, presented, candidate) =>
-  rotate({ ...state, inWindow: false }, presented, candidate);
+const asIfTheWindowWereOver: typeof rotate = (state, given, candidate) =>
+  rotate({ ...state, inWindow: false }, given, candidate);
 
-const asIfInTheWindow: typeof rotate = (state, presented, candidate) =>
-  rotate({ ...state, inWindow: true }, presented, candidate);
+const asIfInTheWindow: typeof rotate = (state, given, candidate) =>
+  rotate({ ...state, inWindow: true }, given, candidate);
 
 function withoutWindowAfter(name: RotationCase): RotationRules {
   return { ...PRODUCTION, startsWindow: other => other !== name && PRODUCTION.startsWindow(other) };

@@ -43,7 +43,7 @@ describe.each(PLATFORMS)('the pages of the sample on %s', platform => {
 
   async function watch(client: CookieClient): Promise<EventStream> {
     const stream = await EventStream.open(`${sample.url}/inside/events`, client.jar);
-    await until(async () => stream.of('standing').length > 0);
+    await until(async () => stream.of('state').length > 0);
     return stream;
   }
 
@@ -148,7 +148,7 @@ describe.each(PLATFORMS)('the pages of the sample on %s', platform => {
       const [ada, grace] = [await logIn('ada'), await logIn('grace')];
       const stream = await watch(ada);
       expect(stream.contentType).toBe('text/event-stream');
-      expect(stream.of('standing')[0]).toMatchObject({ generation: 0, minted: false });
+      expect(stream.of('state')[0]).toMatchObject({ generation: 0, minted: false });
 
       await post(grace, '/session/refresh');
       const late = await logIn('grace');

@@ -10,7 +10,7 @@ import { startTestApp, type TestApp } from '../support/test-app.js';
 const about = (sessionId: string) => ({ sessionId, deadline: Infinity });
 
 /** The most that PostgreSQL takes: NOTIFY refuses 8,000 bytes. */
-const LONGEST_PAYLOAD = 7_999;
+const MAX_PAYLOAD_BYTES = 7_999;
 
 describe('the announcement of sessions that have ended', () => {
   let test: TestApp;
@@ -99,7 +99,7 @@ describe('the announcement of sessions that have ended', () => {
 
     const payloads = await notifications.take();
     expect(payloads).toHaveLength(7);
-    expect(Math.max(...payloads.map(payload => Buffer.byteLength(payload)))).toBeLessThanOrEqual(LONGEST_PAYLOAD);
+    expect(Math.max(...payloads.map(payload => Buffer.byteLength(payload)))).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);
     const announcements = payloads.map(payload => JSON.parse(payload) as Announcement);
     expect(Math.max(...announcements.map(({ sessions }) => sessions.length))).toBe(150);
     expect(announcements.flatMap(({ sessions }) => sessions).sort()).toEqual(seeds.map(({ id }) => id).sort());

@@ -1,11 +1,11 @@
 import Sequencer from '@jest/test-sequencer';
 
 /** Their specs wait for browsers and other processes. Begun last, one folder would run on alone. */
-const LONGEST_FOLDERS = ['browser', 'keys', 'accounts', 'life-cycle', 'sample', 'revocation'];
+const SLOW_FOLDERS = ['browser', 'keys', 'accounts', 'life-cycle', 'sample', 'revocation'];
 
 const placeOf = ({ path }) => {
-  const place = LONGEST_FOLDERS.findIndex(folder => path.includes(`/test/${folder}/`));
-  return place === -1 ? LONGEST_FOLDERS.length : place;
+  const place = SLOW_FOLDERS.findIndex(folder => path.includes(`/test/${folder}/`));
+  return place === -1 ? SLOW_FOLDERS.length : place;
 };
 
 /** Begins with the folders that take the longest, also where nothing is known of former runs. */

@@ -50,10 +50,10 @@ export async function deadlocksOf(database: TestDatabase): Promise<number> {
 }
 
 /** Reached only by what would never happen. */
-const LONGEST_WAIT = 30_000;
+const MAX_WAIT_MS = 30_000;
 
 async function until(database: TestDatabase, condition: string): Promise<void> {
-  const end = Date.now() + LONGEST_WAIT;
+  const end = Date.now() + MAX_WAIT_MS;
   while (Date.now() < end) {
     const [row] = await database.query<{ met: boolean }>(
       `SELECT ${condition} AS met FROM pg_stat_activity

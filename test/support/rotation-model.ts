@@ -59,15 +59,15 @@ interface Refresh extends Change {
   readonly answer: Token | null;
 }
 
-function refresh(row: RotationState, inWindow: boolean, presented: Token, rules: RotationRules): Refresh {
-  const generation = generationOf(presented);
+function refresh(row: RotationState, inWindow: boolean, given: Token, rules: RotationRules): Refresh {
+  const generation = generationOf(given);
   const candidate = `${generation + 1}:new`;
-  const { name, next } = rules.rotate({ ...row, inWindow }, { generation, hash: presented }, candidate);
+  const { name, next } = rules.rotate({ ...row, inWindow }, { generation, hash: given }, candidate);
   const change = changeTo(next);
   const answers = {
     'new-successor': candidate,
     'same-successor': row.successorHash,
-    given: presented,
+    given,
     current: row.tokenHash,
     refused: null,
   };

@@ -14,7 +14,7 @@ import { resolveOptions } from '../../lib/options/resolve-options.js';
 import type { SessionModuleOptions } from '../../lib/options/session-options.js';
 import { type AccessTokenAlgorithm, ALGORITHMS, type GeneratedAlgorithm } from '../../lib/options/token-options.js';
 import { REGISTERED_CLAIMS } from '../../lib/tokens/access-token.claims.js';
-import { LAST_GENERATION } from '../../lib/rules/refresh-token.js';
+import { MAX_GENERATION } from '../../lib/rules/refresh-token.js';
 import type { SessionRow } from '../../lib/store/sql-fragments.js';
 import { partsOf } from '../support/forged-token.js';
 import { SECRET, startTestApp, type TestApp } from '../support/test-app.js';
@@ -70,7 +70,7 @@ describe('custom claims', () => {
 const row: fc.Arbitrary<SessionRow> = fc.record({
   id: fc.uuid({ version: 7 }),
   user_id: fc.string({ unit: 'binary', minLength: 1, maxLength: 255 }),
-  generation: fc.constantFrom(0, LAST_GENERATION),
+  generation: fc.constantFrom(0, MAX_GENERATION),
   token_hash: fc.uint8Array({ minLength: 32, maxLength: 32 }).map(bytes => Buffer.from(bytes)),
   successor_hash: fc.constant(null),
   successor_salt: fc.constant(null),

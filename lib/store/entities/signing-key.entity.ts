@@ -2,7 +2,7 @@ import type { JsonWebKey } from 'node:crypto';
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import { TIMESTAMP } from '../../common/columns.js';
 
-/** A signing key, or the generated server secret. Private parts are sealed under the server secret. */
+/** A signing key, or the generated server secret. Private parts are encrypted under the server secret. */
 @Entity({ name: 'jwt_session_key' })
 // The election: of all processes that make a key for a period, one inserts it. A distrusted key gives its period free.
 @Index('jwt_session_key_election_index', ['purpose', 'period'], { unique: true, where: 'distrusted_at IS NULL' })
@@ -22,8 +22,8 @@ export class SigningKeyEntity {
   @Column({ name: 'public_jwk', type: 'jsonb' })
   publicJwk!: JsonWebKey;
 
-  @Column({ name: 'sealed_private_key', type: 'bytea' })
-  sealedPrivateKey!: Buffer;
+  @Column({ name: 'encrypted_private_key', type: 'bytea' })
+  encryptedPrivateKey!: Buffer;
 
   @Column({ name: 'publish_at', ...TIMESTAMP })
   publishAt!: Date;

@@ -68,7 +68,7 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
         algorithm text NOT NULL,
         period bigint NOT NULL,
         public_jwk jsonb NOT NULL,
-        sealed_private_key bytea NOT NULL,
+        encrypted_private_key bytea NOT NULL,
         publish_at timestamptz(3) NOT NULL,
         sign_from timestamptz(3) NOT NULL,
         sign_until timestamptz(3) NOT NULL,

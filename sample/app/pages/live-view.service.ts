@@ -33,7 +33,7 @@ const SETTLED = 50;
 /** How long a stream outlives its session: what else is to be told of its end may come later, in milliseconds. */
 const LAST_WORDS = 1_000;
 
-interface Standing {
+interface SessionState {
   readonly generation: number;
   /** Whether the next generation has been handed out and was not seen in use yet. */
   readonly minted: boolean;
@@ -65,13 +65,13 @@ export class LiveView {
     );
     // One queue, so that the end comes after the last events.
     const told = merge(happened, ended).pipe(concatAll());
-    const standing = merge(timer(0, PULSE), events.pipe(debounceTime(SETTLED))).pipe(
-      exhaustMap(() => this.standingOf(session.id)),
+    const states = merge(timer(0, PULSE), events.pipe(debounceTime(SETTLED))).pipe(
+      exhaustMap(() => this.stateOf(session.id)),
       filter(row => row !== undefined),
-      map(row => ({ type: 'standing', data: row })),
+      map(row => ({ type: 'state', data: row })),
       distinctUntilChanged((before, now) => JSON.stringify(before) === JSON.stringify(now)),
     );
-    return merge(told, standing).pipe(
+    return merge(told, states).pipe(
       takeWhile(({ type }) => type !== 'ended', true),
       catchError((error: unknown) => {
         this.logger.error(error instanceof Error ? error.message : String(error));
@@ -116,7 +116,7 @@ export class LiveView {
     return own.map(({ id }) => id);
   }
 
-  private async standingOf(id: string): Promise<Standing | undefined> {
+  private async stateOf(id: string): Promise<SessionState | undefined> {
     return this.rows
       .createQueryBuilder('session')
       .select('session.generation', 'generation')
@@ -127,6 +127,6 @@ export class LiveView {
         'windowLeft',
       )
       .where('session.id = :id', { id })
-      .getRawOne<Standing>();
+      .getRawOne<SessionState>();
   }
 }

@@ -2,7 +2,7 @@ import { Injectable, NotFoundException } from '@nestjs/common';
 import { SessionError, SessionService } from 'nestjs-jwt-session';
 import { randomUUID } from 'node:crypto';
 
-const MOST_CLIENTS = 100;
+const MAX_CLIENTS = 100;
 
 /** What the second client says of itself; the address is one of those that are reserved for examples (RFC 5737). */
 const ELSEWHERE = { ip: '203.0.113.7', userAgent: 'A second client' };
@@ -20,7 +20,7 @@ export class SecondClients {
   /** @returns a name for the client, which is no credential: all that it is good for is `act` */
   open(stolen: string): string {
     const [oldest] = this.tokens.keys();
-    if (this.tokens.size >= MOST_CLIENTS) this.tokens.delete(oldest!);
+    if (this.tokens.size >= MAX_CLIENTS) this.tokens.delete(oldest!);
     const client = randomUUID();
     this.tokens.set(client, stolen);
     return client;

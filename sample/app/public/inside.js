@@ -3,7 +3,7 @@ import { endingText } from './endings.js';
 import { explain } from './explain.js';
 import { api, onSessionEnd } from './session.js';
 import { stealCopy } from './story.js';
-import { drawEnd, drawStanding, runWindow } from './track.js';
+import { drawEnd, drawState, runWindow } from './track.js';
 
 const MOST_EVENTS = 30;
 const ALARMS = new Set(['session.theft', 'session.refused']);
@@ -15,7 +15,7 @@ let over = false;
 function listen() {
   stream?.close();
   stream = new EventSource('/inside/events');
-  stream.addEventListener('standing', ({ data }) => over || drawStanding(JSON.parse(data)));
+  stream.addEventListener('state', ({ data }) => over || drawState(JSON.parse(data)));
   stream.addEventListener('happened', ({ data }) => show(JSON.parse(data)));
   stream.addEventListener('ended', () => {
     stream.close();

@@ -1,7 +1,7 @@
 import { byId, element } from './dom.js';
 import { CASES } from './explain.js';
 
-const MOST_STEPS = 5;
+const MAX_STEPS = 5;
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
 const track = byId('track');
@@ -16,7 +16,7 @@ let longest = 0;
 export const windowLeft = () => Math.max(0, windowEnd - performance.now());
 
 /** Draws how the session stands while it lives. */
-export function drawStanding({ generation, minted, lastCase, windowLeft: remaining }) {
+export function drawState({ generation, minted, lastCase, windowLeft: remaining }) {
   windowEnd = performance.now() + remaining;
   // Nobody tells how long the window is; the longest remainder seen is as good.
   longest = Math.max(longest, remaining);
@@ -51,7 +51,7 @@ function drawWindow() {
 }
 
 function stepsOf(generation, minted) {
-  const first = Math.max(0, generation - MOST_STEPS + 1);
+  const first = Math.max(0, generation - MAX_STEPS + 1);
   const numbers = Array.from({ length: generation - first + 1 }, (_, index) => first + index);
   return [
     ...numbers.map(number => step(number, number === generation ? 'current' : 'past')),
