@@ -30,7 +30,17 @@ export function statement<Values extends object = object, Row extends object = o
   return { name, text: numbered, parameters };
 }
 
-/** The values in the order of the statement's parameters. An undefined value is NULL. */
-export function valuesOf<Values extends object>({ parameters }: Statement<Values>, values: Values): unknown[] {
-  return parameters.map(name => (values as Record<string, unknown>)[name]);
+/**
+ * The values in the order of the statement's parameters. An undefined value is NULL.
+ *
+ * @param shared values of parameters that `values` does not have
+ */
+export function valuesOf<Values extends object>(
+  { parameters }: Statement<Values>,
+  values: Values,
+  shared: object = {},
+): unknown[] {
+  const given = values as Record<string, unknown>;
+  const others = shared as Record<string, unknown>;
+  return parameters.map(name => given[name] ?? others[name]);
 }

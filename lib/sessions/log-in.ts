@@ -41,9 +41,9 @@ export class SessionIssuer {
         exchange && (await this.requestSession.sessionId(exchange, this.http.readRefreshCookies(exchange)));
       // The hook replaces the claims that are given here.
       this.tokens.requireIssuable(userId, this.claimsHook.isUsed ? {} : claims, transport);
-      const begun = this.begin(userId, options);
-      const created = await this.create({ ...begun.session, claims, replaces }, manager);
-      return await this.issue(created, begun.refreshToken, { exchange, transport }, { replaces, manager });
+      const { session, client, refreshToken } = this.begin(userId, options);
+      const created = await this.create({ ...session, claims, replaces }, manager);
+      return await this.issue(created, refreshToken, { client, exchange, transport }, { replaces, manager });
     } catch (error) {
       this.http.refuse(error, exchange);
       throw error;
@@ -65,11 +65,11 @@ export class SessionIssuer {
       if (!former || former.user_id !== userId) throw new SessionRevokedError();
       const transport = exchange ? (options.transport ?? this.http.transportForSession(exchange)) : 'bearer';
       this.tokens.requireIssuable(userId, this.claimsHook.isUsed ? {} : (claims ?? former.claims), transport);
-      const begun = this.begin(userId, options);
+      const { session, client, refreshToken } = this.begin(userId, options);
       const isLimited = this.options.session.maxPerUser !== undefined;
-      const created = await this.store.reauthenticate({ ...begun.session, claims, replaces: id }, isLimited, manager);
+      const created = await this.store.reauthenticate({ ...session, claims, replaces: id }, isLimited, manager);
       if (!created) throw new SessionRevokedError();
-      return await this.issue(created, begun.refreshToken, { exchange, transport }, { replaces: id, manager });
+      return await this.issue(created, refreshToken, { client, exchange, transport }, { replaces: id, manager });
     } catch (error) {
       this.http.refuse(error, exchange);
       throw error;
@@ -93,7 +93,7 @@ export class SessionIssuer {
       idleLifetime,
       absoluteLifetime,
     };
-    return { session, refreshToken };
+    return { session, client, refreshToken };
   }
 
   private async create(session: NewSession, manager: EntityManager | undefined): Promise<CreatedSession> {

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { clientFrom, type ClientInfo, clientOf } from '../common/client-address.js';
+import { clientFrom, clientOf } from '../common/client-address.js';
 import { SessionExchange } from '../http/exchange.js';
 import { RequestSession } from '../http/request-session.js';
 import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js';
@@ -33,7 +33,6 @@ const MAX_ATTEMPTS = 3;
 /** An authentic refresh token and the client that sent it. */
 interface IncomingToken {
   readonly token: RefreshToken;
-  readonly client: ClientInfo;
   readonly recipient: Recipient;
 }
 
@@ -87,21 +86,21 @@ export class SessionRefresher {
     const token = await this.requestSession.refreshToken(exchange, incoming);
     if (!token) throw new RefreshTokenInvalidError();
     if (transport === 'cookie') this.http.csrf.checkToken(exchange, token.sessionId);
-    return { token, client: clientOf(exchange), recipient: { exchange, transport } };
+    return { token, recipient: { exchange, transport, client: clientOf(exchange) } };
   }
 
   private openToken({ refreshToken, ip, userAgent }: RefreshRequest): IncomingToken {
     const token = typeof refreshToken === 'string' ? this.requestSession.open(refreshToken) : undefined;
     if (!token) throw new RefreshTokenInvalidError();
-    return { token, client: clientFrom({ ip, userAgent }), recipient: { transport: 'bearer' } };
+    return { token, recipient: { transport: 'bearer', client: clientFrom({ ip, userAgent }) } };
   }
 
   private async rotate(incoming: IncomingToken): Promise<IssuedTokens> {
-    const { token, client, recipient } = incoming;
+    const { token, recipient } = incoming;
     try {
       if (token.generation >= MAX_GENERATION) throw new SessionExpiredError();
-      checkClient(client, this.options.binding, recipient.exchange !== undefined);
-      const deadline = this.store.deadline(this.options.session.leeway);
+      checkClient(recipient.client, this.options.binding, recipient.exchange !== undefined);
+      const deadline = this.store.deadline();
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
         const successor = this.tokens.newSuccessor(token);
         const request = this.requestOf(incoming, successor, deadline.databaseTime);
@@ -131,9 +130,11 @@ export class SessionRefresher {
     throw new SessionStoreUnavailableError('The request came too late: try again; repeating is safe');
   }
 
-  private isOfAnotherClient({ bound, ip, userAgent }: RotationRequest, observed: ObservedSession): boolean {
+  private isOfAnotherClient({ ip, userAgent }: RotationRequest, observed: ObservedSession): boolean {
+    const { binding } = this.options;
     return (
-      (bound.ip && (ip ?? null) !== observed.ip) || (bound.userAgent && (userAgent ?? null) !== observed.userAgent)
+      (binding.ip !== 'off' && (ip ?? null) !== observed.ip) ||
+      (binding.userAgent !== 'off' && (userAgent ?? null) !== observed.userAgent)
     );
   }
 
@@ -209,31 +210,19 @@ export class SessionRefresher {
       case 'new-successor':
         return successor;
       case 'same-successor':
-        return this.tokens.knownSuccessor(given.token, row.successor_salt, row.successor_hash);
       case 'current':
-        return this.tokens.knownSuccessor(given.token, row.previous_salt, row.token_hash);
+        return this.tokens.knownSuccessor(given.token, row.child_salt, row.child_hash);
       default:
         return given;
     }
   }
 
   private requestOf(
-    { token, client: { ip, userAgent } }: IncomingToken,
+    { token, recipient: { client } }: IncomingToken,
     { salt, hash }: SuccessorToken,
     deadline: number,
   ): RotationRequest {
-    const { session, binding } = this.options;
-    return {
-      sessionId: token.sessionId,
-      generation: token.generation,
-      hash: hashOf(token.secret),
-      candidate: { hash, salt },
-      leeway: session.leeway,
-      idleLifetime: session.idleLifetime,
-      ip,
-      userAgent,
-      bound: { ip: binding.ip !== 'off', userAgent: binding.userAgent !== 'off' },
-      deadline,
-    };
+    const { sessionId, generation, secret } = token;
+    return { sessionId, generation, hash: hashOf(secret), candidate: { hash, salt }, ...client, deadline };
   }
 }

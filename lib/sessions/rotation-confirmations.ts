@@ -75,7 +75,7 @@ export class RotationConfirmations extends TokenUse implements BeforeApplication
         generation: registered.generation,
         branch: registered.branch,
       }));
-      const { skipped, stolen } = await this.store.confirm(used, this.options.session.leeway, TIMEOUT_MS);
+      const { skipped, stolen } = await this.store.confirm(used, TIMEOUT_MS);
       for (const id of skipped) this.noted.delete(tokens.get(id)!);
       await Promise.all(stolen.map(({ sessionId, userId }) => this.endStolen(sessionId, userId)));
     } catch {

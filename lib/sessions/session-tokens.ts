@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import type { ClientInfo } from '../common/client-address.js';
 import { randomBytes } from '../common/random.js';
 import type { SessionExchange } from '../http/exchange.js';
 import { SessionHttp } from '../http/session-http.js';
@@ -31,6 +32,8 @@ export interface SuccessorToken extends HashedToken {
 
 /** Where tokens go. */
 export interface Recipient {
+  /** The client that tokens are bound to, where they are bound. */
+  readonly client: ClientInfo;
   /** Left out where the tokens are returned to the application. */
   readonly exchange?: SessionExchange;
   readonly transport: TokenTransport;
@@ -97,9 +100,9 @@ export class SessionTokens {
     row: SessionRow,
     { token, hash }: HashedToken,
     isNew: boolean,
-    { exchange, transport }: Recipient,
+    { client, exchange, transport }: Recipient,
   ): Promise<IssuedTokens> {
-    const access = await this.signer.sign(row, { generation: token.generation, hash });
+    const access = await this.signer.sign(row, { generation: token.generation, hash }, client);
     const refreshToken = encodeRefreshToken(token, this.secrets.newest);
     return this.http.deliver({ access, refreshToken, isNew, exchange, transport });
   }

@@ -77,6 +77,9 @@ export class Database {
   }
 
   /**
+   * Sends a statement, again if the database rolls it back for the sake of another one. Rows with `now_ms` tell the
+   * database's time.
+   *
    * @throws SessionStoreUnavailableError when the database cannot be reached, does not answer in time or cannot write
    * now
    */
@@ -85,19 +88,22 @@ export class Database {
     values: NoInfer<Values>,
     { manager, timeout = STATEMENT_TIMEOUT_MS }: QueryContext = {},
   ): Promise<Row[]> {
-    const { name, text } = statement;
     const query = {
-      ...(this.prepares ? { name } : {}),
-      text,
-      values: valuesOf(statement, { ...values, ...this.sender }),
+      name: this.prepares ? statement.name : undefined,
+      text: statement.text,
+      values: valuesOf(statement, values, this.sender),
       types: VALUE_PARSERS,
     };
     for (let attempt = 1; ; attempt++) {
       try {
         if (manager?.queryRunner) return await this.join<Row>(manager, query, timeout);
-        return await this.queryPool<Row>(query, timeout);
+        const sentAt = this.clock.moment();
+        const rows = await queryPool<Row & { now_ms?: number }>(this.pool, query, timeout, this.timers);
+        // Within a caller's transaction it would be the time of the transaction's start.
+        if (rows[0]?.now_ms !== undefined) this.clock.learn(rows[0].now_ms, sentAt);
+        return rows;
       } catch (error) {
-        if (manager || attempt === MAX_ATTEMPTS || !isRepeatable(error)) throw this.translate(error, name);
+        if (manager || attempt === MAX_ATTEMPTS || !isRepeatable(error)) throw this.translate(error, statement.name);
         // Statements that failed together would meet again.
         await this.timers.pause(Math.random() * 2 ** attempt);
       }
@@ -145,18 +151,6 @@ export class Database {
   /** A transaction pooler, which the polling feed is for, gives each statement another connection. */
   private get prepares(): boolean {
     return this.options.revocation.feed === 'notify';
-  }
-
-  /**
-   * Rows with `now_ms` tell the database's time. Within a caller's transaction it would be that of the transaction's
-   * start.
-   */
-  private async queryPool<Row extends object>(query: QueryConfig, timeout: number): Promise<Row[]> {
-    const sentAt = this.clock.moment();
-    const rows = await queryPool<Row & { now_ms?: number }>(this.pool, query, timeout, this.timers);
-    const now = rows[0]?.now_ms;
-    if (now !== undefined) this.clock.learn(now, sentAt);
-    return rows;
   }
 
   private async join<Row extends object>(manager: EntityManager, query: QueryConfig, timeout: number): Promise<Row[]> {

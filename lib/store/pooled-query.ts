@@ -7,7 +7,8 @@ import { SessionStoreUnavailableError } from '../session.errors.js';
 const ignore = () => undefined;
 
 /**
- * Runs one statement on a connection of the pool. `pool.query` has no limit for the wait for a connection.
+ * Runs one statement on a connection of the pool. `pool.query` has no limit for the wait for a connection. With the
+ * driver's callbacks it takes one promise; with the driver's promises it would take eight.
  *
  * @param timeout milliseconds for the connection and the answer together. A statement whose time has passed before
  *   there is a connection is never sent. A connection whose answer is late is destroyed: the next statement must not
@@ -20,30 +21,33 @@ export function queryPool<Row extends object>(
   timeout: number,
   timers: SessionTimers,
 ): Promise<Row[]> {
-  let client: PoolClient | undefined;
-  let isLate = false;
-  const run = async (): Promise<Row[]> => {
-    client = await pool.connect();
-    if (isLate) {
-      client.release();
-      return [];
-    }
-    client.on('error', ignore);
-    try {
-      const { rows } = await client.query<Row>(query);
-      if (!isLate) client.release();
-      return rows;
-    } catch (error) {
-      // A connection may be the cause of any other failure, as after a migration that changed what a statement returns.
-      if (!isLate) client.release(!isRepeatable(error));
-      throw error;
-    } finally {
-      client.off('error', ignore);
-    }
-  };
-  return timers.within(timeout, run(), () => {
-    isLate = true;
-    client?.release(true);
-    return new SessionStoreUnavailableError();
+  return new Promise((resolve, reject) => {
+    let client: PoolClient | undefined;
+    let isLate = false;
+    const timer = timers.after(timeout, () => {
+      isLate = true;
+      client?.release(true);
+      reject(new SessionStoreUnavailableError());
+    });
+    const fail = (error: Error) => {
+      timers.clear(timer);
+      reject(error);
+    };
+    pool.connect((failure, connected) => {
+      if (isLate) return connected?.release();
+      if (!connected) return fail(failure!);
+      client = connected;
+      connected.on('error', ignore);
+      connected.query<Row>(query, (error: Error | undefined, result) => {
+        connected.off('error', ignore);
+        if (isLate) return;
+        // A connection may be the cause of any other failure, as after a migration that changed what a statement
+        // returns.
+        connected.release(error && !isRepeatable(error));
+        if (error) return fail(error);
+        timers.clear(timer);
+        resolve(result.rows);
+      });
+    });
   });
 }

@@ -26,9 +26,18 @@ const AS_OBSERVED = `s.generation = :generation AND encode(s.token_hash, 'hex') 
   AND encode(s.previous_hash, 'hex') IS NOT DISTINCT FROM :previousHash::text
   AND (${IN_WINDOW}) = :inWindow`;
 
+/** What the options say of every refresh: constants of the statements. Durations are in milliseconds. */
+export interface RotationSettings {
+  readonly leeway: number;
+  readonly idleLifetime: number;
+  /** Whether the address must be that of the row. */
+  readonly isIpBound: boolean;
+  readonly isUserAgentBound: boolean;
+}
+
 /** Every accepted refresh writes when and from where the session was seen, and that it lives on. */
-function seen(ip: string, userAgent: string): string {
-  return `last_seen_at = now(), expires_at = LEAST(now() + ${interval(':idleLifetime')}, s.absolute_expires_at),
+function seen({ idleLifetime }: RotationSettings, ip: string, userAgent: string): string {
+  return `last_seen_at = now(), expires_at = LEAST(now() + ${interval(String(idleLifetime))}, s.absolute_expires_at),
     ip = COALESCE(${ip}, s.ip), user_agent = COALESCE(${userAgent}, s.user_agent)`;
 }
 
@@ -47,7 +56,10 @@ interface GivenToken {
  * The columns that a rotation writes, and whether an accepting case applies. Each CASE reads the row as it was: the
  * table of docs/protocol.md, first the cases of t = g, then those of t = g + 1.
  */
-function rotation({ generation, hash, candidateHash, candidateSalt, ip, userAgent, deadline }: GivenToken) {
+function rotation(
+  settings: RotationSettings,
+  { generation, hash, candidateHash, candidateSalt, ip, userAgent, deadline }: GivenToken,
+) {
   const isCurrent = `s.generation = ${generation}`;
   const changes = `last_case = CASE
         WHEN ${isCurrent} AND s.successor_hash IS NULL THEN CASE WHEN ${IN_WINDOW} THEN 'unchanged' ELSE 'mint' END
@@ -62,20 +74,28 @@ function rotation({ generation, hash, candidateHash, candidateSalt, ip, userAgen
       successor_salt = CASE WHEN NOT ${IN_WINDOW} THEN ${candidateSalt} WHEN ${isCurrent} THEN s.successor_salt END,
       leeway_until = CASE
         WHEN ${IN_WINDOW} AND ${isCurrent} AND s.successor_hash IS NULL THEN s.leeway_until
-        ELSE now() + ${interval(':leeway')}
+        ELSE now() + ${interval(String(settings.leeway))}
       END,
-      ${seen(ip, userAgent)}`;
+      ${seen(settings, ip, userAgent)}`;
   const applies = `${LIVE_OF_ID} AND ${inTime(deadline)} AND ((${isCurrent} AND s.token_hash = ${hash})
         OR (s.generation = ${generation} - 1 AND s.successor_hash = ${hash}))
-      AND (${ip} IS NOT DISTINCT FROM s.ip OR NOT :isIpBound)
-      AND (${userAgent} IS NOT DISTINCT FROM s.user_agent OR NOT :isUserAgentBound)`;
+      ${settings.isIpBound ? `AND ${ip} IS NOT DISTINCT FROM s.ip` : ''}
+      ${settings.isUserAgentBound ? `AND ${userAgent} IS NOT DISTINCT FROM s.user_agent` : ''}`;
   return { changes, applies };
 }
 
-export function buildRotationStatements(tables: SessionTables) {
+/** The columns of `RotatedRow`. A retry in the window gets the successor that its token has already. */
+function rotatedColumns(tables: SessionTables): string {
+  const isRetry = "s.last_case = 'retry-in-window'";
+  return `${sessionColumns(tables)}, s.last_case,
+    CASE WHEN ${isRetry} THEN s.successor_hash END AS child_hash,
+    CASE WHEN ${isRetry} THEN s.successor_salt END AS child_salt`;
+}
+
+export function buildRotationStatements(tables: SessionTables, settings: RotationSettings) {
   const notInvalidated = `s.refresh_auth_uuid = ${refreshAuthUuid(tables, 's.user_id')}`;
 
-  const one = rotation({
+  const one = rotation(settings, {
     generation: ':generation',
     hash: ':hash',
     candidateHash: ':candidateHash',
@@ -84,16 +104,16 @@ export function buildRotationStatements(tables: SessionTables) {
     userAgent: ':userAgent::text',
     deadline: ':deadline::float8',
   });
-  const rotate = statement<RotationOptions & GivenValues, RotatedRow>(
+  const rotate = statement<GivenValues, RotatedRow>(
     'jwt_session_rotate',
     `UPDATE ${tables.session} s SET ${one.changes}
     WHERE s.id = :sessionId AND ${notInvalidated} AND ${one.applies}
-    RETURNING ${sessionColumns(tables)}, s.last_case`,
+    RETURNING ${rotatedColumns(tables)}`,
   );
 
   // The same for several sessions, each decided for itself on its locked row. Rows that another transaction has locked
   // are left out: no request waits for the lock of another session, and two of these statements cannot deadlock.
-  const each = rotation({
+  const each = rotation(settings, {
     generation: 'asked.generation',
     hash: 'asked.hash',
     candidateHash: 'asked.candidate_hash',
@@ -102,7 +122,7 @@ export function buildRotationStatements(tables: SessionTables) {
     userAgent: 'asked.user_agent',
     deadline: 'asked.deadline',
   });
-  const rotateSeveral = statement<RotationOptions & ArraysOf<GivenValues> & Limited, RotatedRow>(
+  const rotateSeveral = statement<ArraysOf<GivenValues> & Limited, RotatedRow>(
     'jwt_session_rotate_several',
     `WITH asked AS (
         SELECT * FROM unnest(:sessionId::uuid[], :generation::integer[], :hash::bytea[], :candidateHash::bytea[],
@@ -116,7 +136,7 @@ export function buildRotationStatements(tables: SessionTables) {
         ) AS locked
       )
       UPDATE ${tables.session} s SET ${each.changes} FROM target AS asked WHERE s.id = asked.id
-      RETURNING ${sessionColumns(tables)}, s.last_case`,
+      RETURNING ${rotatedColumns(tables)}`,
   );
 
   const readForRotation = statement<{ sessionId: string; deadline: number }, ObservedRow>(
@@ -129,11 +149,11 @@ export function buildRotationStatements(tables: SessionTables) {
       FROM ${tables.session} s WHERE s.id = :sessionId`,
   );
 
-  const answerLateParent = statement<Observation & Pick<GivenValues, 'ip' | 'userAgent'> & IdleLifetime, RotatedRow>(
+  const answerLateParent = statement<Observation & Pick<GivenValues, 'ip' | 'userAgent'>, RotatedRow>(
     'jwt_session_answer_late_parent',
-    `UPDATE ${tables.session} s SET last_case = 'late-parent', ${seen(':ip', ':userAgent')}
+    `UPDATE ${tables.session} s SET last_case = 'late-parent', ${seen(settings, ':ip', ':userAgent')}
       WHERE s.id = :sessionId AND ${AS_OBSERVED} AND ${inTime()} AND ${LIVE_OF_ID} AND ${notInvalidated}
-      RETURNING ${sessionColumns(tables)}, s.last_case`,
+      RETURNING ${sessionColumns(tables)}, s.last_case, s.token_hash AS child_hash, s.previous_salt AS child_salt`,
   );
 
   // The rows are locked in id order before any is changed, as everywhere.
@@ -188,7 +208,7 @@ export function buildRotationStatements(tables: SessionTables) {
       ), confirmed AS (
         UPDATE ${tables.session} s SET generation = target.generation, token_hash = s.successor_hash,
           previous_hash = s.token_hash, previous_salt = s.successor_salt, successor_hash = NULL, successor_salt = NULL,
-          leeway_until = now() + ${interval(':leeway')}, last_case = 'confirmed-by-use', last_seen_at = now()
+          leeway_until = now() + ${interval(String(settings.leeway))}, last_case = 'confirmed-by-use', last_seen_at = now()
         FROM target WHERE s.id = target.id AND target.outcome = 'confirmed-by-use'
       ), ended AS (
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'theft:fork'
@@ -203,19 +223,9 @@ export function buildRotationStatements(tables: SessionTables) {
   return { rotate, rotateSeveral, readForRotation, answerLateParent, endStolen, confirm };
 }
 
-interface IdleLifetime {
-  readonly idleLifetime: number;
-}
-
 interface Deadline {
   /** In the database's clock, milliseconds since the epoch. */
   readonly deadline: number;
-}
-
-interface RotationOptions extends IdleLifetime {
-  readonly leeway: number;
-  readonly isIpBound: boolean;
-  readonly isUserAgentBound: boolean;
 }
 
 interface GivenValues extends Deadline {
@@ -232,7 +242,6 @@ interface UsedTokens extends Deadline, Limited {
   readonly sessionId: readonly string[];
   readonly generation: readonly number[];
   readonly branch: readonly Buffer[];
-  readonly leeway: number;
 }
 
 interface UseRow {

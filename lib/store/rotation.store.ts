@@ -1,12 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { maxRequestAge, type RotationCase, type RotationState, type UsedAccessToken } from '../rules/rotation.js';
 import { type TheftClass, theftReason } from '../rules/theft.js';
+import type { ClientInfo } from '../common/client-address.js';
 import { SessionTimers } from '../common/clock.js';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { Database } from './database.js';
 import { DatabaseClock, type Deadline } from './database-clock.js';
 import { buildRotationStatements } from './rotation.statements.js';
 import { StatementBatcher } from './statement-batcher.js';
 import type { SessionRow } from './sql-fragments.js';
+import type { SessionTables } from './tables.js';
 
 /** The session that a request is about. */
 export interface SessionRequest {
@@ -15,22 +18,19 @@ export interface SessionRequest {
   readonly deadline: number;
 }
 
-/** A refresh token as the rotation statement needs it; durations in milliseconds. */
-export interface RotationRequest extends SessionRequest {
+/** A refresh token as the rotation statement needs it. */
+export interface RotationRequest extends SessionRequest, ClientInfo {
   readonly generation: number;
   readonly hash: Buffer;
   /** The successor that is written where the case mints one. */
   readonly candidate: { readonly hash: Buffer; readonly salt: Buffer };
-  readonly leeway: number;
-  readonly idleLifetime: number;
-  readonly ip?: string;
-  readonly userAgent?: string;
-  /** Whether address and user agent must be those of the row. */
-  readonly bound: { readonly ip: boolean; readonly userAgent: boolean };
 }
 
 export interface RotatedRow extends SessionRow {
   readonly last_case: RotationCase;
+  /** Where the answer is a token that was issued before: its hash, and the salt that derives it from the given one. */
+  readonly child_hash: Buffer | null;
+  readonly child_salt: Buffer | null;
 }
 
 /** The row when the rotation statement found nothing to do. */
@@ -68,13 +68,17 @@ export class RotationStore {
   constructor(
     private readonly database: Database,
     private readonly clock: DatabaseClock,
+    private readonly options: ResolvedSessionOptions,
     timers: SessionTimers,
   ) {
-    this.batcher = new StatementBatcher(
+    this.batcher = new StatementBatcher<RotationRequest, RotatedRow | undefined>(
       {
         keyOf: ({ sessionId }) => sessionId,
         many: requests => this.rotateSeveral(requests),
-        one: request => this.rotateOne(request),
+        one: async ({ candidate, ip, userAgent, ...request }) => {
+          const values = { ...request, candidateHash: candidate.hash, candidateSalt: candidate.salt, ip, userAgent };
+          return (await database.query(this.sql.rotate, values))[0];
+        },
       },
       timers,
     );
@@ -89,28 +93,12 @@ export class RotationStore {
   }
 
   /** When a refresh that comes now is too old. */
-  deadline(leeway: number): Deadline {
-    return this.clock.deadline(maxRequestAge(leeway));
-  }
-
-  private async rotateOne(request: RotationRequest): Promise<RotatedRow | undefined> {
-    const [row] = await this.database.query(this.sql.rotate, {
-      ...optionsOf(request),
-      sessionId: request.sessionId,
-      generation: request.generation,
-      hash: request.hash,
-      candidateHash: request.candidate.hash,
-      candidateSalt: request.candidate.salt,
-      ip: request.ip,
-      userAgent: request.userAgent,
-      deadline: request.deadline,
-    });
-    return row;
+  deadline(): Deadline {
+    return this.clock.deadline(maxRequestAge(this.options.session.leeway));
   }
 
   private async rotateSeveral(requests: readonly RotationRequest[]): Promise<Map<string, RotatedRow>> {
     const rows = await this.database.query(this.sql.rotateSeveral, {
-      ...optionsOf(requests[0]!),
       count: requests.length,
       sessionId: requests.map(({ sessionId }) => sessionId),
       generation: requests.map(({ generation }) => generation),
@@ -147,9 +135,11 @@ export class RotationStore {
   }
 
   /** `late-parent`: answers with the current generation if the row is still as observed. */
-  async answerLateParent(request: RotationRequest, observed: ObservedSession): Promise<RotatedRow | undefined> {
-    const { sessionId, idleLifetime, ip, userAgent, deadline } = request;
-    const values = { ...observed.state, deadline, sessionId, idleLifetime, ip, userAgent };
+  async answerLateParent(
+    { sessionId, deadline, ip, userAgent }: SessionRequest & ClientInfo,
+    observed: ObservedSession,
+  ): Promise<RotatedRow | undefined> {
+    const values = { ...observed.state, deadline, sessionId, ip, userAgent };
     const [row] = await this.database.query(this.sql.answerLateParent, values);
     return row;
   }
@@ -177,14 +167,13 @@ export class RotationStore {
    *
    * @param used up to a hundred tokens of different sessions
    */
-  async confirm(used: readonly UsedToken[], leeway: number, timeout?: number): Promise<UseOutcome> {
+  async confirm(used: readonly UsedToken[], timeout?: number): Promise<UseOutcome> {
     const values = {
       sessionId: used.map(({ sessionId }) => sessionId),
       generation: used.map(({ generation }) => generation),
       branch: used.map(({ branch }) => Buffer.from(branch, 'base64url')),
       count: used.length,
-      leeway,
-      deadline: this.deadline(leeway).databaseTime,
+      deadline: this.deadline().databaseTime,
     };
     const rows = await this.database.query(this.sql.confirm, values, { timeout });
     return {
@@ -194,11 +183,16 @@ export class RotationStore {
   }
 
   private get sql() {
-    return this.database.statements(buildRotationStatements);
+    return this.database.statements(this.buildStatements);
   }
-}
 
-/** The options are those of the application, and the same in every request. */
-function optionsOf({ leeway, idleLifetime, bound }: RotationRequest) {
-  return { leeway, idleLifetime, isIpBound: bound.ip, isUserAgentBound: bound.userAgent };
+  private readonly buildStatements = (tables: SessionTables) => {
+    const { session, binding } = this.options;
+    return buildRotationStatements(tables, {
+      leeway: session.leeway,
+      idleLifetime: session.idleLifetime,
+      isIpBound: binding.ip !== 'off',
+      isUserAgentBound: binding.userAgent !== 'off',
+    });
+  };
 }

@@ -6,16 +6,8 @@ import type { SessionTables } from './tables.js';
 export interface SessionRow {
   readonly id: string;
   readonly user_id: string;
-  readonly generation: number;
-  readonly token_hash: Buffer;
-  readonly successor_hash: Buffer | null;
-  readonly successor_salt: Buffer | null;
-  readonly previous_hash: Buffer | null;
-  readonly previous_salt: Buffer | null;
   readonly claims: Record<string, unknown>;
   readonly token_version: number;
-  readonly ip: string | null;
-  readonly user_agent: string | null;
   readonly access_version: string;
   readonly authenticated_ms: number;
   readonly expires_ms: number;
@@ -50,8 +42,7 @@ export function refreshAuthUuid(tables: SessionTables, userId: string): string {
 
 /** The columns of `SessionRow` for row `s`. */
 export function sessionColumns(tables: SessionTables): string {
-  return `s.id, s.user_id, s.generation, s.token_hash, s.successor_hash, s.successor_salt, s.previous_hash,
-    s.previous_salt, s.claims, s.token_version, s.ip, s.user_agent,
+  return `s.id, s.user_id, s.claims, s.token_version,
     COALESCE((SELECT a.version FROM ${tables.userAuth} a
       WHERE a.user_id = s.user_id AND a.token_type = 'access'), 0)::text AS access_version,
     ${milliseconds('s.authenticated_at')} AS authenticated_ms,

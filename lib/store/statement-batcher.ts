@@ -24,11 +24,13 @@ interface Waiting<Request, Answer> {
 
 /**
  * Requests of one turn of the event loop share a statement, as loads do in DataLoader: the round trip and the commit
- * are most of a statement's cost. A request that is alone in its turn has a statement of its own. A request that fails
- * does not fail the others.
+ * are most of a statement's cost. A request that comes while no statement runs waits for nobody and has a statement of
+ * its own. A request that fails does not fail the others.
  */
 export class StatementBatcher<Request, Answer> {
   private waiting: Waiting<Request, Answer>[] = [];
+  /** Statements that were sent and have no answer yet. */
+  private running = 0;
 
   constructor(
     private readonly statement: BatchedStatement<Request, Answer>,
@@ -37,6 +39,7 @@ export class StatementBatcher<Request, Answer> {
 
   /** @throws what the statement for one request throws */
   run(request: Request): Promise<Answer> {
+    if (this.running === 0 && this.waiting.length === 0) return this.runOne(request);
     return new Promise((answer, fail) => {
       this.waiting.push({ request, answer, fail });
       if (this.waiting.length === 1) this.timers.atEndOfTurn(() => this.send());
@@ -50,7 +53,7 @@ export class StatementBatcher<Request, Answer> {
     for (const each of waiting) {
       const key = this.statement.keyOf(each.request);
       // A statement changes a row once: a second request for the row runs alone and waits for the row's lock.
-      if (shared.has(key)) this.runOne(each);
+      if (shared.has(key)) each.answer(this.runOne(each.request));
       else shared.set(key, each);
     }
     const requests = [...shared.values()];
@@ -59,24 +62,27 @@ export class StatementBatcher<Request, Answer> {
     }
   }
 
-  private runOne({ request, answer }: Waiting<Request, Answer>): void {
-    answer(this.statement.one(request));
+  private async runOne(request: Request): Promise<Answer> {
+    this.running++;
+    try {
+      return await this.statement.one(request);
+    } finally {
+      this.running--;
+    }
   }
 
   private async runMany(all: Waiting<Request, Answer>[]): Promise<void> {
-    if (all.length === 1) return this.runOne(all[0]!);
     let answers: ReadonlyMap<string, Answer> = new Map();
+    this.running++;
     try {
-      answers = await this.statement.many(all.map(({ request }) => request));
+      if (all.length > 1) answers = await this.statement.many(all.map(({ request }) => request));
     } catch (error) {
       // The outcome is unknown: fail them all. Any other error rolled back and was caused by one request: retry each
       // alone.
       if (error instanceof SessionStoreUnavailableError) return all.forEach(({ fail }) => fail(error));
+    } finally {
+      this.running--;
     }
-    for (const each of all) {
-      const answer = answers.get(this.statement.keyOf(each.request));
-      if (answer === undefined) this.runOne(each);
-      else each.answer(answer);
-    }
+    for (const { request, answer } of all) answer(answers.get(this.statement.keyOf(request)) ?? this.runOne(request));
   }
 }

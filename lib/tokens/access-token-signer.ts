@@ -3,6 +3,7 @@ import { JwtService } from '@nestjs/jwt';
 import { signatureBytes } from '../keys/key-pair.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import type { ClientInfo } from '../common/client-address.js';
 import { branchOf } from '../rules/refresh-token.js';
 import type { SessionClaims } from '../session.types.js';
 import { uuidV7 } from '../common/uuid.js';
@@ -31,10 +32,14 @@ export class AccessTokenSigner {
     private readonly encryption: AccessTokenEncryption,
   ) {}
 
-  /** @param branch the generation and hash of the refresh token that goes with the access token */
+  /**
+   * @param branch the generation and hash of the refresh token that goes with the access token
+   * @param client the one that gets the token
+   */
   async sign(
     row: SessionRow,
     branch: { readonly generation: number; readonly hash: Buffer },
+    client: ClientInfo,
   ): Promise<SignedAccessToken> {
     const { kid, privateKey, algorithm } = this.keys.requireSigningKey();
     const { lifetime, issuer, audience } = this.options.accessToken;
@@ -54,7 +59,7 @@ export class AccessTokenSigner {
       branch: branchOf(branch.hash),
       access_version: Number(row.access_version),
       token_version: row.token_version,
-      binding: this.binding.claimOf(row.id, { ip: row.ip ?? undefined, userAgent: row.user_agent ?? undefined }),
+      binding: this.binding.claimOf(row.id, client),
     };
     // One by one: to spread both into a new object takes V8 as long as half a signature. None replaces a registered
     // one.

@@ -14,6 +14,9 @@ const TABLES = {
   notifies: true,
 };
 
+/** The defaults of the options. */
+const SETTINGS = { leeway: 30_000, idleLifetime: 2_592_000_000, isIpBound: false, isUserAgentBound: false };
+
 const oneLine = (sql: string) => sql.replaceAll(/\s+/g, ' ').trim();
 
 describe('docs/protocol.md', () => {
@@ -27,7 +30,7 @@ describe('docs/protocol.md', () => {
 
   it('PROTOCOL: shows the refresh statement as it is', () => {
     const { text } = statement('documented', refresh!);
-    expect(oneLine(text)).toBe(oneLine(buildRotationStatements(TABLES).rotate.text));
+    expect(oneLine(text)).toBe(oneLine(buildRotationStatements(TABLES, SETTINGS).rotate.text));
   });
 
   it('PROTOCOL: shows the notification as it is', () => {

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import { encodeRefreshToken, hashOf } from '../../lib/rules/refresh-token.js';
 import type { SessionError } from '../../lib/session.errors.js';
-import { type ObservedSession, type RotationRequest, RotationStore } from '../../lib/store/rotation.store.js';
+import { type ObservedSession, RotationStore } from '../../lib/store/rotation.store.js';
 import { OpenTransaction, untilWaiting } from '../support/races.js';
 import { insertSessions, sessionSeed } from '../support/session-rows.js';
 import { SECRET, startTestApp, type TestApp } from '../support/test-app.js';
@@ -61,10 +61,8 @@ describe('what a refresh decides is done to the row that it has seen, or not at 
   const endStolen = async (id: string, observed: ObservedSession) =>
     (await store.endStolen(about(id), observed, 'recent', false)).length > 0;
 
-  const answerLateParent = async (id: string, observed: ObservedSession) => {
-    const request = { ...about(id), leeway: 30_000, idleLifetime: 60_000 } as RotationRequest;
-    return (await store.answerLateParent(request, observed)) !== undefined;
-  };
+  const answerLateParent = async (id: string, observed: ObservedSession) =>
+    (await store.answerLateParent(about(id), observed)) !== undefined;
 
   describe.each([
     ['theft is not declared', endStolen],

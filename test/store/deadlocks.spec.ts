@@ -5,7 +5,6 @@ import { insertSessions, type SessionSeed, sessionSeed } from '../support/sessio
 import { StoreProcess } from '../support/store-process.js';
 import { TestDatabase } from '../support/database.js';
 
-const LEEWAY = 30_000;
 const about = (sessionId: string) => ({ sessionId, deadline: Infinity });
 const PROCESSES = 4;
 const ROUNDS = 5;
@@ -60,11 +59,11 @@ describe('statements that change several sessions take them in one order', () =>
     const back = there.toReversed();
     const confirmations = () =>
       processes.flatMap(({ rotation }, index) =>
-        [index % 2 ? back : there, index % 2 ? there : back].map(used => rotation.confirm(used, LEEWAY)),
+        [index % 2 ? back : there, index % 2 ? there : back].map(used => rotation.confirm(used)),
       );
     await Promise.all(confirmations());
     // One that meets another's lock skips the row, and is given the token again.
-    await processes[0]!.rotation.confirm(there, LEEWAY);
+    await processes[0]!.rotation.confirm(there);
     const confirmed = await database.query('SELECT FROM jwt_session WHERE generation = 1 AND successor_hash IS NULL');
     expect(confirmed).toHaveLength(400);
     await stop();
@@ -78,10 +77,10 @@ describe('statements that change several sessions take them in one order', () =>
         // Every process meets the sessions in an order of its own.
         const order = used.map((_, place) => used[(place * [1, 3, 7, 399][index]!) % 400]!);
         const batches = [0, 100, 200, 300].map(start => order.slice(start, start + 100));
-        await Promise.all(batches.map(batch => rotation.confirm(batch, LEEWAY)));
+        await Promise.all(batches.map(batch => rotation.confirm(batch)));
       }),
     );
-    await processes[0]!.rotation.confirm(used, LEEWAY);
+    await processes[0]!.rotation.confirm(used);
     const confirmed = await database.query('SELECT FROM jwt_session WHERE generation = 1');
     expect(confirmed).toHaveLength(400);
     await stop();
@@ -98,8 +97,8 @@ describe('statements that change several sessions take them in one order', () =>
       const used = usesOf(seeds.filter(seed => !stolen.includes(seed)));
       const observed = await Promise.all(stolen.map(async ({ id }) => (await a.rotation.readForRotation(about(id)))!));
       const ended = await collide<string[]>(seeds[100]!, 2, () => [
-        b.rotation.confirm(used, LEEWAY).then(() => []),
-        c.rotation.confirm(used.toReversed(), LEEWAY).then(() => []),
+        b.rotation.confirm(used).then(() => []),
+        c.rotation.confirm(used.toReversed()).then(() => []),
         a.rotation.endStolen(about(stolen[0]!.id), observed[0]!, 'stale', true),
         d.rotation.endStolen(about(stolen[1]!.id), observed[1]!, 'fork', true),
         c.sessions.end({ userId: 'ada' }, 'logout-all'),

@@ -14,6 +14,9 @@ const OTHERS = ['create', 'createSeveral', 'lockUser', 'invalidate', 'poll'];
 /** They run after a lossy failover, on connections that are new; the poll reads pages in the order of an index. */
 const OTHERWISE_PLANNED = ['restoreSessions', 'restoreUsers', 'restoreClaims', 'poll'];
 
+/** With both bindings: conditions that the plans must not depend on. */
+const SETTINGS = { leeway: 30_000, idleLifetime: 60_000, isIpBound: true, isUserAgentBound: true };
+
 /**
  * A statement that is prepared while the table is empty keeps the plan made then until the table is analysed, minutes
  * and many sessions later.
@@ -30,7 +33,7 @@ describe('the plans of prepared statements on a table that was never analysed', 
     const { tables } = test.app.get(Database);
     statements = Object.entries({
       ...buildSessionStatements(tables),
-      ...buildRotationStatements(tables),
+      ...buildRotationStatements(tables, SETTINGS),
       ...buildRevocationStatements(tables),
     }).filter(([name]) => !OTHERWISE_PLANNED.includes(name));
   });

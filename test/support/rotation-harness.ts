@@ -94,7 +94,7 @@ export class RotationHarness {
       branch: session.branch(hash),
     }));
     for (let start = 0; start < used.length; start += MAX_BATCH) {
-      await this.test.app.get(RotationStore).confirm(used.slice(start, start + MAX_BATCH), this.leeway);
+      await this.test.app.get(RotationStore).confirm(used.slice(start, start + MAX_BATCH));
     }
     const after = await this.rows();
     return byPair(pairs, ({ session }) =>

@@ -19,8 +19,9 @@ export class StoreProcess {
   private constructor(private readonly dataSource: DataSource) {
     const timers = new SessionTimers();
     const clock = new DatabaseClock(new SessionClock());
-    const database = new Database(dataSource, resolveOptions({ secret: SECRET }, {}), timers, clock);
-    this.rotation = new RotationStore(database, clock, timers);
+    const options = resolveOptions({ secret: SECRET }, {});
+    const database = new Database(dataSource, options, timers, clock);
+    this.rotation = new RotationStore(database, clock, options, timers);
     this.sessions = new SessionStore(database, timers);
     this.cleanUp = new CleanUpStore(database);
   }
