@@ -18,18 +18,18 @@ import { mountedAt } from './common/mounted-at.js';
 import { requireOneModule } from './common/one-module.js';
 import { Schedule } from './common/schedule.js';
 import { checkAsyncOptions, checkStaticOptions } from './common/static-options.js';
-import { HttpSecrets } from './http/http-secrets.js';
 import { HttpSessionAuthenticator } from './http/http-session-authenticator.js';
 import { introspectionAt } from './http/introspection.controller.js';
 import { JwksRoute } from './http/jwks-route.js';
 import { RequestSession } from './http/request-session.js';
 import { SessionAuthenticator } from './http/session-authenticator.js';
 import { SessionHttp } from './http/session-http.js';
+import { KeyRing } from './keys/key-ring.js';
 import { KEY_PROVIDERS } from './keys/key.providers.js';
-import { ServerSecrets } from './keys/server-secrets.js';
 import { resolveOptions, ResolvedSessionOptions } from './options/resolve-options.js';
 import type { SessionModuleOptions } from './options/session-options.js';
 import { type SessionModuleExtras, StaticSessionSettings } from './options/static-options.js';
+import { Announcements } from './revocation/announcements.js';
 import { RevocationCheck } from './revocation/revocation-check.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';
 import { Revocations } from './revocation/revocations.js';
@@ -38,16 +38,13 @@ import { SessionController } from './session.controller.js';
 import { SessionEvents } from './session.events.js';
 import { SessionGuard } from './session.guard.js';
 import { SessionService } from './session.service.js';
-import { Announcements } from './sessions/announcements.js';
 import { ClaimsHook } from './sessions/claims-hook.js';
 import { SessionIssuer } from './sessions/log-in.js';
 import { SessionRevoker } from './sessions/log-out.js';
 import { SessionMaintenance } from './sessions/maintenance.js';
 import { PauseDetector } from './sessions/pause-detector.js';
 import { SessionRefresher } from './sessions/refresh.js';
-import { RotationConfirmations } from './sessions/rotation-confirmations.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
-import { DeviceLabels } from './sessions/device-labels.js';
 import { SessionHealthIndicator } from './sessions/session-health.indicator.js';
 import { SessionRecords } from './sessions/session-records.js';
 import { SessionTokens } from './sessions/session-tokens.js';
@@ -59,14 +56,11 @@ import { Notifications } from './store/notifications.js';
 import { RevocationStore } from './store/revocation.store.js';
 import { RotationStore } from './store/rotation.store.js';
 import { DatabaseClock } from './store/database-clock.js';
-import { SchemaCheck } from './store/schema-check.js';
 import { SessionStore } from './store/session.store.js';
-import { AccessTokenAuthenticator, TokenUse } from './tokens/access-token-authenticator.js';
-import { AccessTokenDecryption } from './tokens/access-token-decryption.js';
+import { AccessTokenAuthenticator } from './tokens/access-token-authenticator.js';
 import { AccessTokenEncryption } from './tokens/access-token-encryption.js';
 import { AccessTokenSigner } from './tokens/access-token-signer.js';
-import { AccessTokenVerifier } from './tokens/access-token-verifier.js';
-import { TokenAuthenticator } from './tokens/token-authenticator.js';
+import { RotationConfirmations } from './tokens/rotation-confirmations.js';
 import { TokenBinding } from './tokens/token-binding.js';
 
 // The module's parts by layer; each layer uses those above it.
@@ -76,7 +70,6 @@ const RUNTIME = [SessionClock, SessionTimers, Schedule, SessionEvents];
 const STORE = [
   Database,
   DatabaseClock,
-  SchemaCheck,
   SessionStore,
   RotationStore,
   KeyStore,
@@ -85,29 +78,28 @@ const STORE = [
   Notifications,
 ];
 
-const KEYS = [...KEY_PROVIDERS, JwksRoute];
-
-const REVOCATION = [Revocations, RevocationFeed, RevocationCheck];
+const REVOCATION = [Revocations, Announcements, RevocationFeed, RevocationCheck];
 
 const HTTP = [
-  { provide: HttpSecrets, useExisting: ServerSecrets },
   SessionHttp,
   RequestSession,
-  { provide: SessionAuthenticator, useClass: HttpSessionAuthenticator },
+  {
+    provide: SessionAuthenticator,
+    inject: [SessionHttp, AccessTokenAuthenticator, SessionClock],
+    useFactory: (http: SessionHttp, tokens: AccessTokenAuthenticator, clock: SessionClock) =>
+      new HttpSessionAuthenticator(http, tokens, clock),
+  },
 ];
 
 const TOKENS = [
   TokenBinding,
   AccessTokenEncryption,
-  { provide: AccessTokenDecryption, useExisting: AccessTokenEncryption },
   AccessTokenSigner,
-  AccessTokenVerifier,
+  RotationConfirmations,
   AccessTokenAuthenticator,
-  { provide: TokenAuthenticator, useExisting: AccessTokenAuthenticator },
 ];
 
 const SESSIONS = [
-  Announcements,
   ClaimsHook,
   SessionTokens,
   PauseDetector,
@@ -115,15 +107,20 @@ const SESSIONS = [
   SessionRefresher,
   SessionRevoker,
   SessionExpiryWatcher,
-  DeviceLabels,
   SessionRecords,
   SessionMaintenance,
   SessionHealthIndicator,
-  RotationConfirmations,
-  { provide: TokenUse, useExisting: RotationConfirmations },
 ];
 
-const SESSION_PROVIDERS: Provider[] = [...RUNTIME, ...STORE, ...KEYS, ...REVOCATION, ...TOKENS, ...HTTP, ...SESSIONS];
+const SESSION_PROVIDERS: Provider[] = [
+  ...RUNTIME,
+  ...STORE,
+  ...KEY_PROVIDERS,
+  ...REVOCATION,
+  ...TOKENS,
+  ...HTTP,
+  ...SESSIONS,
+];
 
 const MODULE = 'SessionModule';
 
@@ -146,6 +143,7 @@ export class SessionModule
   implements NestModule, OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown
 {
   private readonly logger = new Logger(MODULE);
+  private readonly jwks: JwksRoute;
 
   /** @internal Nest makes it. */
   constructor(
@@ -154,11 +152,12 @@ export class SessionModule
     private readonly modules: ModulesContainer,
     private readonly host: HttpAdapterHost,
     private readonly http: SessionHttp,
-    private readonly jwks: JwksRoute,
+    keys: KeyRing,
     private readonly maintenance: SessionMaintenance,
     private readonly events: SessionEvents,
   ) {
     super();
+    this.jwks = new JwksRoute(extras, options, keys, host);
   }
 
   /** All options have defaults; outside production `forRoot()` is enough. */

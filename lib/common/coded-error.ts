@@ -6,7 +6,7 @@ import { STATUS_CODES } from 'node:http';
  * `{ statusCode, error, errorCode, message }`, and `details` beside them.
  */
 export abstract class CodedError<Code extends string> extends HttpException {
-  /** Nest 12 sets it from the options, Nest 11 does not know it. */
+  /** Nest 12 sets it from the options, Nest 11 has no such property. */
   declare readonly errorCode: Code;
 
   protected constructor(status: HttpStatus, errorCode: Code, message: string, details: object = {}) {

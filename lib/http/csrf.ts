@@ -1,9 +1,9 @@
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
+import type { ServerSecrets } from '../keys/server-secrets.js';
 import { hmacSha256, isDigestOf, type ServerKeys } from '../rules/server-keys.js';
 import { CSRF_HEADER } from '../session.constants.js';
 import { CsrfRejectedError } from '../session.errors.js';
 import type { SessionExchange } from './exchange.js';
-import type { HttpSecrets } from './http-secrets.js';
 import { isSameSite } from './same-site.js';
 import type { ResponseHeaders } from './response-headers.js';
 
@@ -35,7 +35,7 @@ export class CsrfProtection {
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly headers: ResponseHeaders,
-    private readonly secrets: HttpSecrets | undefined,
+    private readonly secrets: ServerSecrets | undefined,
   ) {
     this.usesTokens = (options.csrf === 'token' || options.csrf === 'both') && options.transport !== 'bearer';
   }

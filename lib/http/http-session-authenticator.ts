@@ -1,16 +1,14 @@
-import { Injectable } from '@nestjs/common';
 import { clientOf } from '../common/client-address.js';
-import { SessionClock } from '../common/clock.js';
+import type { SessionClock } from '../common/clock.js';
 import { InsufficientUserAuthenticationError } from '../session.errors.js';
 import type { UserSession } from '../session.types.js';
-import { TokenAuthenticator } from '../tokens/token-authenticator.js';
+import type { TokenAuthenticator } from '../tokens/token-authenticator.js';
 import { isUnsafe } from './csrf.js';
 import type { SessionExchange } from './exchange.js';
 import { SessionAuthenticator } from './session-authenticator.js';
-import { SessionHttp } from './session-http.js';
+import type { SessionHttp } from './session-http.js';
 
 /** Authenticates HTTP requests by their access tokens. Makes no query, but where option `revocation` asks for one. */
-@Injectable()
 export class HttpSessionAuthenticator extends SessionAuthenticator {
   constructor(
     private readonly http: SessionHttp,

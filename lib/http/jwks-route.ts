@@ -1,9 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
-import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import type { HttpAdapterHost } from '@nestjs/core';
+import type { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { SessionModuleExtras } from '../options/static-options.js';
-import { SESSION_MODULE_EXTRAS } from '../session.constants.js';
-import { KeyRing } from '../keys/key-ring.js';
+import type { KeyRing } from '../keys/key-ring.js';
 
 const MAX_CACHE_AGE_SECONDS = 300;
 
@@ -11,10 +9,9 @@ const MAX_CACHE_AGE_SECONDS = 300;
  * Serves the public keys (RFC 7517). Put on the HTTP adapter itself, so that global prefix, versioning, guards and
  * interceptors leave it alone.
  */
-@Injectable()
 export class JwksRoute {
   constructor(
-    @Inject(SESSION_MODULE_EXTRAS) private readonly extras: SessionModuleExtras,
+    private readonly extras: SessionModuleExtras,
     private readonly options: ResolvedSessionOptions,
     private readonly keys: KeyRing,
     private readonly host: HttpAdapterHost,

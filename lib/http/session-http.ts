@@ -1,5 +1,6 @@
 import { Injectable, Optional } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { openRefreshToken } from '../rules/refresh-token.js';
 import { TRANSPORT_HEADER } from '../session.constants.js';
@@ -11,7 +12,6 @@ import { findControllerPath } from './controller-path.js';
 import { cookieValues } from '../common/cookies.js';
 import { CsrfProtection } from './csrf.js';
 import type { SessionExchange } from './exchange.js';
-import { HttpSecrets } from './http-secrets.js';
 import { refusalHeaders } from './refusal-headers.js';
 import { ResponseHeaders } from './response-headers.js';
 import { SessionCookies } from './session-cookies.js';
@@ -67,7 +67,8 @@ export class SessionHttp {
     host: HttpAdapterHost,
     modules: ModulesContainer,
     config: ApplicationConfig,
-    @Optional() private readonly secrets?: HttpSecrets,
+    // A service with the verifier alone has none: it sets no cookies.
+    @Optional() private readonly secrets?: ServerSecrets,
   ) {
     this.headers = new ResponseHeaders(host);
     this.cookies = new SessionCookies(options, this.headers, () => findControllerPath(modules, config));

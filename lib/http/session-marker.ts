@@ -1,15 +1,15 @@
+import type { ServerSecrets } from '../keys/server-secrets.js';
 import { hmacSha256, isDigestOf, type ServerKeys } from '../rules/server-keys.js';
-import type { HttpSecrets } from './http-secrets.js';
 
 const BYTES = 16;
 
 /** The value of a session's marker cookie: only this application can make it, and it does not tell the session id. */
-export function markerOf(sessionId: string, { newest }: HttpSecrets): string {
+export function markerOf(sessionId: string, { newest }: Pick<ServerSecrets, 'newest'>): string {
   return digest(sessionId, newest).toString('base64url');
 }
 
 /** Whether a marker cookie is that of the session. */
-export function isMarkerOf(marker: string, sessionId: string, { accepted }: HttpSecrets): boolean {
+export function isMarkerOf(marker: string, sessionId: string, { accepted }: ServerSecrets): boolean {
   return isDigestOf(marker, accepted, keys => digest(sessionId, keys));
 }
 

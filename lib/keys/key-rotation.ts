@@ -14,6 +14,7 @@ import { KeyStore } from '../store/key.store.js';
 import { GeneratedKeys } from './generated-keys.js';
 import { KeyRing } from './key-ring.js';
 import { ServerSecrets } from './server-secrets.js';
+import { StoredSecrets } from './stored-secrets.js';
 
 const MAX_TICK_MS = 60_000;
 const MIN_TICK_MS = 250;
@@ -47,7 +48,7 @@ export class KeyRotation {
    * @throws Error if the secrets decrypt none of the keys in the database, or the configured key cannot be loaded
    */
   async start(): Promise<void> {
-    await this.secrets.load();
+    await new StoredSecrets(this.options, this.secrets, this.store, this.clock).load();
     await this.tick();
     if (this.generated.cannotDecryptAny) {
       throw new Error(

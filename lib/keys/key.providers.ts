@@ -3,7 +3,7 @@ import { SessionClock, SessionTimers } from '../common/clock.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { ConfiguredKeys } from './configured-keys.js';
 import { GeneratedKeys } from './generated-keys.js';
-import { KeyRing, VerificationKeys } from './key-ring.js';
+import { KeyRing } from './key-ring.js';
 import { KeyRotation } from './key-rotation.js';
 import { ServerSecrets } from './server-secrets.js';
 
@@ -23,6 +23,5 @@ export const KEY_PROVIDERS: Provider[] = [
       return new KeyRing(options, isConfigured ? new ConfiguredKeys(options, clock, timers) : generated, clock);
     },
   },
-  { provide: VerificationKeys, useExisting: KeyRing },
   KeyRotation,
 ];

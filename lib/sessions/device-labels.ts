@@ -1,12 +1,9 @@
-import { Injectable } from '@nestjs/common';
-
 /** Clients choose their user agent freely; no browser's is longer than this. */
 const MAX_USER_AGENT_LENGTH = 512;
 
 type Parser = (userAgent: string) => { readonly browser: { name?: string }; readonly os: { name?: string } };
 
 /** Names devices by their user agent, with the package bowser where it is installed. */
-@Injectable()
 export class DeviceLabels {
   private parser?: Promise<Parser | undefined>;
 

@@ -11,7 +11,7 @@ import type { LogInOptions } from '../session.interfaces.js';
 import type { IssuedTokens, UserSession } from '../session.types.js';
 import { type CreatedSession, type NewSession, SessionStore } from '../store/session.store.js';
 import type { SessionRow } from '../store/sql-fragments.js';
-import { Announcements } from './announcements.js';
+import { Announcements } from '../revocation/announcements.js';
 import { ClaimsHook } from './claims-hook.js';
 import { checkClient, checkLogIn } from './input-checks.js';
 import { type HashedToken, type Recipient, SessionTokens } from './session-tokens.js';

@@ -10,7 +10,7 @@ import type { LogOutOptions } from '../session.interfaces.js';
 import type { UserSession } from '../session.types.js';
 import { RevocationStore } from '../store/revocation.store.js';
 import { type SessionSelection, SessionStore } from '../store/session.store.js';
-import { Announcements } from './announcements.js';
+import { Announcements } from '../revocation/announcements.js';
 
 /** Revokes sessions and tokens. */
 @Injectable()

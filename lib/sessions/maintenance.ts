@@ -6,6 +6,7 @@ import { RevocationFeed } from '../revocation/revocation-feed.js';
 import { Revocations } from '../revocation/revocations.js';
 import type { CleanUpResult, SessionStatus } from '../session.types.js';
 import { CleanUpStore } from '../store/clean-up.store.js';
+import { Database } from '../store/database.js';
 import { KeyStore } from '../store/key.store.js';
 import { SchemaCheck } from '../store/schema-check.js';
 
@@ -18,18 +19,21 @@ const MIN_AGE_MS = 86_400_000;
 @Injectable()
 export class SessionMaintenance {
   private readonly logger = new Logger('SessionCleanUp');
+  private readonly schema: SchemaCheck;
   private stopCleanUp?: () => void;
 
   constructor(
+    database: Database,
     private readonly sessionRows: CleanUpStore,
     private readonly keyRows: KeyStore,
-    private readonly schema: SchemaCheck,
     private readonly keys: KeyRing,
     private readonly rotation: KeyRotation,
     private readonly revocations: Revocations,
     private readonly feed: RevocationFeed,
     private readonly schedule: Schedule,
-  ) {}
+  ) {
+    this.schema = new SchemaCheck(database);
+  }
 
   /**
    * Checks the schema, makes the first key, and begins to listen for revocations and to remove old rows.

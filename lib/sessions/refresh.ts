@@ -21,7 +21,7 @@ import type { RefreshRequest } from '../session.interfaces.js';
 import type { IssuedTokens } from '../session.types.js';
 import type { Deadline } from '../store/database-clock.js';
 import { type ObservedSession, type RotatedRow, type RotationRequest, RotationStore } from '../store/rotation.store.js';
-import { Announcements } from './announcements.js';
+import { Announcements } from '../revocation/announcements.js';
 import { ClaimsHook } from './claims-hook.js';
 import { checkClient } from './input-checks.js';
 import { PauseDetector } from './pause-detector.js';

@@ -5,7 +5,7 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionRevokedError } from '../session.errors.js';
 import { type Device, type SessionClaims, type SessionData, UserSession } from '../session.types.js';
 import { SessionStore } from '../store/session.store.js';
-import { Announcements } from './announcements.js';
+import { Announcements } from '../revocation/announcements.js';
 import { DeviceLabels } from './device-labels.js';
 import { checkClaims, checkJson, checkUserId } from './input-checks.js';
 import { SessionTokens } from './session-tokens.js';
@@ -13,12 +13,13 @@ import { SessionTokens } from './session-tokens.js';
 /** Reads and changes what the database keeps of live sessions. */
 @Injectable()
 export class SessionRecords {
+  private readonly labels = new DeviceLabels();
+
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly store: SessionStore,
     private readonly tokens: SessionTokens,
     private readonly announcements: Announcements,
-    private readonly labels: DeviceLabels,
   ) {}
 
   async list(userId: string): Promise<Device[]> {

@@ -1,11 +1,10 @@
-import { Injectable } from '@nestjs/common';
 import { milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import { SESSION_ENTITIES } from './entities/index.js';
 import { SessionEntity } from './entities/session.entity.js';
 import { SigningKeyEntity } from './entities/signing-key.entity.js';
 import { UserAuthEntity } from './entities/user-auth.entity.js';
-import { Database } from './database.js';
+import type { Database } from './database.js';
 import { requireSchema, schemaGaps } from '../common/missing-schema.js';
 
 /** Milliseconds after which a health check gives up. */
@@ -16,7 +15,6 @@ const PING = statement('jwt_session_ping', `SELECT ${milliseconds('clock_timesta
 const COMPATIBLE = ['postgres', 'cockroachdb'];
 
 /** Refuses to start on a database that the module cannot use. The message says what to change. */
-@Injectable()
 export class SchemaCheck {
   constructor(private readonly database: Database) {}
 

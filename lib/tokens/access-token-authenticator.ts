@@ -7,18 +7,12 @@ import { RevocationCheck } from '../revocation/revocation-check.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError, SessionError } from '../session.errors.js';
 import type { UserSession } from '../session.types.js';
 import { tokenIssueOf, type VerifiedToken } from './access-token.claims.js';
+import { AccessTokenEncryption } from './access-token-encryption.js';
 import { AccessTokenVerifier } from './access-token-verifier.js';
-import { TokenAuthenticator } from './token-authenticator.js';
+import { RotationConfirmations } from './rotation-confirmations.js';
+import type { TokenAuthenticator } from './token-authenticator.js';
 import { TokenBinding } from './token-binding.js';
 import { VerifiedTokenCache } from './verified-token-cache.js';
-
-/**
- * Takes note of the use of an access token, which may be the first sign that a refresh token has reached its client.
- */
-export abstract class TokenUse {
-  /** Called for every accepted token; must be quick and must not throw. */
-  abstract noteUse(token: VerifiedToken): void;
-}
 
 /**
  * Authenticates access tokens by this application's own keys and revocation state. The first rule that applies decides:
@@ -35,21 +29,22 @@ export abstract class TokenUse {
  * | is bound to another client | `access_token_invalid` |
  */
 @Injectable()
-export class AccessTokenAuthenticator extends TokenAuthenticator {
+export class AccessTokenAuthenticator implements TokenAuthenticator {
+  private readonly verifier: AccessTokenVerifier;
   private readonly cache = new VerifiedTokenCache<VerifiedToken>();
   /** Seconds. */
   private readonly lifetime: number;
 
   constructor(
     options: ResolvedSessionOptions,
-    private readonly verifier: AccessTokenVerifier,
     private readonly keys: KeyRing,
+    encryption: AccessTokenEncryption,
     private readonly revocation: RevocationCheck,
     private readonly binding: TokenBinding,
     private readonly clock: SessionClock,
-    private readonly use: TokenUse,
+    private readonly confirmations: RotationConfirmations,
   ) {
-    super();
+    this.verifier = new AccessTokenVerifier(options, keys, clock, encryption);
     this.lifetime = Math.ceil(options.accessToken.lifetime / 1000);
   }
 
@@ -63,7 +58,7 @@ export class AccessTokenAuthenticator extends TokenAuthenticator {
     } catch (error) {
       throw error instanceof SessionError ? error.about(verified.registered.sid) : error;
     }
-    this.use.noteUse(verified);
+    this.confirmations.noteUse(verified);
     return verified;
   }
 

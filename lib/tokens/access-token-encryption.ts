@@ -3,8 +3,10 @@ import { compactDecrypt, CompactEncrypt } from 'jose';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
-import { AccessTokenDecryption, ENCRYPTION_HEADER, encryptionOf } from './access-token-decryption.js';
-import { base64urlLength } from './base64url.js';
+import { base64urlLength, isCanonicalBase64url, parseSegment } from './base64url.js';
+
+/** The header of encrypted access tokens, with the names of the server secret and of the signing key as `kid`. */
+const ENCRYPTION_HEADER = { alg: 'dir', enc: 'A256GCM', cty: 'JWT' } as const;
 
 /**
  * Encrypts access tokens where `accessToken.encryption` says so (F27): a JWE (RFC 7516) with a direct key around the
@@ -12,13 +14,11 @@ import { base64urlLength } from './base64url.js';
  * AES-GCM bears (NIST SP 800-38D, section 8.3).
  */
 @Injectable()
-export class AccessTokenEncryption extends AccessTokenDecryption {
+export class AccessTokenEncryption {
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly secrets: ServerSecrets,
-  ) {
-    super();
-  }
+  ) {}
 
   /** @param kid the key that has signed the token */
   async seal(token: string, kid: string): Promise<string> {
@@ -37,8 +37,11 @@ export class AccessTokenEncryption extends AccessTokenDecryption {
     return base64urlLength(header.length) + iv + base64urlLength(tokenLength) + tag + dots;
   }
 
-  /** Whatever the option says now: what was encrypted yesterday is read today, and what was not, too. */
-  override async open(token: string): Promise<string | undefined> {
+  /**
+   * The signed token within; undefined if this process cannot decrypt it. The option does not matter here: tokens that
+   * were encrypted before it changed are still valid.
+   */
+  async open(token: string): Promise<string | undefined> {
     const kid = encryptionOf(token);
     if (kid === undefined) return undefined;
     const [secretId, ...signedBy] = kid.split('.');
@@ -56,4 +59,20 @@ export class AccessTokenEncryption extends AccessTokenDecryption {
 
 function keyFor(kid: string, { encryption }: ServerKeys): Buffer {
   return hmacSha256(encryption, Buffer.from(kid));
+}
+
+/** Whether a token looks encrypted: five segments in place of three. */
+export function isEncrypted(token: string): boolean {
+  return token.split('.', 6).length === 5;
+}
+
+/**
+ * The `kid` of an encrypted token in the form in which we issue them, undefined for any other: no compression (`zip`),
+ * no other algorithm, no key that a token brings along.
+ */
+function encryptionOf(token: string): string | undefined {
+  const [header, encryptedKey, ...rest] = token.split('.', 6);
+  if (encryptedKey !== '' || rest.length !== 3 || ![header!, ...rest].every(isCanonicalBase64url)) return undefined;
+  const { kid, ...members } = parseSegment(header!) ?? {};
+  return typeof kid === 'string' && JSON.stringify(members) === JSON.stringify(ENCRYPTION_HEADER) ? kid : undefined;
 }

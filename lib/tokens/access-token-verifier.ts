@@ -1,10 +1,10 @@
-import { Injectable, Logger, type OnModuleInit, Optional } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
-import { type VerificationKey, VerificationKeys } from '../keys/key-ring.js';
-import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import type { VerificationKey, VerificationKeys } from '../keys/key-ring.js';
+import type { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { isUuid } from '../common/uuid.js';
 import { AccessTokenInvalidError } from '../session.errors.js';
-import { SessionClock } from '../common/clock.js';
+import type { SessionClock } from '../common/clock.js';
 import {
   ACCESS_TOKEN_TYPE,
   customClaims,
@@ -13,7 +13,7 @@ import {
   sessionOfClaims,
   type VerifiedToken,
 } from './access-token.claims.js';
-import { AccessTokenDecryption, isEncrypted } from './access-token-decryption.js';
+import { type AccessTokenEncryption, isEncrypted } from './access-token-encryption.js';
 import { isCanonicalBase64url, parseSegment, segmentOf } from './base64url.js';
 import { hasSignatureForm } from './signature-form.js';
 
@@ -38,8 +38,7 @@ const USER_ID = /^[^\0\p{Surrogate}]{1,255}$/u;
  * `JwtService` verifies the signature. It also accepts what we never issue (a signature or JSON in another spelling, headers
  * such as `jku` and `crit`), so all forms are checked here.
  */
-@Injectable()
-export class AccessTokenVerifier implements OnModuleInit {
+export class AccessTokenVerifier {
   private readonly logger = new Logger('SessionTokens');
   // Made here and no provider: `app.get(JwtService)` must find the application's own one.
   private readonly jwt = new JwtService();
@@ -51,11 +50,9 @@ export class AccessTokenVerifier implements OnModuleInit {
     private readonly options: ResolvedSessionOptions,
     private readonly keys: VerificationKeys,
     private readonly clock: SessionClock,
-    @Optional() private readonly decryption?: AccessTokenDecryption,
-  ) {}
-
-  onModuleInit(): void {
-    const { issuer, audience } = this.options.accessToken;
+    private readonly encryption?: AccessTokenEncryption,
+  ) {
+    const { issuer, audience } = options.accessToken;
     if (issuer !== undefined && audience !== undefined) return;
     this.logger.warn(
       'access tokens have no "iss" or no "aud", which RFC 9068 requires: set "issuer" and "audience", so that a service refuses tokens that were issued for another one',
@@ -69,7 +66,7 @@ export class AccessTokenVerifier implements OnModuleInit {
    */
   async verify(token: string): Promise<VerifiedToken> {
     if (typeof token !== 'string' || token.length > MAX_ACCESS_TOKEN_LENGTH) throw new AccessTokenInvalidError();
-    const signed = isEncrypted(token) ? await this.decryption?.open(token) : token;
+    const signed = isEncrypted(token) ? await this.encryption?.open(token) : token;
     if (signed === undefined) throw new AccessTokenInvalidError();
     const [headerSegment, payloadSegment, signature, ...others] = signed.split('.', 4);
     if (!signature || others.length > 0 || !isCanonicalBase64url(signature)) throw new AccessTokenInvalidError();

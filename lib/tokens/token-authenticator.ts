@@ -2,10 +2,10 @@ import type { ClientInfo } from '../common/client-address.js';
 import type { VerifiedToken } from './access-token.claims.js';
 
 /** Decides whether an access token counts at this moment: by this application's own keys, or by another one's. */
-export abstract class TokenAuthenticator {
+export interface TokenAuthenticator {
   /**
    * @param client asked for only where tokens are bound to their client; left out, the binding is not checked
    * @throws SessionError for a token that does not count
    */
-  abstract authenticate(token: string, client?: () => ClientInfo): Promise<VerifiedToken>;
+  authenticate(token: string, client?: () => ClientInfo): Promise<VerifiedToken>;
 }

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { SessionClock } from '../common/clock.js';
 import { VerificationKeys } from '../keys/key-ring.js';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError } from '../session.errors.js';
 import { AccessTokenVerifier } from '../tokens/access-token-verifier.js';
 import type { VerifiedToken } from '../tokens/access-token.claims.js';
-import { TokenAuthenticator } from '../tokens/token-authenticator.js';
+import type { TokenAuthenticator } from '../tokens/token-authenticator.js';
 import { VerifiedTokenCache } from '../tokens/verified-token-cache.js';
 
 /**
@@ -12,15 +13,16 @@ import { VerifiedTokenCache } from '../tokens/verified-token-cache.js';
  * access token expires, a distrusted key until the issuing application's JWK Set no longer has it.
  */
 @Injectable()
-export class RemoteTokenAuthenticator extends TokenAuthenticator {
+export class RemoteTokenAuthenticator implements TokenAuthenticator {
+  private readonly verifier: AccessTokenVerifier;
   private readonly cache = new VerifiedTokenCache<VerifiedToken>();
 
   constructor(
-    private readonly verifier: AccessTokenVerifier,
+    options: ResolvedSessionOptions,
     private readonly keys: VerificationKeys,
     private readonly clock: SessionClock,
   ) {
-    super();
+    this.verifier = new AccessTokenVerifier(options, keys, clock);
   }
 
   async authenticate(token: string): Promise<VerifiedToken> {

@@ -4,7 +4,6 @@ import {
   type DynamicModule,
   Module,
 } from '@nestjs/common';
-import { AccessTokenVerifier } from '../tokens/access-token-verifier.js';
 import { SessionAuthenticator } from '../http/session-authenticator.js';
 import { VerificationKeys } from '../keys/key-ring.js';
 import { checkAsyncOptions, checkStaticOptions } from '../common/static-options.js';
@@ -14,7 +13,6 @@ import { SessionGuard } from '../session.guard.js';
 import { SessionClock } from '../common/clock.js';
 import { HttpSessionAuthenticator } from '../http/http-session-authenticator.js';
 import { SessionHttp } from '../http/session-http.js';
-import { TokenAuthenticator } from '../tokens/token-authenticator.js';
 import { RemoteKeys } from './remote-keys.js';
 import { RemoteTokenAuthenticator } from './remote-token-authenticator.js';
 import {
@@ -79,9 +77,13 @@ function declare(definition: DynamicModule, given: SessionVerifierModuleExtras):
       SessionClock,
       SessionEvents,
       SessionHttp,
-      AccessTokenVerifier,
-      { provide: TokenAuthenticator, useClass: RemoteTokenAuthenticator },
-      { provide: SessionAuthenticator, useClass: HttpSessionAuthenticator },
+      RemoteTokenAuthenticator,
+      {
+        provide: SessionAuthenticator,
+        inject: [SessionHttp, RemoteTokenAuthenticator, SessionClock],
+        useFactory: (http: SessionHttp, tokens: RemoteTokenAuthenticator, clock: SessionClock) =>
+          new HttpSessionAuthenticator(http, tokens, clock),
+      },
       SessionGuard,
     ],
     exports: [SessionGuard, SessionAuthenticator],

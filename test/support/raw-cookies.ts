@@ -17,7 +17,7 @@ const KEYS = deriveServerKeys(SECRET);
 /** The marker that a browser has beside that refresh token; none for what is no token. */
 function markerCookies(refreshToken: string): string[] {
   const token = openRefreshToken(refreshToken, [KEYS]);
-  return token ? [`${MARKER_COOKIE}=${markerOf(token.sessionId, { newest: KEYS, accepted: [KEYS] })}`] : [];
+  return token ? [`${MARKER_COOKIE}=${markerOf(token.sessionId, { newest: KEYS })}`] : [];
 }
 
 /**

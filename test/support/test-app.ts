@@ -29,7 +29,7 @@ import {
 import { SessionClock } from '../../lib/testing/index.js';
 import { RevocationFeed } from '../../lib/revocation/revocation-feed.js';
 import { KeyRotation } from '../../lib/keys/key-rotation.js';
-import { RotationConfirmations } from '../../lib/sessions/rotation-confirmations.js';
+import { RotationConfirmations } from '../../lib/tokens/rotation-confirmations.js';
 import { listen } from './application.js';
 import { SharedClock, TestDatabase } from './database.js';
 import { PgBouncer } from './pgbouncer.js';

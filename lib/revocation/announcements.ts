@@ -1,11 +1,11 @@
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { CommitHooks } from '../common/commit-hooks.js';
-import { Revocations } from '../revocation/revocations.js';
 import type { Announcement } from '../rules/revocation-state.js';
 import { type TheftClass, theftReason } from '../rules/theft.js';
 import { type SessionEvent, SessionEvents } from '../session.events.js';
 import { Database } from '../store/database.js';
+import { Revocations } from './revocations.js';
 
 /** What a statement has changed or found. */
 export interface Change extends Announcement {

@@ -1,12 +1,11 @@
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
-import type { VerifiedToken } from '../tokens/access-token.claims.js';
-import { TokenUse } from '../tokens/access-token-authenticator.js';
+import { Announcements } from '../revocation/announcements.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionTimers } from '../common/clock.js';
 import { revokesUser, theftReason } from '../rules/theft.js';
 import { RotationStore } from '../store/rotation.store.js';
 import { SessionStore } from '../store/session.store.js';
-import { Announcements } from './announcements.js';
+import type { VerifiedToken } from './access-token.claims.js';
 
 const INTERVAL_MS = 100;
 const MAX_BATCH_SIZE = 100;
@@ -19,7 +18,7 @@ const TIMEOUT_MS = 5_000;
  * lost is repeated by the next use; nothing is queued across an outage.
  */
 @Injectable()
-export class RotationConfirmations extends TokenUse implements BeforeApplicationShutdown {
+export class RotationConfirmations implements BeforeApplicationShutdown {
   // Verified tokens are cached: the same token is the same object while it is in use.
   private noted = new WeakSet<VerifiedToken>();
   /** By session: a statement changes a row once. */
@@ -33,10 +32,9 @@ export class RotationConfirmations extends TokenUse implements BeforeApplication
     private readonly sessions: SessionStore,
     private readonly announcements: Announcements,
     private readonly timers: SessionTimers,
-  ) {
-    super();
-  }
+  ) {}
 
+  /** Called for every accepted token: it must be quick and must not throw. */
   noteUse(token: VerifiedToken): void {
     const { sid, generation } = token.registered;
     // Generation 0 came with the login's own answer: there is nothing to confirm.
