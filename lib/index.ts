@@ -39,8 +39,10 @@ export {
   SessionExpiredError,
   SessionLimitReachedError,
   SessionMissingError,
+  SessionNotFoundError,
   SessionRevokedError,
   SessionStoreUnavailableError,
+  SessionUsageError,
   TokenTheftDetectedError,
 } from './session.errors.js';
 export type { SessionEvent } from './session.events.js';

@@ -3,7 +3,6 @@ import {
   Delete,
   Get,
   HttpCode,
-  NotFoundException,
   Param,
   Post,
   SetMetadata,
@@ -17,6 +16,7 @@ import { Exchange } from './http/exchange.decorator.js';
 import { SessionErrorInterceptor } from './http/session-error.interceptor.js';
 import { SESSION_PATH } from './options/static-options.js';
 import { SESSION_CONTROLLER } from './session.constants.js';
+import { SessionNotFoundError } from './session.errors.js';
 import { SessionGuard } from './session.guard.js';
 import { SessionService } from './session.service.js';
 import { UserSession } from './session.types.js';
@@ -145,7 +145,7 @@ export class SessionController {
   @SessionRoute({
     summary: "End one of the user's sessions",
     status: 204,
-    refusals: { ...REFUSALS.write, 404: [] },
+    refusals: { ...REFUSALS.write, 404: ['session_not_found'] },
     secured: true,
   })
   @Delete('devices/:id')
@@ -163,6 +163,6 @@ export class SessionController {
       userId: session.userId,
       exchange: id === session.id ? exchange : undefined,
     });
-    if (!ended) throw new NotFoundException('You have no session of that id');
+    if (!ended) throw new SessionNotFoundError();
   }
 }

@@ -14,6 +14,7 @@ export type SessionErrorCode =
   | 'insufficient_user_authentication'
   | 'csrf_rejected'
   | 'session_limit_reached'
+  | 'session_not_found'
   | 'invalid_request'
   | 'session_store_unavailable';
 
@@ -148,6 +149,14 @@ export class SessionLimitReachedError extends SessionError {
   }
 }
 
+/** The user has no live session of that id. */
+export class SessionNotFoundError extends SessionError {
+  static readonly code = 'session_not_found';
+  constructor(message = 'You have no session of that id') {
+    super(HttpStatus.NOT_FOUND, SessionNotFoundError.code, message);
+  }
+}
+
 /** The request came from a page of another site. */
 export class CsrfRejectedError extends SessionError {
   static readonly code = 'csrf_rejected';
@@ -179,4 +188,12 @@ export const REPLACED = 'replaced';
 export function revokedError(reason: string): SessionError {
   const theftClass = theftClassOf(reason);
   return theftClass ? new TokenTheftDetectedError(theftClass) : new SessionRevokedError(undefined, reason === REPLACED);
+}
+
+/**
+ * A mistake in the application's code, such as a user id that is a number. It is no refusal: Nest logs it with its stack
+ * and answers 500 without the message, which is not for clients.
+ */
+export class SessionUsageError extends Error {
+  override readonly name = 'SessionUsageError';
 }

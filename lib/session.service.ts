@@ -50,7 +50,8 @@ export class SessionService {
    * came with the request ends. One statement, and one more where a `claims` hook changes the claims.
    *
    * @param userId 1 to 255 characters, kept exactly
-   * @throws InvalidRequestError for input that cannot be kept, before anything is written
+   * @throws SessionUsageError for a mistake in the call, InvalidRequestError for a text that cannot be kept; nothing was
+   * written
    * @throws CsrfRejectedError in cookie mode, for a request from a page of another site
    * @throws SessionStoreUnavailableError
    */
@@ -166,7 +167,7 @@ export class SessionService {
    * Replaces the data that is stored with the session on the server.
    *
    * @param data any JSON value
-   * @throws InvalidRequestError for what is not JSON
+   * @throws SessionUsageError for what is not JSON
    * @throws SessionRevokedError when there is no such live session
    */
   setData(sessionId: string, data: SessionData, { manager }: TransactionOption = {}): Promise<void> {
@@ -177,7 +178,7 @@ export class SessionService {
    * Replaces the claims of a session, at once: access tokens with the former ones are refused as expired, and
    * refreshing gives new ones. Where there is a `claims` hook, its answer counts at the next refresh.
    *
-   * @throws InvalidRequestError for claims that cannot be kept
+   * @throws SessionUsageError for claims that cannot be kept
    * @throws SessionRevokedError when there is no such live session
    */
   setClaims(sessionId: string, claims: SessionClaims, { manager }: TransactionOption = {}): Promise<void> {

@@ -74,11 +74,7 @@ export class CsrfProtection {
       this.options.trustedOrigins,
     );
     if (allowed) return;
-    throw new CsrfRejectedError(
-      origin
-        ? `Refused: origin ${origin.slice(0, 255)} is not in trustedOrigins, and the request is not same-origin`
-        : 'Refused: the request comes from a page of another site and names no origin',
-    );
+    throw new CsrfRejectedError(refusalOf(origin));
   }
 
   /**
@@ -95,6 +91,15 @@ export class CsrfProtection {
       `Refused: send the value of the csrf_token cookie (__Host-csrf_token where cookies are Secure) as the header ${CSRF_HEADER}: the one that came is missing or of another session`,
     );
   }
+}
+
+function refusalOf(origin: string | undefined): string {
+  if (!origin) return 'Refused: the request comes from a page of another site and names no origin';
+  // A sandboxed frame and a page of a file send it as well, but a form under that policy is the honest case.
+  if (origin === 'null') {
+    return 'Refused: the browser sent "Origin: null", as it does for forms of a page with "Referrer-Policy: no-referrer": write "Referrer-Policy: same-origin" for that page, or serve it over https, where browsers also say that it is same-origin';
+  }
+  return `Refused: origin ${origin.slice(0, 255)} is not in trustedOrigins, and the request is not same-origin`;
 }
 
 function digest(sessionId: string, { csrf }: ServerKeys): Buffer {

@@ -9,6 +9,8 @@ export interface ExchangeRequest {
   /** The URL before routers have cut off their prefix. */
   readonly originalUrl?: string;
   readonly body?: unknown;
+  /** `https`, also where the platform's trusted-proxy setting says so. */
+  readonly protocol?: string;
   /** The client's address as the platform's trusted-proxy setting tells it. */
   readonly ip?: string;
   /** The same in a socket.io handshake. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { openRefreshToken, type RefreshToken } from '../rules/refresh-token.js';
-import { AccessTokenInvalidError } from '../session.errors.js';
+import { AccessTokenInvalidError, InvalidRequestError } from '../session.errors.js';
 import { AccessTokenAuthenticator } from '../tokens/access-token-authenticator.js';
 import type { SessionExchange } from './exchange.js';
 import { type IncomingRefreshTokens, SessionHttp } from './session-http.js';
@@ -38,6 +38,18 @@ export class RequestSession {
   async sessionId(exchange: SessionExchange, incoming: IncomingRefreshTokens | undefined): Promise<string | undefined> {
     const token = incoming && (await this.refreshToken(exchange, incoming));
     return token?.sessionId ?? (await this.accessSessionId(exchange));
+  }
+
+  /**
+   * Called where no refresh token was found: one under another name would leave the client without a session, or its
+   * session alive after a log-out.
+   *
+   * @throws InvalidRequestError that says where it came and where it belongs
+   */
+  refuseMisnamedToken(exchange: SessionExchange): void {
+    const place = this.http.misplacedTexts(exchange).find(([, text]) => this.open(text) !== undefined)?.[0];
+    if (place === undefined) return;
+    throw new InvalidRequestError(`The refresh token came as ${place}: send it as "refreshToken" in the body`);
   }
 
   open(text: string): RefreshToken | undefined {

@@ -1,12 +1,13 @@
 import { isIP } from 'node:net';
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { CSRF_COOKIE, MARKER_COOKIE } from '../session.constants.js';
-import { InvalidRequestError } from '../session.errors.js';
+import { InvalidRequestError, SessionUsageError } from '../session.errors.js';
 import { type CookieAttributes, MAX_COOKIE_LENGTH, serializeCookie } from '../common/cookies.js';
 import type { SessionExchange } from './exchange.js';
 import type { ResponseHeaders } from './response-headers.js';
 
 const MAX_SEGMENTS = 6;
+const LOOPBACK = /^((.*\.)?localhost|127\.[\d.]+|\[::1\])$/;
 
 /**
  * The session cookies:
@@ -104,15 +105,27 @@ export class SessionCookies {
   /**
    * Browsers silently drop longer cookies, which would look like a failed login.
    *
-   * @throws InvalidRequestError for a token that does not fit into its cookie
+   * @throws SessionUsageError for a token that does not fit into its cookie
    */
   requireFit(tokenLength: number): void {
     // The longest Max-Age that options allow has ten digits.
     const cookie = serializeCookie(this.accessName, '', 9_999_999_999, this.accessAttributes);
     const excess = cookie.length + tokenLength - MAX_COOKIE_LENGTH;
     if (excess <= 0) return;
-    throw new InvalidRequestError(
+    throw new SessionUsageError(
       `The claims make the access-token cookie ${excess} bytes longer than browsers take (${MAX_COOKIE_LENGTH}): put fewer or shorter ones into "claims", and the rest into "data"`,
+    );
+  }
+
+  /**
+   * Browsers drop Secure cookies of answers over http, except from this machine, which would look like a failed login.
+   *
+   * @throws InvalidRequestError for a login of a page that was opened so
+   */
+  requireKept(exchange: SessionExchange): void {
+    if (!this.options.cookies.secure || !isOverHttp(exchange)) return;
+    throw new InvalidRequestError(
+      'The page was opened over http, where browsers keep no Secure cookies: open it over https or as http://localhost, or write cookies: { secure: false } for development',
     );
   }
 
@@ -171,4 +184,12 @@ function leadingDomains(host = ''): string[] {
   if (isIP(name.replace(/[[\]]/g, '')) !== 0) return [];
   const labels = name.split('.').slice(-MAX_SEGMENTS);
   return labels.slice(0, -1).map((_, index) => labels.slice(index).join('.'));
+}
+
+/** Whether a page of this very host, which is not this machine, sent the request over http. Only browsers say so. */
+function isOverHttp(exchange: SessionExchange): boolean {
+  const origin = exchange.header('origin');
+  if (!origin?.startsWith('http://') || exchange.request.protocol === 'https' || !URL.canParse(origin)) return false;
+  const { host, hostname } = new URL(origin);
+  return host === exchange.header('host')?.toLowerCase() && !LOOPBACK.test(hostname);
 }

@@ -4,12 +4,13 @@ import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { openRefreshToken } from '../rules/refresh-token.js';
 import { TRANSPORT_HEADER } from '../session.constants.js';
-import { AccessTokenInvalidError, InvalidRequestError, SessionError } from '../session.errors.js';
+import { AccessTokenInvalidError, InvalidRequestError, SessionError, SessionUsageError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import type { IssuedTokens, TokenTransport } from '../session.types.js';
 import { MAX_ACCESS_TOKEN_LENGTH, type SignedAccessToken } from '../tokens/access-token.claims.js';
 import { findControllerPath } from './controller-path.js';
 import { cookieValues } from '../common/cookies.js';
+import { isAppOrigin } from '../common/origins.js';
 import { CsrfProtection } from './csrf.js';
 import type { SessionExchange } from './exchange.js';
 import { refusalHeaders } from './refusal-headers.js';
@@ -41,6 +42,7 @@ export interface OutgoingTokens {
 }
 
 const BEARER = /^bearer(?: |$)/i;
+const MAX_MISPLACED = 8;
 
 /**
  * Session tokens in HTTP messages: reads them from requests, delivers them in responses, and answers refusals.
@@ -49,7 +51,7 @@ const BEARER = /^bearer(?: |$)/i;
  * |---|---|---|---|
  * | `Authorization` | from that header alone | from the body | no |
  * | cookies | from its cookie | from its cookie | yes |
- * | neither | none | from the body | yes |
+ * | neither | none | from the body | no |
  */
 @Injectable()
 export class SessionHttp {
@@ -102,6 +104,18 @@ export class SessionHttp {
     return { tokens: [typeof token === 'string' ? token : ''], transport: 'bearer' };
   }
 
+  /** Where clients send refresh tokens by mistake: a few members of the body under other names, and Authorization. */
+  misplacedTexts(exchange: SessionExchange): [place: string, text: string][] {
+    if (this.options.transport === 'cookie') return [];
+    const { body } = exchange.request;
+    const members = typeof body === 'object' && body !== null ? Object.entries(body).slice(0, MAX_MISPLACED) : [];
+    const texts = members.map(([name, value]): [string, unknown] => [`"${name.slice(0, 64)}"`, value]);
+    const authorization = exchange.header('authorization')?.replace(BEARER, '').trim();
+    return [...texts, ['Authorization', authorization]].filter(
+      (text): text is [string, string] => typeof text[1] === 'string',
+    );
+  }
+
   readRefreshCookies(exchange: SessionExchange): IncomingRefreshTokens | undefined {
     if (this.options.transport === 'bearer' || this.usesAuthorization(exchange)) return undefined;
     const tokens = cookieValues(exchange.header('cookie'), this.cookies.refreshName);
@@ -117,21 +131,32 @@ export class SessionHttp {
   }
 
   /**
-   * How a client that logs in gets its tokens. Under `both` a browser gets cookies even if it asks for bearer: a script
-   * must not obtain a token just by asking for it.
+   * How a client that logs in gets its tokens. Under `both` a page of a website gets cookies even if it asks for
+   * bearer: a script must not obtain a token just by asking for it.
+   *
+   * @throws InvalidRequestError for a transport that does not exist
    */
   transportForLogIn(exchange: SessionExchange): TokenTransport {
+    const asked = exchange.header(TRANSPORT_HEADER);
+    if (asked !== undefined && asked !== 'bearer' && asked !== 'cookie') {
+      throw new InvalidRequestError('The header Session-Transport has an unknown value: write bearer or cookie');
+    }
     if (this.options.transport !== 'both') return this.options.transport;
-    const isBrowser = ['sec-fetch-site', 'origin'].some(name => exchange.header(name) !== undefined);
-    const asksForBearer = exchange.header(TRANSPORT_HEADER) === 'bearer';
-    return asksForBearer && !isBrowser && !this.hasCookies(exchange) ? 'bearer' : 'cookie';
+    return asked === 'bearer' && !this.isWebsite(exchange) && !this.hasCookies(exchange) ? 'bearer' : 'cookie';
+  }
+
+  /** Whether a page of a website sent the request. A page of a trusted application is none. */
+  private isWebsite(exchange: SessionExchange): boolean {
+    const origin = exchange.header('origin');
+    if (origin === undefined) return exchange.header('sec-fetch-site') !== undefined;
+    return !(isAppOrigin(origin) && this.options.trustedOrigins.includes(origin));
   }
 
   /**
    * Whether session cookies came with the request. Those of others say nothing: load balancers set them for scripts,
    * too.
    */
-  private hasCookies(exchange: SessionExchange): boolean {
+  hasCookies(exchange: SessionExchange): boolean {
     const { accessName, refreshName } = this.cookies;
     return [accessName, refreshName].some(name => cookieValues(exchange.header('cookie'), name).length > 0);
   }
@@ -141,11 +166,11 @@ export class SessionHttp {
     return this.usesAuthorization(exchange) ? 'bearer' : this.transportForLogIn(exchange);
   }
 
-  /** @throws InvalidRequestError for an access token that is too long for its way to the client */
+  /** @throws SessionUsageError for an access token that is too long for its way to the client */
   requireFit(tokenLength: number, transport: TokenTransport): void {
     if (transport === 'cookie') return this.cookies.requireFit(tokenLength);
     if (tokenLength <= MAX_ACCESS_TOKEN_LENGTH) return;
-    throw new InvalidRequestError(
+    throw new SessionUsageError(
       `The claims make the access token ${tokenLength - MAX_ACCESS_TOKEN_LENGTH} bytes too long: put fewer or shorter ones into "claims", and the rest into "data"`,
     );
   }

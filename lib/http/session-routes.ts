@@ -25,7 +25,7 @@ export const REFUSALS = {
   read: { 401: NO_SESSION, ...STORE_UNAVAILABLE },
   write: { 401: NO_SESSION, 403: ['csrf_rejected'], ...STORE_UNAVAILABLE },
   refresh: { 400: ['invalid_request'], 401: NO_REFRESH, 403: ['csrf_rejected'], ...STORE_UNAVAILABLE },
-  logOut: { 403: ['csrf_rejected'], ...STORE_UNAVAILABLE },
+  logOut: { 400: ['invalid_request'], 403: ['csrf_rejected'], ...STORE_UNAVAILABLE },
   introspect: { 400: ['invalid_request'], ...STORE_UNAVAILABLE },
 };
 

@@ -9,11 +9,11 @@ import {
   trueOrFalse,
 } from '../common/option-checks.js';
 import { type Given, OptionGroup } from '../common/options.js';
+import { isAppOrigin, isWebOrigin } from '../common/origins.js';
 
-/** An origin as browsers write it (RFC 6454, section 6.2). */
 const origin = matching(
-  value => typeof value === 'string' && !value.includes('*') && URL.canParse(value) && new URL(value).origin === value,
-  "write each origin as 'https://host' or 'https://host:port', without a path or a wildcard",
+  value => typeof value === 'string' && !value.includes('*') && (isWebOrigin(value) || isAppOrigin(value)),
+  "write each origin as 'https://host', 'https://host:port' or 'capacitor://localhost', without a path or a wildcard",
 );
 
 /** The name of a cookie without its prefix (RFC 6265, section 4.1.1). */
@@ -68,7 +68,10 @@ export class TransportSettings extends OptionGroup {
   @Check(oneOf(['origin', 'token', 'both', 'off']))
   csrf: 'origin' | 'token' | 'both' | 'off' = 'origin';
 
-  /** Other origins whose pages may send unsafe requests with cookies, such as `https://admin.example.com`. */
+  /**
+   * Other origins whose pages may send unsafe requests with cookies, such as `https://admin.example.com`. An origin of
+   * an application's own scheme, such as `capacitor://localhost`, may also ask for bearer tokens.
+   */
   @Check(arrayOf(origin))
   trustedOrigins: readonly string[] = [];
 }

@@ -39,7 +39,7 @@ export class ClaimsHook implements OnModuleInit {
    *
    * @param isNew whether no token of the session was issued yet, so that its end is no event
    * @returns the row with the claims that its tokens carry
-   * @throws InvalidRequestError for claims that cannot be kept or make the access token too long
+   * @throws SessionUsageError for claims that cannot be kept or make the access token too long
    * @throws SessionRevokedError where the hook refuses the user, whose sessions have ended, and where the session has
    * ended
    */

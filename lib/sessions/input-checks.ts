@@ -3,7 +3,7 @@ import { unknownOption } from '../common/option-mistakes.js';
 import { SessionExchange } from '../http/exchange.js';
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { REGISTERED_CLAIMS } from '../tokens/access-token.claims.js';
-import { InvalidRequestError } from '../session.errors.js';
+import { InvalidRequestError, SessionUsageError } from '../session.errors.js';
 import type { LogInOptions } from '../session.interfaces.js';
 
 const MAX_USER_ID_LENGTH = 255;
@@ -29,7 +29,8 @@ const LOG_IN_OPTIONS: Record<keyof LogInOptions, true> = {
 /**
  * Checks what `logIn` is given, before anything is written.
  *
- * @throws InvalidRequestError that names what is wrong
+ * @throws SessionUsageError for what only the application can have done wrong: types, options, claims and data
+ * @throws InvalidRequestError for a text that its clients may have written
  */
 export function checkLogIn(userId: unknown, options: LogInOptions): void {
   checkUserId(userId);
@@ -43,11 +44,11 @@ export function checkLogIn(userId: unknown, options: LogInOptions): void {
 /** JavaScript and casts pass the compiler; an option that is not read would be missed without a word. */
 function checkOptionNames(options: unknown): void {
   if (options instanceof SessionExchange) {
-    throw new InvalidRequestError('The exchange is an option: write logIn(userId, { exchange })');
+    throw new SessionUsageError('The exchange is an option: write logIn(userId, { exchange })');
   }
-  if (!isPlainObject(options)) throw new InvalidRequestError('The options must be a plain object');
+  if (!isPlainObject(options)) throw new SessionUsageError('The options must be a plain object');
   const unknown = Object.keys(options).find(name => !Object.hasOwn(LOG_IN_OPTIONS, name));
-  if (unknown !== undefined) throw new InvalidRequestError(unknownOption(unknown, Object.keys(LOG_IN_OPTIONS)));
+  if (unknown !== undefined) throw new SessionUsageError(unknownOption(unknown, Object.keys(LOG_IN_OPTIONS)));
 }
 
 /**
@@ -55,7 +56,7 @@ function checkOptionNames(options: unknown): void {
  * closed already) is no sign of theft.
  *
  * @param hasRequest whether the client was read from a request, which need not have a `User-Agent`
- * @throws InvalidRequestError
+ * @throws InvalidRequestError for a request, SessionUsageError for a call without the option
  */
 export function checkClient(
   { ip, userAgent }: ClientInfo,
@@ -63,17 +64,18 @@ export function checkClient(
   hasRequest: boolean,
 ): void {
   if (binding.ip !== 'off' && ip === undefined) {
-    throw new InvalidRequestError('With binding.ip the client\'s address must be known: give "exchange" or "ip"');
+    const message = 'With binding.ip the client\'s address must be known: give "exchange" or "ip"';
+    throw hasRequest ? new InvalidRequestError(message) : new SessionUsageError(message);
   }
   if (binding.userAgent !== 'off' && !hasRequest && userAgent === undefined) {
-    throw new InvalidRequestError('With binding.userAgent give "exchange" or "userAgent"');
+    throw new SessionUsageError('With binding.userAgent give "exchange" or "userAgent"');
   }
 }
 
 /** User ids are kept exactly, so whatever the database or a token would change is refused. */
 export function checkUserId(userId: unknown): void {
   if (typeof userId === 'number' || typeof userId === 'bigint') {
-    throw new InvalidRequestError('The user id must be a string: write String(id)');
+    throw new SessionUsageError('The user id must be a string: write String(id)');
   }
   checkText(userId, 'user id', MAX_USER_ID_LENGTH);
   if (userId === '') throw new InvalidRequestError('The user id must not be empty');
@@ -81,47 +83,53 @@ export function checkUserId(userId: unknown): void {
 
 export function checkReason(reason: string): void {
   checkText(reason, 'reason', MAX_REASON_LENGTH);
-  if (reason.startsWith('theft:')) throw new InvalidRequestError('A reason must not begin with "theft:"');
+  if (reason.startsWith('theft:')) throw new SessionUsageError('A reason must not begin with "theft:"');
 }
 
 /** Refuses what JSON or PostgreSQL's jsonb would refuse, drop or change. */
 export function checkJson(value: unknown, path: string, depth = 0): void {
-  if (depth > MAX_DEPTH) throw new InvalidRequestError(`"${path}" is nested too deeply, or refers to itself`);
+  if (depth > MAX_DEPTH) throw new SessionUsageError(`"${path}" is nested too deeply, or refers to itself`);
   if (value === null || typeof value === 'boolean') return;
   if (typeof value === 'number' && Number.isFinite(value)) return;
-  if (typeof value === 'string') return checkCharacters(value, path);
+  if (typeof value === 'string') return checkJsonText(value, path);
   if (Array.isArray(value)) return value.forEach((member, index) => checkJson(member, `${path}[${index}]`, depth + 1));
   if (!isPlainObject(value)) {
-    throw new InvalidRequestError(
+    throw new SessionUsageError(
       `"${path}" is not JSON: write strings, finite numbers, booleans, null, arrays and plain objects`,
     );
   }
   for (const [name, member] of Object.entries(value)) {
-    checkCharacters(name, path);
+    checkJsonText(name, path);
     checkJson(member, `${path}.${name}`, depth + 1);
   }
 }
 
 /** Claims are JSON, and have none of the names that an access token has of itself. */
 export function checkClaims(claims: unknown): asserts claims is Record<string, unknown> {
-  if (!isPlainObject(claims)) throw new InvalidRequestError('"claims" must be a plain object');
+  if (!isPlainObject(claims)) throw new SessionUsageError('"claims" must be a plain object');
   const taken = Object.keys(claims).find(name => REGISTERED_CLAIMS.has(name));
   if (taken !== undefined) {
-    throw new InvalidRequestError(`"claims.${taken}" would shadow a registered claim: give it another name`);
+    throw new SessionUsageError(`"claims.${taken}" would shadow a registered claim: give it another name`);
   }
   checkJson(claims, 'claims');
 }
 
 function checkText(text: unknown, what: string, longest: number): asserts text is string {
-  if (typeof text !== 'string') throw new InvalidRequestError(`The ${what} must be a string`);
-  checkCharacters(text, what);
+  if (typeof text !== 'string') throw new SessionUsageError(`The ${what} must be a string`);
+  if (!isStorable(text)) throw new InvalidRequestError(unstorable(what));
   if ([...text].length > longest) throw new InvalidRequestError(`The ${what} must have at most ${longest} characters`);
 }
 
-function checkCharacters(text: string, what: string): void {
-  if (text.includes('\0') || LONE_SURROGATE.test(text)) {
-    throw new InvalidRequestError(`"${what}" holds a NUL character or half a surrogate pair, which cannot be stored`);
-  }
+function checkJsonText(text: string, path: string): void {
+  if (!isStorable(text)) throw new SessionUsageError(unstorable(path));
+}
+
+function isStorable(text: string): boolean {
+  return !text.includes('\0') && !LONE_SURROGATE.test(text);
+}
+
+function unstorable(what: string): string {
+  return `"${what}" holds a NUL character or half a surrogate pair, which cannot be stored`;
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

@@ -4,6 +4,7 @@ import { clientFrom, clientOf } from '../common/client-address.js';
 import { SessionClock } from '../common/clock.js';
 import { isUuid, uuidV7 } from '../common/uuid.js';
 import { RequestSession } from '../http/request-session.js';
+import type { SessionExchange } from '../http/exchange.js';
 import { SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { REPLACED, SessionLimitReachedError, SessionRevokedError } from '../session.errors.js';
@@ -36,7 +37,7 @@ export class SessionIssuer {
     try {
       checkLogIn(userId, options);
       const transport = exchange ? (options.transport ?? this.http.transportForLogIn(exchange)) : 'bearer';
-      if (exchange && transport === 'cookie' && !crossSite) this.http.csrf.checkLogInOrigin(exchange);
+      if (exchange && transport === 'cookie') this.checkPage(exchange, crossSite);
       const replaces =
         exchange && (await this.requestSession.sessionId(exchange, this.http.readRefreshCookies(exchange)));
       // The hook replaces the claims that are given here.
@@ -74,6 +75,12 @@ export class SessionIssuer {
       this.http.refuse(error, exchange);
       throw error;
     }
+  }
+
+  /** Whether the page may log in, and its browser keeps the cookies. */
+  private checkPage(exchange: SessionExchange, crossSite = false): void {
+    if (!crossSite) this.http.csrf.checkLogInOrigin(exchange);
+    this.http.cookies.requireKept(exchange);
   }
 
   /** The id, the first refresh token and the columns of a new session. */

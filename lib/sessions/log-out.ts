@@ -4,7 +4,7 @@ import { isUuid } from '../common/uuid.js';
 import type { SessionExchange } from '../http/exchange.js';
 import { RequestSession } from '../http/request-session.js';
 import { SessionAuthenticator } from '../http/session-authenticator.js';
-import { SessionHttp } from '../http/session-http.js';
+import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { LogOutOptions } from '../session.interfaces.js';
 import type { UserSession } from '../session.types.js';
@@ -31,6 +31,7 @@ export class SessionRevoker {
    * | the request has | checked | ends | cookies |
    * |---|---|---|---|
    * | `Authorization` | – | the session of its refresh token, else of its access token | kept |
+   * | a refresh token in the body, no session cookies | – | the session of that token | kept |
    * | cookies of a session | origin and CSRF token, as option `csrf` says | that session | cleared |
    * | no session | origin | nothing | cleared |
    *
@@ -39,20 +40,27 @@ export class SessionRevoker {
   async logOut(exchange: SessionExchange, reason: string): Promise<boolean> {
     const { csrf } = this.http;
     try {
-      // With Authorization no cookie counts and none is cleared, so a page of another site gains nothing.
-      const byCookie = !this.http.usesAuthorization(exchange);
+      const incoming = this.http.readRefreshTokens(exchange);
+      const byCookie = this.usesCookies(exchange, incoming);
       if (byCookie) csrf.checkOrigin(exchange);
-      const sessionId = await this.requestSession.sessionId(exchange, this.http.readRefreshTokens(exchange));
+      const sessionId = await this.requestSession.sessionId(exchange, incoming);
+      if (sessionId === undefined) this.requestSession.refuseMisnamedToken(exchange);
       // Without a session there is no CSRF token either: the origin counts in every mode, as at a login.
       if (byCookie && sessionId === undefined) csrf.checkLogInOrigin(exchange);
       if (byCookie && sessionId !== undefined) csrf.checkToken(exchange, sessionId);
       const ended = sessionId === undefined ? 0 : await this.revoke({ sessionId }, reason);
-      this.http.clearCookies(exchange);
+      if (byCookie) this.http.clearCookies(exchange);
       return ended > 0;
     } catch (error) {
       this.http.refuse(error, exchange);
       throw error;
     }
+  }
+
+  /** Whether cookies count. If none does none is cleared either, so a page of another site gains nothing. */
+  private usesCookies(exchange: SessionExchange, incoming: IncomingRefreshTokens | undefined): boolean {
+    if (this.http.usesAuthorization(exchange)) return false;
+    return incoming?.transport !== 'bearer' || this.http.hasCookies(exchange);
   }
 
   /** @throws InsufficientUserAuthenticationError for a login that is older than option `session.recentLogin` allows */

@@ -80,8 +80,12 @@ export class SessionRefresher {
     exchange: SessionExchange,
     incoming: IncomingRefreshTokens | undefined,
   ): Promise<IncomingToken> {
-    this.http.csrf.checkOrigin(exchange);
-    if (!incoming) throw new SessionMissingError('No refresh token came with the request: log in');
+    // A token in the body is answered in the body: no cookie counts, and none is set.
+    if (incoming?.transport !== 'bearer') this.http.csrf.checkOrigin(exchange);
+    if (!incoming) {
+      this.requestSession.refuseMisnamedToken(exchange);
+      throw new SessionMissingError('No refresh token came with the request: log in');
+    }
     const { transport } = incoming;
     const token = await this.requestSession.refreshToken(exchange, incoming);
     if (!token) throw new RefreshTokenInvalidError();

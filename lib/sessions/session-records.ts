@@ -52,7 +52,7 @@ export class SessionRecords {
     return found.data;
   }
 
-  /** @throws InvalidRequestError, SessionRevokedError */
+  /** @throws SessionUsageError, SessionRevokedError */
   async setData(sessionId: string, data: SessionData, manager?: EntityManager): Promise<void> {
     checkJson(data, 'data');
     const written = isUuid(sessionId) && (await this.store.setData(sessionId, data, manager));
@@ -62,7 +62,7 @@ export class SessionRecords {
   /**
    * Replaces the claims, and invalidates the access tokens that have the former ones.
    *
-   * @throws InvalidRequestError, SessionRevokedError
+   * @throws SessionUsageError, SessionRevokedError
    */
   async setClaims(sessionId: string, claims: SessionClaims, manager?: EntityManager): Promise<void> {
     if (!isUuid(sessionId)) throw new SessionRevokedError();

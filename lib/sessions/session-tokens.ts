@@ -54,7 +54,7 @@ export class SessionTokens {
   /**
    * Checks that an access token with these claims can be signed and sent.
    *
-   * @throws InvalidRequestError for claims that make it too long
+   * @throws SessionUsageError for claims that make it too long
    * @throws SessionStoreUnavailableError while there is no signing key
    */
   requireIssuable(userId: string, claims: SessionClaims, transport: TokenTransport): void {

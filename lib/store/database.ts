@@ -3,7 +3,7 @@ import type { ClientConfig, Pool, PoolClient, QueryConfig } from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SESSION_DATA_SOURCE } from '../session.constants.js';
-import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
+import { SessionError, SessionStoreUnavailableError, SessionUsageError } from '../session.errors.js';
 import { randomBytes } from '../common/random.js';
 import { SessionTimers } from '../common/clock.js';
 import { dataSourceOf } from '../common/data-source-of.js';
@@ -155,7 +155,7 @@ export class Database {
 
   private async join<Row extends object>(manager: EntityManager, query: QueryConfig, timeout: number): Promise<Row[]> {
     if (dataSourceOf(manager) !== this.dataSource) {
-      throw new InvalidRequestError(
+      throw new SessionUsageError(
         'The option "manager" belongs to another data source: begin the transaction on the one that SessionModule uses',
       );
     }
@@ -173,6 +173,7 @@ export class Database {
   }
 
   private translate(error: unknown, name: string): unknown {
+    if (error instanceof SessionUsageError) return error;
     if (error instanceof SessionError && !(error instanceof SessionStoreUnavailableError)) return error;
     const reason = error instanceof Error ? error.message : String(error);
     this.logger.error(`${name} failed: ${codeOf(error)} ${reason}`);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { SessionModuleOptions } from 'nestjs-jwt-session';
+import { type SessionModuleOptions, SessionUsageError } from 'nestjs-jwt-session';
 import { type Answer, CookieClient, send, type SendOptions } from '../support/client.js';
 import { SECRET, PLATFORMS, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
@@ -170,9 +170,9 @@ describe.each(PLATFORMS)('F30: binding on %s', platform => {
     const client = { ip: '203.0.113.7', userAgent: 'Browser/1' };
     const { refreshToken } = await test.sessions.logIn('ada', client);
     for (const unknown of [{ userAgent: client.userAgent }, { ip: client.ip }]) {
-      await expect(test.sessions.refresh({ refreshToken: refreshToken!, ...unknown })).rejects.toMatchObject({
-        errorCode: 'invalid_request',
-      });
+      await expect(test.sessions.refresh({ refreshToken: refreshToken!, ...unknown })).rejects.toThrow(
+        SessionUsageError,
+      );
     }
     await expect(test.sessions.refresh({ refreshToken: refreshToken!, ...client })).resolves.toBeDefined();
   });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { Injectable } from '@nestjs/common';
 import { type ClaimsProvider, type ClaimsRequest, type SessionClaims, SessionService } from 'nestjs-jwt-session';
 import { CookieClient } from '../support/client.js';
+import { usageErrorOf } from '../support/logged-errors.js';
 import { statementsDuring } from '../support/statement-watch.js';
 import { PLATFORMS, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
@@ -112,9 +113,8 @@ describe.each(PLATFORMS)('F23: the claims hook on %s', platform => {
     ])('%s is refused clearly, at login and at refresh, and the session lives on', async (_, claims, message) => {
       const client = await logIn();
       answer = () => claims;
-      const refused = { status: 400, body: { errorCode: 'invalid_request', message: expect.stringMatching(message) } };
-      expect(await new CookieClient(test.url).logIn('ada')).toMatchObject(refused);
-      expect(await client.send('/session/refresh', refresh)).toMatchObject({ ...refused, setCookie: [] });
+      expect(await usageErrorOf(test.app, () => new CookieClient(test.url).logIn('ada'))).toMatch(message);
+      expect(await usageErrorOf(test.app, () => client.send('/session/refresh', refresh))).toMatch(message);
       answer = () => ({ role: 'user' });
       await apps.clock.advance('1m');
       expect((await client.refresh()).status).toBe(200);

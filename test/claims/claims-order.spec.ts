@@ -129,14 +129,14 @@ describe('F23: the claims hook is asked after the session was written', () => {
     expect((await test.sessions.get(session.id))!.claims).toEqual({ step });
   });
 
-  it.each<[string, (request: ClaimsRequest) => SessionClaims | null, string]>([
-    ['refuses the user', () => null, 'session_revoked'],
-    ['gives what cannot be kept', () => ({ sub: 'grace' }), 'invalid_request'],
-    ['gives too much', () => ({ text: 'x'.repeat(9_000) }), 'invalid_request'],
-  ])('a login whose hook %s leaves no session and no event of one', async (_, read, errorCode) => {
+  it.each<[string, (request: ClaimsRequest) => SessionClaims | null, object, string[]]>([
+    ['refuses the user', () => null, { errorCode: 'session_revoked' }, ['session.refused']],
+    ['gives what cannot be kept', () => ({ sub: 'grace' }), { name: 'SessionUsageError' }, []],
+    ['gives too much', () => ({ text: 'x'.repeat(9_000) }), { name: 'SessionUsageError' }, []],
+  ])('a login whose hook %s leaves no session and no event of one', async (_, read, error, events) => {
     gate.read = read;
-    await expect(test.sessions.logIn('lovelace')).rejects.toMatchObject({ errorCode });
+    await expect(test.sessions.logIn('lovelace')).rejects.toMatchObject(error);
     expect(await test.database.query("SELECT id FROM jwt_session WHERE user_id = 'lovelace'")).toEqual([]);
-    expect(test.events.map(({ type }) => type)).toEqual(['session.refused']);
+    expect(test.events.map(({ type }) => type)).toEqual(events);
   });
 });

@@ -1,7 +1,7 @@
 import { createSecretKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { InvalidRequestError } from 'nestjs-jwt-session';
+import { SessionUsageError } from 'nestjs-jwt-session';
 import { TokenBinding } from '../../lib/tokens/token-binding.js';
 import type { ServerSecrets } from '../../lib/keys/server-secrets.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
@@ -56,7 +56,7 @@ describe('custom claims', () => {
     async name => {
       const before = await test.database.query('SELECT id FROM jwt_session');
       const given = JSON.parse(`{"${name}":"x"}`) as Record<string, unknown>;
-      await expect(test.sessions.logIn('ada', { claims: given })).rejects.toThrow(InvalidRequestError);
+      await expect(test.sessions.logIn('ada', { claims: given })).rejects.toThrow(SessionUsageError);
       expect(await test.database.query('SELECT id FROM jwt_session')).toHaveLength(before.length);
     },
   );

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import {
-  InvalidRequestError,
   type IssuedTokens,
   type LogInOptions,
   SessionService,
+  SessionUsageError,
   type UserSession,
 } from '../../index.js';
 import { emailKey } from '../account.email.js';
@@ -102,6 +102,5 @@ export class LogIn {
 
 /** The account is looked at again when others can see and end the session, which they cannot inside a transaction. */
 function refuseManager({ manager }: LogInOptions): void {
-  if (manager)
-    throw new InvalidRequestError('A login to an account takes no "manager": log in before your transaction');
+  if (manager) throw new SessionUsageError('A login to an account takes no "manager": log in before your transaction');
 }
