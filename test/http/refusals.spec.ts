@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CookieJarClient } from '../support/cookie-jar-client.js';
-import { type Answer, send, type SendOptions } from '../support/client.js';
+import { type Answer, send } from '../support/client.js';
 import { type Issued } from '../support/raw-cookies.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -9,6 +9,7 @@ const STATUS_TEXTS: Record<number, string> = {
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
+  404: 'Not Found',
   503: 'Service Unavailable',
 };
 
@@ -40,8 +41,8 @@ describe.each(PLATFORMS)('refusals on %s', platform => {
   const issue = async () => (await test.sessions.logIn('ada')) as Issued;
   const me = ({ accessToken }: Issued) =>
     send(`${test.url}/me`, { headers: { authorization: `Bearer ${accessToken}` } });
-  const refresh = (refreshToken: unknown, options: SendOptions = {}) =>
-    send(`${test.url}/session/refresh`, { method: 'POST', body: { refreshToken }, ...options });
+  const refresh = (refreshToken: unknown) =>
+    send(`${test.url}/session/refresh`, { method: 'POST', body: { refreshToken } });
 
   const REFUSED: [code: string, status: number, refused: () => Promise<Answer>][] = [
     ['session_missing', 401, () => send(`${test.url}/me`)],
@@ -87,7 +88,19 @@ describe.each(PLATFORMS)('refusals on %s', platform => {
         return refresh(refreshToken);
       },
     ],
-    ['csrf_rejected', 403, () => refresh('junk', { headers: { 'sec-fetch-site': 'cross-site' } })],
+    [
+      'csrf_rejected',
+      403,
+      () => send(`${test.url}/session/refresh`, { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } }),
+    ],
+    [
+      'session_not_found',
+      404,
+      async () => {
+        const headers = { authorization: `Bearer ${(await issue()).accessToken}` };
+        return send(`${test.url}/session/devices/none`, { method: 'DELETE', headers });
+      },
+    ],
     ['invalid_request', 400, () => send(`${test.url}/login`, { method: 'POST', body: { userId: '' } })],
   ];
 
