@@ -70,7 +70,7 @@ export interface SessionEnvironment {
   /** Makes tabs refresh one at a time; without it each one refreshes for itself, which does no harm. */
   readonly locks?: SessionLocks;
   /** Opens a channel to the other tabs, a `BroadcastChannel` in pages; without it only this page is told. */
-  readonly openChannel?: (name: string, receive: (end: SessionEnd) => Promise<void>) => SessionChannel;
+  readonly openChannel?: (name: string, receive: (end: SessionEnd) => Promise<void>) => SessionChannel | undefined;
   /** Runs something later, `setTimeout` by default. Returns what calls it off. */
   readonly after: (milliseconds: number, run: () => void) => () => void;
 }

@@ -1,8 +1,9 @@
 import type { SessionEnvironment } from './client.types.js';
+import { originOf } from './outgoing-request.js';
 import type { Transport } from './transport.js';
 
 /** The browser keeps the tokens, where no script can read them; refreshes are counted instead. */
-export function cookieTransport({ document, location }: SessionEnvironment, { origin }: URL): Transport {
+export function cookieTransport({ document, location }: SessionEnvironment, base: string): Transport {
   let refreshes = 0;
 
   const authorize: Transport['authorize'] = async (headers, method) => {
@@ -11,7 +12,7 @@ export function cookieTransport({ document, location }: SessionEnvironment, { or
     return refreshes;
   };
   return {
-    credentials: location && new URL(location.href).origin !== origin ? 'include' : 'same-origin',
+    credentials: location && originOf(location.href) !== originOf(base) ? 'include' : 'same-origin',
     authorize,
     async refreshRequest(mark) {
       if (mark !== refreshes) return undefined;
@@ -38,7 +39,7 @@ export function cookieTransport({ document, location }: SessionEnvironment, { or
 
 /** A sibling domain can plant the cookie without a prefix, so that one with a prefix counts before it. */
 function csrfToken(cookies: string): string | undefined {
-  const names = ['__Host-csrf_token=', '__Secure-csrf_token=', 'csrf_token='];
-  const pairs = cookies.split('; ');
-  return names.flatMap(name => pairs.filter(pair => pair.startsWith(name)).map(pair => pair.slice(name.length)))[0];
+  return ['__Host-', '__Secure-', '']
+    .map(prefix => new RegExp(`(^|; )${prefix}csrf_token=([^;]*)`).exec(cookies)?.[2])
+    .find(Boolean);
 }

@@ -29,22 +29,18 @@ export function platformEnvironment(): SessionEnvironment {
     openChannel:
       BroadcastChannel &&
       ((name, receive) => {
-        const channel = openedOrNone(() => new BroadcastChannel(name));
-        channel?.addEventListener('message', ({ data }) => void receive(data));
-        return {
-          // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel is of one origin
-          send: end => channel?.postMessage(end),
-          close: () => channel?.close(),
-        };
+        try {
+          const channel = new BroadcastChannel(name);
+          channel.addEventListener('message', ({ data }) => void receive(data));
+          return {
+            // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel is of one origin
+            send: end => channel.postMessage(end),
+            close: () => channel.close(),
+          };
+        } catch {
+          // Where the browser denies a page its storage, it denies channels to other tabs as well.
+          return undefined;
+        }
       }),
   };
-}
-
-/** Where the browser denies a page its storage, it denies channels to other tabs as well. */
-function openedOrNone<Channel>(open: () => Channel): Channel | undefined {
-  try {
-    return open();
-  } catch {
-    return undefined;
-  }
 }

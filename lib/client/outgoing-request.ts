@@ -5,9 +5,9 @@ type Init = Parameters<typeof fetch>[1];
 
 /** A request as its caller made it. */
 export interface OutgoingRequest {
-  /** The address, or the request, whose body can be sent only once. */
-  readonly input: () => string | Request;
-  readonly url: URL;
+  readonly address: string;
+  /** What the caller gave, if it is no address. */
+  readonly request?: Request;
   readonly method: string;
   /** These two are copies: later changes by the caller are not repeated. */
   readonly init: Init;
@@ -17,13 +17,12 @@ export interface OutgoingRequest {
   readonly isRepeatable: boolean;
 }
 
-export function outgoingRequest(input: Input, init: Init, base: URL): OutgoingRequest {
+export function outgoingRequest(input: Input, init: Init, base: string): OutgoingRequest {
   const request = typeof input === 'object' && 'url' in input ? input : undefined;
-  const url = new URL(request?.url ?? String(input), base);
+  const address = request?.url ?? absolute(String(input), base);
   return {
-    // A copy is sent, so that a request with a body can be repeated.
-    input: () => request?.clone() ?? url.href,
-    url,
+    address,
+    request,
     init: { ...init },
     method: (init?.method ?? request?.method ?? 'GET').toUpperCase(),
     headers: new Headers(init?.headers ?? request?.headers),
@@ -34,7 +33,23 @@ export function outgoingRequest(input: Input, init: Init, base: URL): OutgoingRe
   };
 }
 
+/**
+ * The address that a request is sent to. React Native's `URL` appends relative addresses to the path of the base, and
+ * takes some absolute addresses for relative ones. What is taken for relative here begins with our own origin.
+ */
+export function absolute(address: string, base: string): string {
+  if (/^[a-z][a-z\d+.-]*:/i.test(address)) return address;
+  if (/^[\\/]{2}/.test(address)) return new URL(address, base).href;
+  return (address.startsWith('/') ? originOf(base) : base) + address;
+}
+
+/** By its text alone: `URL.origin` throws in older versions of React Native. Undefined for other schemes than http. */
+export function originOf(href: string): string | undefined {
+  return /^https?:\/\/[^/?#]+/.exec(href)?.[0];
+}
+
 /** A stream can be read once. */
 function isRepeatable(body: unknown): boolean {
-  return typeof body !== 'object' || body === null || !('getReader' in body || Symbol.asyncIterator in body);
+  const object = Object(body) as object;
+  return !('getReader' in object || Symbol.asyncIterator in object);
 }

@@ -2,7 +2,7 @@ import type { SessionEnd } from './client.types.js';
 
 /** What a refusal of the session module says. */
 export interface Refusal {
-  readonly errorCode: string;
+  readonly errorCode?: string;
   readonly class?: string;
 }
 
@@ -27,18 +27,17 @@ export async function refusalOf(response: Response, isGraphql?: boolean): Promis
 
 /** Finds an object in an answer, however an interceptor or a filter has wrapped it. */
 export function find<T>(value: unknown, is: (object: Partial<T>) => unknown, depth = 5): T | undefined {
-  if (typeof value !== 'object' || value === null || depth === 0) return undefined;
+  if (Object(value) !== value || depth === 0) return undefined;
   if (is(value as Partial<T>)) return value as T;
-  for (const member of Object.values(value)) {
+  for (const member of Object.values(value as object)) {
     const found = find(member, is, depth - 1);
     if (found) return found;
   }
   return undefined;
 }
 
-function challengeOf(headers: Headers): Refusal | undefined {
-  const errorCode = /^Bearer .*error_code="(\w+)"/.exec(headers.get('www-authenticate') ?? '')?.[1];
-  return errorCode === undefined ? undefined : { errorCode };
+function challengeOf(headers: Headers): Refusal {
+  return { errorCode: /^Bearer .*error_code="(\w+)"/.exec(headers.get('www-authenticate') ?? '')?.[1] };
 }
 
 export function asksForRefresh(refusal: Refusal | undefined): boolean {

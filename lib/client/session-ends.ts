@@ -7,7 +7,7 @@ export function sessionEnds(name: string, { openChannel }: SessionEnvironment, t
   let ended: SessionEnd | undefined;
   let count = 0;
   const tell = (end: SessionEnd | undefined): boolean => {
-    if (Boolean(end) === Boolean(ended)) return false;
+    if (!end === !ended) return false;
     ended = end;
     if (end) count++;
     // An error that a listener throws is its own, not the answer to a request.

@@ -2,7 +2,7 @@ import { bearerTransport } from './bearer-transport.js';
 import type { SessionFetch, SessionFetchOptions } from './client.types.js';
 import { cookieTransport } from './cookie-transport.js';
 import { platformEnvironment } from './environment.js';
-import { outgoingRequest } from './outgoing-request.js';
+import { absolute, originOf, outgoingRequest } from './outgoing-request.js';
 import { type RefreshOutcome, refresher } from './refresher.js';
 import { asksForRefresh, endOf, type Refusal, refusalOf } from './refusal.js';
 import { sessionEnds } from './session-ends.js';
@@ -36,8 +36,8 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
 
   /** A request to the session controller. Nothing may take a token elsewhere, not even a redirect. */
   function post(path: string, init: { headers: Headers; body?: string; signal?: AbortSignal }): Promise<Response> {
-    const url = new URL(`${options.sessionPath ?? 'session'}/${path}`, base);
-    return send(url.href, { ...init, method: 'POST', credentials, redirect: 'error' });
+    const address = absolute(`${options.sessionPath ?? 'session'}/${path}`, base);
+    return send(address, { ...init, method: 'POST', credentials, redirect: 'error' });
   }
 
   async function postRefresh(mark: Mark): Promise<RefreshOutcome> {
@@ -65,22 +65,25 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
 
   async function sessionFetch(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
     const request = outgoingRequest(input, init, base);
-    const isForeign = request.url.origin !== base.origin || request.headers.has('authorization');
-    if (isForeign) return send(typeof input === 'object' && 'url' in input ? input : request.url.href, init);
+    // The platform's own parser says which server the address names; fetch sends it there.
+    const isForeign = !isOwn(new URL(request.address).href) || request.headers.has('authorization');
+    if (isForeign) return send(request.request ?? request.address, init);
 
     for (let round = 1, isLast = false; ; round++) {
       const session = ends.current();
       const headers = new Headers(request.headers);
       const mark = await transport.authorize(headers, request.method);
-      const response = await send(request.input(), {
+      // A copy is sent, so that a request with a body can be repeated.
+      const response = await send(request.request?.clone() ?? request.address, {
         ...request.init,
         headers,
         credentials: request.credentials ?? credentials,
       });
       // A redirect may have led to another server, whose answers say nothing about this session.
-      const refusal = isOwn(response.url)
-        ? await refusalOf(response, request.url.pathname.endsWith('/graphql'))
-        : undefined;
+      const refusal =
+        !response.url || isOwn(response.url)
+          ? await refusalOf(response, /\/graphql([?#]|$)/.test(request.address))
+          : undefined;
 
       if (isLast || !asksForRefresh(refusal)) {
         if (session === undefined && response.ok) ends.begin();
@@ -95,8 +98,8 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
     }
   }
 
-  function isOwn(url: string): boolean {
-    return !url || new URL(url).origin === base.origin;
+  function isOwn(href: string): boolean {
+    return originOf(href) === originOf(base);
   }
 
   return Object.assign(sessionFetch, {
@@ -129,12 +132,12 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
   });
 }
 
-function baseOf(baseUrl: string, page: string | undefined): URL {
+function baseOf(baseUrl: string, page: string | undefined): string {
   // By constructor alone: React Native and Safari 16 have no URL.canParse, and React Native's URLs cannot be changed.
   try {
-    const url = new URL(new URL(baseUrl, page).href.replace(/\/?([?#].*)?$/, '/'));
+    const { href } = new URL(baseUrl, page);
     // Other schemes have no origin.
-    if (/^https?:/.test(url.protocol)) return url;
+    if (originOf(href)) return href.replace(/\/?([?#].*)?$/, '/');
   } catch {
     // The error below says what to write.
   }

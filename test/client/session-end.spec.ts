@@ -45,10 +45,10 @@ describe.each(PLATFORMS)('the end of a session on %s', platform => {
     let arrived = false;
     const listener = openChannel!(name, async () => void (arrived = true));
     const sender = openChannel!(name, async () => undefined);
-    sender.send({ reason: 'logged_out' });
+    sender!.send({ reason: 'logged_out' });
     await until(async () => arrived);
-    listener.close();
-    sender.close();
+    listener!.close();
+    sender!.close();
   }
 
   it('is told once, to all tabs, with its reason', async () => {

@@ -70,6 +70,7 @@ describe('what the documentation tells people to do', () => {
     ['docs/coming-from.md', 'How do I move users without logging everybody out?', 'moving.controller.ts'],
     ['docs/integrating.md', 'How do I guard messages between services?', 'message.guard.ts'],
     [OTHER_TOOLS, 'How do I render on the server with Next or another SSR?', 'load-on-server.ts'],
+    [OTHER_TOOLS, 'How do I use it with axios, ky or openapi-fetch?', 'http-libraries.ts'],
     [OTHER_TOOLS, 'How do I use it in React Native or Expo?', 'secure-storage.ts'],
     [OTHER_TOOLS, 'How do I keep tokens out of pino?', 'pino-redaction.ts'],
   ])('%s: %s: the code is that which runs here', (page, heading, file) => {
