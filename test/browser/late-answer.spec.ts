@@ -46,7 +46,14 @@ describeInChromium('answers that come in another order than they were asked for,
   async function answerUnderWay(page: Page, path: string) {
     let take!: (route: Route) => void;
     const request = new Promise<Route>(resolve => (take = resolve));
-    await page.route(`**${path}`, route => take(route), { times: 1 });
+    let isTaken = false;
+    // For as long as the page is open: Chromium loses a request that is sent while interception is switched off, which
+    // Playwright does when the last route has been used `times` times.
+    await page.route(`**${path}`, async route => {
+      if (isTaken) return route.fallback();
+      isTaken = true;
+      take(route);
+    });
     await turnTo(page);
     const route = await request;
     const response = await route.fetch();

@@ -11,7 +11,7 @@ const SIZES = [
 describeInChromium("the sample's pages, for everybody", () => {
   let sample: SampleWithBrowser;
   beforeAll(async () => {
-    sample = await SampleWithBrowser.start({ SESSION_LEEWAY: '3s' });
+    sample = await SampleWithBrowser.start({ SESSION_LEEWAY: '9s' });
   });
   afterAll(() => sample?.stop());
   afterEach(async () => {
