@@ -5,13 +5,14 @@ import type { AccountTransaction } from '../account.types.js';
 import { CommitHooks } from '../../common/commit-hooks.js';
 import { requireSchema, schemaGaps } from '../../common/missing-schema.js';
 import { ACCOUNT_SERVICE_ENTITIES } from './entities.js';
-import { valuesOf } from '../../common/statement.js';
+import { type Statement, valuesOf } from '../../common/statement.js';
 import { accountTables, type AccountTables, expectedTables } from './tables.js';
 
 /** Runs the statements of this folder, in the caller's transaction where there is one. */
 @Injectable()
 export class AccountDatabase implements OnModuleInit, OnModuleDestroy {
   private readonly hooks = new CommitHooks();
+  private readonly built = new Map<unknown, unknown>();
 
   constructor(@Inject(ACCOUNT_DATA_SOURCE) readonly dataSource: DataSource) {}
 
@@ -23,23 +24,27 @@ export class AccountDatabase implements OnModuleInit, OnModuleDestroy {
     this.hooks.detach(this.dataSource);
   }
 
-  get tables(): AccountTables {
-    return accountTables(this.dataSource);
+  /** A store's statements, built at first use: before that `requireSchema` reports entities that are missing. */
+  statements<T>(build: (tables: AccountTables) => T): T {
+    let statements = this.built.get(build) as T | undefined;
+    if (!statements) this.built.set(build, (statements = build(accountTables(this.dataSource))));
+    return statements;
   }
 
-  async query<Row extends object>(
-    text: string,
-    values: unknown[],
+  async query<Values extends object, Row extends object>(
+    statement: Statement<Values, Row>,
+    values: NoInfer<Values>,
     { manager }: AccountTransaction = {},
   ): Promise<Row[]> {
-    const result = await (manager ?? this.dataSource).query<Row[] | [Row[], number]>(text, values);
+    const { text } = statement;
+    const rows = await (manager ?? this.dataSource).query<Row[] | [Row[], number]>(text, valuesOf(statement, values));
     // TypeORM answers UPDATE and DELETE with the rows and their number.
-    return Array.isArray(result[0]) ? result[0] : (result as Row[]);
+    return Array.isArray(rows[0]) ? rows[0] : (rows as Row[]);
   }
 
   /** What the database lacks of the tables, in words. */
   gaps(): Promise<string[]> {
-    return schemaGaps(expectedTables(this.dataSource), (gaps, values) => this.query(gaps.text, valuesOf(gaps, values)));
+    return schemaGaps(expectedTables(this.dataSource), (statement, values) => this.query(statement, values));
   }
 
   /** @throws Error that says what to add to the data source */

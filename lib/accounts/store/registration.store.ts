@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { interval } from '../../common/sql.js';
 import type { AccountTransaction } from '../account.types.js';
 import { AccountDatabase } from './account.database.js';
+import { buildRegistrationStatements } from './registration.statements.js';
 
 /** The passwords of registrations that wait for the verification of their address. */
 @Injectable()
@@ -14,32 +14,24 @@ export class RegistrationStore {
    * @param lifetime milliseconds
    */
   async put(emailKey: string, passwordHash: string, lifetime: number, transaction: AccountTransaction): Promise<void> {
-    await this.database.query(
-      `INSERT INTO ${this.table} (email_key, password_hash, expires_at) VALUES ($1, $2, now() + ${interval('$3')})
-       ON CONFLICT (email_key) DO UPDATE SET password_hash = excluded.password_hash, expires_at = excluded.expires_at`,
-      [emailKey, passwordHash, lifetime],
-      transaction,
-    );
+    await this.database.query(this.sql.put, { emailKey, passwordHash, lifetime }, transaction);
   }
 
   /** The hash of the password that was chosen last. */
   async find(emailKey: string): Promise<string | undefined> {
-    const [row] = await this.database.query<{ password_hash: string }>(
-      `SELECT password_hash FROM ${this.table} WHERE email_key = $1 AND expires_at > now()`,
-      [emailKey],
-    );
+    const [row] = await this.database.query(this.sql.find, { emailKey });
     return row?.password_hash;
   }
 
   async remove(emailKey: string, transaction: AccountTransaction): Promise<void> {
-    await this.database.query(`DELETE FROM ${this.table} WHERE email_key = $1`, [emailKey], transaction);
+    await this.database.query(this.sql.remove, { emailKey }, transaction);
   }
 
   async removeExpired(): Promise<void> {
-    await this.database.query(`DELETE FROM ${this.table} WHERE expires_at <= now()`, []);
+    await this.database.query(this.sql.removeExpired, {});
   }
 
-  private get table(): string {
-    return this.database.tables.registration;
+  private get sql() {
+    return this.database.statements(buildRegistrationStatements);
   }
 }
