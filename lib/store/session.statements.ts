@@ -1,6 +1,6 @@
 import { interval, milliseconds } from '../common/sql.js';
 import { type Statement, statement } from '../common/statement.js';
-import type { SessionData } from '../session.types.js';
+import type { Device, SessionData } from '../session.types.js';
 import type { CreatedRow, StoredSession } from './session.store.js';
 import {
   announceSessions,
@@ -103,8 +103,7 @@ export function buildSessionStatements(tables: SessionTables) {
     ),
     list: statement<{ userId: string }, DeviceRow>(
       'jwt_session_list',
-      `SELECT s.id, s.label, s.user_agent, s.ip, ${milliseconds('s.created_at')} AS created_ms,
-          ${milliseconds('s.last_seen_at')} AS last_seen_ms
+      `SELECT ${DEVICE_COLUMNS}
         FROM ${tables.session} s WHERE s.user_id = :userId AND ${LIVE} ORDER BY s.last_seen_at DESC, s.id DESC`,
     ),
     getData: statement<{ sessionId: string }, { data: SessionData | null }>(
@@ -161,16 +160,22 @@ type Renewed<T extends { claims: string }> = Omit<T, 'claims'> & { readonly clai
 
 type ArraysOf<T> = { readonly [Key in keyof T]: readonly T[Key][] };
 
-interface DeviceRow {
-  readonly id: string;
-  readonly label: string | null;
-  readonly user_agent: string | null;
-  readonly ip: string | null;
-  readonly created_ms: number;
-  readonly last_seen_ms: number;
-}
+/** A device with its times in milliseconds since the epoch. */
+type DeviceRow = { readonly [Key in keyof Device]: Device[Key] extends Date ? number : Device[Key] };
 
 type Expressions<T> = { readonly [Key in keyof T]: string };
+
+const DEVICE: Expressions<Device> = {
+  id: 's.id',
+  label: 's.label',
+  userAgent: 's.user_agent',
+  ip: 's.ip',
+  createdAt: milliseconds('s.created_at'),
+  lastSeenAt: milliseconds('s.last_seen_at'),
+};
+const DEVICE_COLUMNS = Object.entries(DEVICE)
+  .map(([name, expression]) => `${expression} AS "${name}"`)
+  .join(', ');
 
 const VALUES: Expressions<NewSessionColumns> = {
   id: ':id::uuid',

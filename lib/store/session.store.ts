@@ -153,12 +153,9 @@ export class SessionStore {
   async list(userId: string): Promise<Device[]> {
     const rows = await this.database.query(this.sql.list, { userId });
     return rows.map(row => ({
-      id: row.id,
-      label: row.label,
-      userAgent: row.user_agent,
-      ip: row.ip,
-      createdAt: new Date(row.created_ms),
-      lastSeenAt: new Date(row.last_seen_ms),
+      ...row,
+      createdAt: new Date(row.createdAt),
+      lastSeenAt: new Date(row.lastSeenAt),
     }));
   }
 
