@@ -13,6 +13,11 @@ export function uuidToBytes(uuid: string): Buffer {
   return Buffer.from(uuid.replaceAll('-', ''), 'hex');
 }
 
+/** Writes the 16 bytes of a UUID. */
+export function writeUuid(uuid: string, bytes: Buffer, offset: number): void {
+  bytes.write(uuid.replaceAll('-', ''), offset, 'hex');
+}
+
 export function uuidFromBytes(bytes: Buffer): string {
   const hex = bytes.toString('hex');
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');

@@ -1,6 +1,6 @@
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { ServerSecrets } from '../keys/server-secrets.js';
-import { hmacSha256, isDigestOf, type ServerKeys } from '../rules/server-keys.js';
+import { isDigestOf, type ServerKeys } from '../rules/server-keys.js';
 import { CSRF_HEADER } from '../session.constants.js';
 import { CsrfRejectedError } from '../session.errors.js';
 import type { SessionExchange } from './exchange.js';
@@ -103,5 +103,5 @@ function refusalOf(origin: string | undefined): string {
 }
 
 function digest(sessionId: string, { csrf }: ServerKeys): Buffer {
-  return hmacSha256(csrf, Buffer.from(sessionId));
+  return csrf.digest(Buffer.from(sessionId));
 }

@@ -1,5 +1,5 @@
 import type { ServerSecrets } from '../keys/server-secrets.js';
-import { hmacSha256, isDigestOf, type ServerKeys } from '../rules/server-keys.js';
+import { isDigestOf, type ServerKeys } from '../rules/server-keys.js';
 
 const BYTES = 16;
 
@@ -14,5 +14,5 @@ export function isMarkerOf(marker: string, sessionId: string, { accepted }: Serv
 }
 
 function digest(sessionId: string, { marker }: ServerKeys): Buffer {
-  return hmacSha256(marker, Buffer.from(sessionId)).subarray(0, BYTES);
+  return marker.digest(Buffer.from(sessionId)).subarray(0, BYTES);
 }

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { hmacSha256, sha256, type ServerKeys } from './server-keys.js';
-import { uuidFromBytes, uuidToBytes } from '../common/uuid.js';
+import { sha256, type ServerKeys } from './server-keys.js';
+import { uuidFromBytes, writeUuid } from '../common/uuid.js';
 
 /**
  * The refresh token: version(1) · session id(16) · generation(4) · secret(32) · tag(16), base64url.
@@ -22,29 +22,35 @@ export const SALT_BYTES = 16;
 
 const VERSION = 1;
 const TAG_BYTES = 16;
-const AUTHENTICATED_BYTES = 1 + 16 + 4 + SECRET_BYTES;
+const SESSION_ID_AT = 1;
+const GENERATION_AT = 17;
+const SECRET_AT = 21;
+const TAG_AT = SECRET_AT + SECRET_BYTES;
 // 69 bytes are exactly 92 characters: no padding and no spare bits, so each token has one spelling only.
 const CANONICAL = /^[A-Za-z0-9_-]{92}$/;
 
-export function encodeRefreshToken(token: RefreshToken, keys: ServerKeys): string {
-  const generation = Buffer.alloc(4);
-  generation.writeUInt32BE(token.generation);
-  const authenticated = Buffer.concat([Buffer.of(VERSION), uuidToBytes(token.sessionId), generation, token.secret]);
-  return Buffer.concat([authenticated, tagOf(authenticated, keys)]).toString('base64url');
+export function encodeRefreshToken({ sessionId, generation, secret }: RefreshToken, keys: ServerKeys): string {
+  const bytes = Buffer.allocUnsafe(TAG_AT + TAG_BYTES);
+  bytes[0] = VERSION;
+  writeUuid(sessionId, bytes, SESSION_ID_AT);
+  bytes.writeUInt32BE(generation, GENERATION_AT);
+  bytes.set(secret, SECRET_AT);
+  bytes.set(tagOf(bytes.subarray(0, TAG_AT), keys), TAG_AT);
+  return bytes.toString('base64url');
 }
 
 /** The token behind `text`, or undefined for whatever none of the given server secrets has issued. */
 export function openRefreshToken(text: string, secrets: readonly ServerKeys[]): RefreshToken | undefined {
   if (!CANONICAL.test(text)) return undefined;
   const bytes = Buffer.from(text, 'base64url');
-  const authenticated = bytes.subarray(0, AUTHENTICATED_BYTES);
-  const tag = bytes.subarray(AUTHENTICATED_BYTES);
+  const authenticated = bytes.subarray(0, TAG_AT);
+  const tag = bytes.subarray(TAG_AT);
   if (!secrets.some(keys => timingSafeEqual(tag, tagOf(authenticated, keys)))) return undefined;
   if (bytes[0] !== VERSION) return undefined;
   return {
-    sessionId: uuidFromBytes(bytes.subarray(1, 17)),
-    generation: bytes.readUInt32BE(17),
-    secret: bytes.subarray(21, 21 + SECRET_BYTES),
+    sessionId: uuidFromBytes(bytes.subarray(SESSION_ID_AT, GENERATION_AT)),
+    generation: bytes.readUInt32BE(GENERATION_AT),
+    secret: bytes.subarray(SECRET_AT, TAG_AT),
   };
 }
 
@@ -67,7 +73,7 @@ export function newSalt(keys: ServerKeys, random: Buffer): Buffer {
  * The next generation of a token. The same parent gives the same child while the salt is kept;
  * neither the row nor the parent suffices alone.
  *
- * @returns undefined when the server secret that the salt names is not among the given ones
+ * @returns undefined for a salt of another form, or of a server secret that is not among the given ones
  */
 export function deriveSuccessor(
   parent: RefreshToken,
@@ -76,16 +82,16 @@ export function deriveSuccessor(
 ): RefreshToken | undefined {
   const id = salt.subarray(0, 4).toString('base64url');
   const keys = secrets.find(candidate => candidate.id === id);
-  if (!keys) return undefined;
-  const generation = Buffer.alloc(4);
-  generation.writeUInt32BE(parent.generation + 1);
-  return {
-    sessionId: parent.sessionId,
-    generation: parent.generation + 1,
-    secret: hmacSha256(keys.chain, parent.secret, salt.subarray(4), uuidToBytes(parent.sessionId), generation),
-  };
+  if (!keys || salt.length !== 4 + SALT_BYTES) return undefined;
+  const generation = parent.generation + 1;
+  const message = Buffer.allocUnsafe(SECRET_BYTES + SALT_BYTES + 20);
+  message.set(parent.secret);
+  message.set(salt.subarray(4), SECRET_BYTES);
+  writeUuid(parent.sessionId, message, SECRET_BYTES + SALT_BYTES);
+  message.writeUInt32BE(generation, SECRET_BYTES + SALT_BYTES + 16);
+  return { sessionId: parent.sessionId, generation, secret: keys.chain.digest(message) };
 }
 
 function tagOf(authenticated: Buffer, keys: ServerKeys): Buffer {
-  return hmacSha256(keys.tag, authenticated).subarray(0, TAG_BYTES);
+  return keys.tag.digest(authenticated).subarray(0, TAG_BYTES);
 }

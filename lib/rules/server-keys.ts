@@ -1,23 +1,24 @@
-import { createHmac, hash, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { hash, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { HmacKey } from './hmac-key.js';
 
 /** What one server secret is used for; every purpose has a key of its own (RFC 5869). */
 export interface ServerKeys {
   /** Names the secret in the database without telling anything about it: 4 bytes, base64url. */
   readonly id: string;
   /** Derives the secret of a refresh token from that of its parent. */
-  readonly chain: Buffer;
+  readonly chain: HmacKey;
   /** Authenticates refresh tokens. */
-  readonly tag: Buffer;
+  readonly tag: HmacKey;
   /** Ties access tokens to a client's address and user agent. */
-  readonly binding: Buffer;
+  readonly binding: HmacKey;
   /** Encrypts access tokens. */
-  readonly encryption: Buffer;
+  readonly encryption: HmacKey;
   /** Makes CSRF tokens. */
-  readonly csrf: Buffer;
+  readonly csrf: HmacKey;
   /** Makes the marker cookies of sessions. */
-  readonly marker: Buffer;
+  readonly marker: HmacKey;
   /** Names the channel of notifications. */
-  readonly channel: Buffer;
+  readonly channel: HmacKey;
   /** Encrypts private signing keys. */
   readonly keyEncryption: Buffer;
 }
@@ -27,25 +28,20 @@ export const SERVER_SECRET_BYTES = 32;
 
 /** Derives the keys of every purpose from one server secret. */
 export function deriveServerKeys(secret: string): ServerKeys {
-  const derive = (label: string, length: number) =>
+  const derive = (label: string, length = 32) =>
     Buffer.from(hkdfSync('sha256', secret, '', `nestjs-jwt-session/${label}`, length));
+  const deriveHmacKey = (label: string) => new HmacKey(derive(label));
   return {
     id: derive('id', 4).toString('base64url'),
-    chain: derive('refresh-token/chain', 32),
-    tag: derive('refresh-token/tag', 32),
-    binding: derive('access-token/binding', 32),
-    encryption: derive('access-token/encryption', 32),
-    csrf: derive('csrf-token', 32),
-    marker: derive('session-marker', 32),
-    channel: derive('notification-channel', 32),
-    keyEncryption: derive('signing-key/encryption', 32),
+    chain: deriveHmacKey('refresh-token/chain'),
+    tag: deriveHmacKey('refresh-token/tag'),
+    binding: deriveHmacKey('access-token/binding'),
+    encryption: deriveHmacKey('access-token/encryption'),
+    csrf: deriveHmacKey('csrf-token'),
+    marker: deriveHmacKey('session-marker'),
+    channel: deriveHmacKey('notification-channel'),
+    keyEncryption: derive('signing-key/encryption'),
   };
-}
-
-export function hmacSha256(key: Buffer, ...parts: Buffer[]): Buffer {
-  const hmac = createHmac('sha256', key);
-  for (const part of parts) hmac.update(part);
-  return fromHex(hmac.digest('hex'));
 }
 
 /** Whether a base64url text is the digest that the keys of one of the accepted secrets make. */
@@ -62,10 +58,6 @@ export function isDigestOf(
 }
 
 export function sha256(data: Buffer): Buffer {
-  return fromHex(hash('sha256', data, 'hex'));
-}
-
-/** A digest by way of text: node:crypto gives each buffer memory of its own, which takes longer than the hash. */
-function fromHex(digest: string): Buffer {
-  return Buffer.from(digest, 'hex');
+  // By way of text: node:crypto gives each buffer memory of its own, which takes longer than the hash.
+  return Buffer.from(hash('sha256', data, 'hex'), 'hex');
 }

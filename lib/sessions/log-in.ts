@@ -89,17 +89,7 @@ export class SessionIssuer {
     checkClient(client, this.options.binding, exchange !== undefined);
     const id = uuidV7(this.clock.now());
     const refreshToken = this.tokens.first(id);
-    const { idleLifetime, absoluteLifetime } = this.options.session;
-    const session = {
-      id,
-      userId,
-      tokenHash: refreshToken.hash,
-      data,
-      label,
-      ...client,
-      idleLifetime,
-      absoluteLifetime,
-    };
+    const session = { id, userId, tokenHash: refreshToken.hash, data, label, ...client };
     return { session, client, refreshToken };
   }
 

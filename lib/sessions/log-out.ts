@@ -8,8 +8,7 @@ import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { LogOutOptions } from '../session.interfaces.js';
 import type { UserSession } from '../session.types.js';
-import { RevocationStore } from '../store/revocation.store.js';
-import { type SessionSelection, SessionStore } from '../store/session.store.js';
+import { RevocationStore, type SessionSelection } from '../store/revocation.store.js';
 import { Announcements } from '../revocation/announcements.js';
 
 /** Revokes sessions and tokens. */
@@ -19,8 +18,7 @@ export class SessionRevoker {
     private readonly options: ResolvedSessionOptions,
     private readonly http: SessionHttp,
     private readonly requestSession: RequestSession,
-    private readonly store: SessionStore,
-    private readonly revocations: RevocationStore,
+    private readonly store: RevocationStore,
     private readonly announcements: Announcements,
     private readonly authenticator: SessionAuthenticator,
   ) {}
@@ -100,7 +98,7 @@ export class SessionRevoker {
 
   /** Invalidates all tokens of one type that a user has, by changing one row (F28). */
   async invalidateTokens(userId: string, type: 'access' | 'refresh', manager?: EntityManager): Promise<void> {
-    const version = await this.revocations.invalidate(userId, type, manager);
+    const version = await this.store.invalidate(userId, type, manager);
     if (type === 'access') this.announcements.committed(manager, { users: [{ id: userId, version }] });
   }
 }

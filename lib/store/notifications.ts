@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Socket } from 'node:net';
 import { SessionTimers } from '../common/clock.js';
 import { Database, type OwnConnection } from './database.js';
-import { hmacSha256 } from '../rules/server-keys.js';
+import type { HmacKey } from '../rules/hmac-key.js';
 import { statement } from '../common/statement.js';
 
 /** A network may swallow everything without ending the connection. */
@@ -41,9 +41,9 @@ export class Notifications {
    *
    * @param keys a key of each server secret, the newest first
    */
-  async open(keys: readonly Buffer[]): Promise<void> {
+  async open(keys: readonly HmacKey[]): Promise<void> {
     const [table] = await this.database.query(TABLE_ID, { table: this.database.tables.session });
-    this.channels = keys.map(key => `jwt_session_${hmacSha256(key, Buffer.from(table!.id)).toString('hex', 0, 16)}`);
+    this.channels = keys.map(key => `jwt_session_${key.digest(Buffer.from(table!.id)).toString('hex', 0, 16)}`);
     this.database.channel = this.channels[0]!;
   }
 

@@ -1,7 +1,7 @@
 import { interval, milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import { NIL_UUID } from '../common/uuid.js';
-import { notify, REVOKED_REASON } from './sql-fragments.js';
+import { LIMITED, type Limited, notify, REVOKED_REASON } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
 /** A poll reads at most this many rows of each kind with one statement, so that no answer blocks the event loop. */
@@ -50,27 +50,27 @@ export function buildRevocationStatements(tables: SessionTables) {
           ${notify(tables, "json_build_object('echo', :echo::text)", ':echo::text IS NOT NULL')} AS echoed,
           :echo::text AS echo`,
     ),
-    restoreSessions: statement<{ lost: string }, { id: string }>(
+    restoreSessions: statement<LostRows<string>, { id: string }>(
       'jwt_session_restore_sessions',
-      `UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = lost.reason
-        FROM json_to_recordset(:lost::json) AS lost (id uuid, reason text)
-        WHERE s.id = lost.id AND s.revoked_at IS NULL RETURNING s.id`,
+      `WITH ${lostSessions(tables, 'text', "COALESCE(s.revoked_at, 'infinity') = 'infinity'")}
+        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = target.value
+        FROM target WHERE s.id = target.id RETURNING s.id`,
     ),
-    restoreUsers: statement<{ lost: string }, { id: string }>(
+    restoreUsers: statement<LostRows<number>, { id: string }>(
       'jwt_session_restore_users',
       `INSERT INTO ${tables.userAuth} AS a (user_id, token_type, uuid, version, changed_at)
-        SELECT lost.id, 'access', gen_random_uuid(), lost.version, clock_timestamp()
-        FROM json_to_recordset(:lost::json) AS lost (id text, version bigint) ORDER BY lost.id
+        SELECT lost.id, 'access', gen_random_uuid(), lost.value, clock_timestamp()
+        FROM unnest(:id::text[], :value::bigint[]) AS lost (id, value) ORDER BY lost.id
         ON CONFLICT (user_id, token_type)
           DO UPDATE SET uuid = EXCLUDED.uuid, version = EXCLUDED.version, changed_at = EXCLUDED.changed_at
           WHERE a.version < EXCLUDED.version
         RETURNING a.user_id AS id`,
     ),
-    restoreClaims: statement<{ lost: string }, { id: string }>(
+    restoreClaims: statement<LostRows<number>, { id: string }>(
       'jwt_session_restore_claims',
-      `UPDATE ${tables.session} s SET token_version = lost.version, claims_changed_at = clock_timestamp()
-        FROM json_to_recordset(:lost::json) AS lost (id uuid, version int)
-        WHERE s.id = lost.id AND s.token_version < lost.version RETURNING s.id`,
+      `WITH ${lostSessions(tables, 'integer', 's.token_version < lost.value')}
+        UPDATE ${tables.session} s SET token_version = target.value, claims_changed_at = clock_timestamp()
+        FROM target WHERE s.id = target.id RETURNING s.id`,
     ),
     validity: statement<{ sessionId: string }, ValidityRow>(
       'jwt_session_validity',
@@ -95,9 +95,21 @@ export function buildRevocationStatements(tables: SessionTables) {
   };
 }
 
+/** The CTE `target` with the sessions among the lost rows that are to be changed; each is locked by its key. */
+function lostSessions(tables: SessionTables, type: string, isLost: string): string {
+  return `lost AS (
+          SELECT * FROM unnest(:id::uuid[], :value::${type}[]) AS lost (id, value) ORDER BY lost.id ${LIMITED}
+        ), target AS (
+          SELECT lost.* FROM lost CROSS JOIN LATERAL (
+            SELECT FROM ${tables.session} s WHERE s.id = lost.id AND ${isLost} FOR NO KEY UPDATE
+          ) AS locked
+        )`;
+}
+
 /**
  * The next rows of one kind in the order of their change, after those that the poll has read. The cursor is compared
- * with scalar subqueries: PostgreSQL uses no index for a condition with a volatile function.
+ * with scalar subqueries: PostgreSQL uses no index for a condition with a volatile function. The limit is a parameter:
+ * the planner expects few rows, and reads them in the order of the index even where the table was small at that time.
  */
 function page(of: { kind: string; columns: string; from: string; at: string; id: string; idType: string }): string {
   const afterTime = `(SELECT COALESCE(${fromMicroseconds(`:${of.kind}At::float8`)}, since) FROM span_start)`;
@@ -105,7 +117,7 @@ function page(of: { kind: string; columns: string; from: string; at: string; id:
   return `(SELECT json_agg(page) FROM (
             SELECT ${of.columns}, (extract(epoch FROM ${of.at}) * 1000000)::bigint AS at FROM ${of.from}
               AND (${of.at}, ${of.id}) > (${afterTime}, ${afterId})
-            ORDER BY ${of.at}, ${of.id} LIMIT ${POLL_PAGE_ROWS}
+            ORDER BY ${of.at}, ${of.id} LIMIT :pageRows::bigint
           ) AS page) AS ${of.kind}`;
 }
 
@@ -124,8 +136,16 @@ export interface PollCursor {
   readonly claimsId: string | null;
 }
 
+/** What a failover has lost. */
+export interface LostRows<Value> extends Limited {
+  readonly id: readonly string[];
+  /** The reason or the version of each. */
+  readonly value: readonly Value[];
+}
+
 interface PollValues extends PollCursor {
   readonly span: number;
+  readonly pageRows: number;
   /** The process's clock, in milliseconds since the epoch. */
   readonly now: number;
   readonly echo: string | null;

@@ -2,8 +2,13 @@ import { Injectable } from '@nestjs/common';
 import type { Announcement, Lost } from '../rules/revocation-state.js';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
+import { SessionTimers } from '../common/clock.js';
+import type { Statement } from '../common/statement.js';
 import { Database } from './database.js';
-import { buildRevocationStatements, POLL_PAGE_ROWS, type PollCursor } from './revocation.statements.js';
+import { buildEndStatements } from './end.statements.js';
+import { buildRevocationStatements, type LostRows, POLL_PAGE_ROWS, type PollCursor } from './revocation.statements.js';
+import { StatementBatcher } from './statement-batcher.js';
+import type { SessionTables } from './tables.js';
 
 /** One page of everything that ended within the span, and the database's clock. */
 export interface RevocationPage extends Announcement {
@@ -33,10 +38,62 @@ export interface SessionValidity {
   readonly distrustedKeys: readonly string[];
 }
 
-/** Reads what ended early, and writes what invalidates a user's tokens. */
+/** Which live sessions to end. */
+export type SessionSelection = OneSession | SessionsOfUser;
+
+interface OneSession {
+  readonly sessionId: string;
+  readonly ownedBy?: string;
+}
+
+interface SessionsOfUser {
+  readonly userId: string;
+  readonly except?: string;
+}
+
+interface Reason {
+  readonly reason: string;
+}
+
+/** Ends sessions, invalidates a user's tokens, and reads what ended early. */
 @Injectable()
 export class RevocationStore {
-  constructor(private readonly database: Database) {}
+  private readonly ends: StatementBatcher<OneSession & Reason, string[]>;
+  private readonly endsOfUsers: StatementBatcher<SessionsOfUser & Reason, string[]>;
+
+  constructor(
+    private readonly database: Database,
+    timers: SessionTimers,
+  ) {
+    this.ends = new StatementBatcher(
+      {
+        keyOf: ({ sessionId }) => sessionId,
+        many: requests => this.endSeveral(requests),
+        one: request => this.endOne(request),
+      },
+      timers,
+    );
+    this.endsOfUsers = new StatementBatcher(
+      {
+        keyOf: ({ userId }) => userId,
+        many: requests => this.endOfUsers(requests),
+        one: request => this.endOfUser(request),
+      },
+      timers,
+    );
+  }
+
+  /**
+   * Ends live sessions and announces it in the same statement. Without a transaction, requests of the same turn share
+   * one.
+   *
+   * @returns the ids of the sessions that were ended
+   */
+  end(selection: SessionSelection, reason: string, manager?: EntityManager): Promise<string[]> {
+    const request = { ...selection, reason };
+    if ('sessionId' in request) return manager ? this.endOne(request, manager) : this.ends.run(request);
+    return manager ? this.endOfUser(request, manager) : this.endsOfUsers.run(request);
+  }
 
   /**
    * Reads one page of the reconciliation poll. A poll reads the whole span each time, because the order of commits is
@@ -51,7 +108,8 @@ export class RevocationStore {
     cursor: PollCursor = START,
     timeout?: number,
   ): Promise<RevocationPage> {
-    const [row] = await this.database.query(this.sql.poll, { span, now, echo, ...cursor }, { timeout });
+    const values = { span, now, echo, pageRows: POLL_PAGE_ROWS, ...cursor };
+    const [row] = await this.database.query(this.sql.poll, values, { timeout });
     const latest = Math.min(row!.now_ms, now);
     const sessions = withAge(row!.sessions, latest);
     const users = withAge(row!.users, latest);
@@ -65,18 +123,30 @@ export class RevocationStore {
    * @returns how many rows the database had lost
    */
   async restore({ sessions, users, claims }: Lost, timeout: number): Promise<number> {
-    const { restoreSessions, restoreUsers, restoreClaims } = this.sql;
     let restored = 0;
-    for (const [statement, rows] of [
-      [restoreSessions, sessions],
-      [restoreUsers, users],
-      [restoreClaims, claims],
-    ] as const) {
+    const write = async <Value>(
+      statement: Statement<LostRows<Value>>,
+      rows: readonly (readonly [id: string, value: Value])[],
+    ) => {
       for (let from = 0; from < rows.length; from += RESTORE_ROWS) {
-        const lost = JSON.stringify(rows.slice(from, from + RESTORE_ROWS));
-        restored += (await this.database.query(statement, { lost }, { timeout })).length;
+        const page = rows.slice(from, from + RESTORE_ROWS);
+        const values = { id: page.map(([id]) => id), value: page.map(([, value]) => value), count: page.length };
+        restored += (await this.database.query(statement, values, { timeout })).length;
       }
-    }
+    };
+    const { restoreSessions, restoreUsers, restoreClaims } = this.sql;
+    await write(
+      restoreSessions,
+      sessions.map(({ id, reason }) => [id, reason] as const),
+    );
+    await write(
+      restoreUsers,
+      users.map(({ id, version }) => [id, version] as const),
+    );
+    await write(
+      restoreClaims,
+      claims.map(({ id, version }) => [id, version] as const),
+    );
     return restored;
   }
 
@@ -102,9 +172,53 @@ export class RevocationStore {
     return Number(row!.version);
   }
 
-  private get sql() {
-    return this.database.statements(buildRevocationStatements);
+  private async endOne(
+    { sessionId, ownedBy, reason }: OneSession & Reason,
+    manager?: EntityManager,
+  ): Promise<string[]> {
+    const rows = await this.database.query(this.sql.endOne, { sessionId, ownedBy, reason }, { manager });
+    return rows.map(({ id }) => id);
   }
+
+  private async endSeveral(requests: readonly (OneSession & Reason)[]): Promise<Map<string, string[]>> {
+    const rows = await this.database.query(this.sql.endSeveral, {
+      count: requests.length,
+      sessionId: requests.map(({ sessionId }) => sessionId),
+      ownedBy: requests.map(({ ownedBy }) => ownedBy),
+      reason: requests.map(({ reason }) => reason),
+    });
+    return new Map(rows.map(({ id, ended }) => [id, ended ? [id] : []]));
+  }
+
+  private async endOfUser(
+    { userId, except, reason }: SessionsOfUser & Reason,
+    manager?: EntityManager,
+  ): Promise<string[]> {
+    const rows = await this.database.query(this.sql.endOfUser, { userId, except, reason }, { manager });
+    return rows.map(({ id }) => id);
+  }
+
+  private async endOfUsers(requests: readonly (SessionsOfUser & Reason)[]): Promise<Map<string, string[]>> {
+    const rows = await this.database.query(this.sql.endOfUsers, {
+      count: requests.length,
+      noLimit: null,
+      userId: requests.map(({ userId }) => userId),
+      except: requests.map(({ except }) => except),
+      reason: requests.map(({ reason }) => reason),
+    });
+    const ended = new Map<string, string[]>();
+    for (const { user_id, id } of rows)
+      ended.set(user_id, [...(ended.get(user_id) ?? []), ...(id === null ? [] : [id])]);
+    return ended;
+  }
+
+  private get sql() {
+    return this.database.statements(buildStatements);
+  }
+}
+
+function buildStatements(tables: SessionTables) {
+  return { ...buildEndStatements(tables), ...buildRevocationStatements(tables) };
 }
 
 interface Pages {

@@ -2,6 +2,7 @@ import { interval, milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import {
   announceSessions,
+  type ArraysOf,
   inTime,
   LIMITED,
   refreshAuthUuid,
@@ -250,8 +251,6 @@ interface UseRow {
   readonly user_id: string | null;
   readonly skipped: boolean;
 }
-
-type ArraysOf<T> = { readonly [Key in keyof T]: readonly T[Key][] };
 
 /** A row as it was read. */
 interface Observation extends RotationState, Deadline {

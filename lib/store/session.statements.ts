@@ -1,11 +1,13 @@
 import { interval, milliseconds } from '../common/sql.js';
-import { type Statement, statement } from '../common/statement.js';
+import { statement } from '../common/statement.js';
 import type { Device, SessionData } from '../session.types.js';
 import type { CreatedRow, StoredSession } from './session.store.js';
 import {
   announceSessions,
   LIVE,
+  type ArraysOf,
   LIVE_OF_ID,
+  mintColumns,
   type NoLimit,
   notify,
   refreshAuthUuid,
@@ -15,15 +17,20 @@ import {
 } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
-export function buildSessionStatements(tables: SessionTables) {
+export function buildSessionStatements(tables: SessionTables, lifetimes: SessionLifetimes) {
   return {
-    create: statement<NewSessionValues, SessionRow>('jwt_session_create', insert(tables, VALUES)),
+    create: statement<NewSessionValues, MintedRow>(
+      'jwt_session_create',
+      insert(tables, lifetimes, VALUES, mintColumns),
+    ),
     // The same for several users at once.
-    createSeveral: statement<ArraysOf<NewSessionColumns> & Lifetimes, SessionRow>(
+    createSeveral: statement<ArraysOf<NewSessionValues>, MintedRow>(
       'jwt_session_create_several',
       insert(
         tables,
+        lifetimes,
         ASKED,
+        mintColumns,
         `FROM unnest(:id::uuid[], :userId::text[], :tokenHash::bytea[], :claims::jsonb[], :data::jsonb[], :label::text[],
             :userAgent::text[], :ip::text[])
           AS asked (id, user_id, token_hash, claims, data, label, user_agent, ip)`,
@@ -34,6 +41,7 @@ export function buildSessionStatements(tables: SessionTables) {
       'jwt_session_replace',
       createAfter(
         tables,
+        lifetimes,
         `ended AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
           WHERE s.id = :replaces::uuid AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
@@ -46,6 +54,7 @@ export function buildSessionStatements(tables: SessionTables) {
       'jwt_session_reauthenticate',
       createAfter(
         tables,
+        lifetimes,
         `ended AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
           WHERE s.id = :replaces::uuid AND s.user_id = :userId AND ${LIVE_OF_ID}
@@ -63,6 +72,7 @@ export function buildSessionStatements(tables: SessionTables) {
       'jwt_session_create_within',
       createAfter(
         tables,
+        lifetimes,
         `others AS (
           SELECT s.id FROM ${tables.session} s
           WHERE s.user_id = :userId AND s.id IS DISTINCT FROM :replaces::uuid AND ${LIVE}
@@ -86,16 +96,6 @@ export function buildSessionStatements(tables: SessionTables) {
     lockUser: statement<{ userId: string }>(
       'jwt_session_lock_user',
       `SELECT pg_advisory_xact_lock(hashtextextended('${tables.session.replaceAll("'", "''")}' || :userId, 0))`,
-    ),
-    endOne: end<{ sessionId: string; ownedBy: string | undefined }>(
-      tables,
-      'jwt_session_end_one',
-      `s.id = :sessionId AND (:ownedBy::text IS NULL OR s.user_id = :ownedBy) AND ${LIVE_OF_ID}`,
-    ),
-    endOfUser: end<{ userId: string; except: string | undefined }>(
-      tables,
-      'jwt_session_end_of_user',
-      `s.user_id = :userId AND s.id IS DISTINCT FROM :except::uuid AND ${LIVE}`,
     ),
     get: statement<{ sessionId: string }, StoredSession>(
       'jwt_session_get',
@@ -138,7 +138,16 @@ export function buildSessionStatements(tables: SessionTables) {
   };
 }
 
-interface NewSessionColumns {
+/** What the options say of every session, in milliseconds: constants of the statements. Null is no limit. */
+export interface SessionLifetimes {
+  readonly idleLifetime: number;
+  readonly absoluteLifetime: number | null;
+}
+
+/** What the database alone knows of a new session. */
+export type MintedRow = Omit<SessionRow, 'user_id' | 'claims' | 'token_version'>;
+
+interface NewSessionValues {
   readonly id: string;
   readonly userId: string;
   readonly tokenHash: Buffer;
@@ -149,16 +158,7 @@ interface NewSessionColumns {
   readonly ip: string | undefined;
 }
 
-interface Lifetimes {
-  readonly idleLifetime: number;
-  readonly absoluteLifetime: number | null;
-}
-
-type NewSessionValues = NewSessionColumns & Lifetimes;
-
 type Renewed<T extends { claims: string }> = Omit<T, 'claims'> & { readonly claims: string | undefined };
-
-type ArraysOf<T> = { readonly [Key in keyof T]: readonly T[Key][] };
 
 /** A device with its times in milliseconds since the epoch. */
 type DeviceRow = { readonly [Key in keyof Device]: Device[Key] extends Date ? number : Device[Key] };
@@ -177,7 +177,7 @@ const DEVICE_COLUMNS = Object.entries(DEVICE)
   .map(([name, expression]) => `${expression} AS "${name}"`)
   .join(', ');
 
-const VALUES: Expressions<NewSessionColumns> = {
+const VALUES: Expressions<NewSessionValues> = {
   id: ':id::uuid',
   userId: ':userId::text',
   tokenHash: ':tokenHash::bytea',
@@ -188,14 +188,14 @@ const VALUES: Expressions<NewSessionColumns> = {
   ip: ':ip::text',
 };
 
-const RENEWED: Expressions<NewSessionColumns> = {
+const RENEWED: Expressions<NewSessionValues> = {
   ...VALUES,
   claims: 'COALESCE(:claims::jsonb, ended.claims)',
   data: 'COALESCE(:data::jsonb, ended.data)',
   label: 'COALESCE(:label::text, ended.label)',
 };
 
-const ASKED: Expressions<NewSessionColumns> = {
+const ASKED: Expressions<NewSessionValues> = {
   id: 'asked.id',
   userId: 'asked.user_id',
   tokenHash: 'asked.token_hash',
@@ -207,16 +207,22 @@ const ASKED: Expressions<NewSessionColumns> = {
 };
 
 /** The insert of sessions as `s`: one, or one for each row of `source`. */
-function insert(tables: SessionTables, from: Expressions<NewSessionColumns>, source = ''): string {
-  const latest = `now() + ${interval(':absoluteLifetime')}`;
+function insert(
+  tables: SessionTables,
+  { idleLifetime, absoluteLifetime }: SessionLifetimes,
+  from: Expressions<NewSessionValues>,
+  columns: typeof sessionColumns,
+  source = '',
+): string {
+  const latest = `now() + ${interval(String(absoluteLifetime))}`;
   return `INSERT INTO ${tables.session} AS s (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid,
       claims, data, label, user_agent, ip, created_at, authenticated_at, last_seen_at, expires_at,
       absolute_expires_at)
     SELECT ${from.id}, ${from.userId}, 0, ${from.tokenHash}, now(),
       ${refreshAuthUuid(tables, from.userId)}, ${from.claims}, ${from.data}, ${from.label}, ${from.userAgent},
-      ${from.ip}, now(), now(), now(), LEAST(now() + ${interval(':idleLifetime')}, ${latest}), ${latest}
+      ${from.ip}, now(), now(), now(), LEAST(now() + ${interval(String(idleLifetime))}, ${latest}), ${latest}
     ${source}
-    RETURNING ${sessionColumns(tables)}`;
+    RETURNING ${columns(tables)}`;
 }
 
 /**
@@ -224,29 +230,17 @@ function insert(tables: SessionTables, from: Expressions<NewSessionColumns>, sou
  *
  * @param source clauses that say whether a session is inserted
  */
-function createAfter(tables: SessionTables, ended: string, source = '', from = VALUES): string {
+function createAfter(
+  tables: SessionTables,
+  lifetimes: SessionLifetimes,
+  ended: string,
+  source = '',
+  from = VALUES,
+): string {
   return `WITH ${ended}, ${announceSessions(tables)}, created AS (
-      ${insert(tables, from, source)}
+      ${insert(tables, lifetimes, from, sessionColumns, source)}
     )
     SELECT created.*, (SELECT count(sent) FROM announced) AS notifications,
       (SELECT json_agg(json_build_object('id', id, 'reason', reason)) FROM ended) AS ended
     FROM created`;
-}
-
-/** Rows are locked in id order: two statements that end several sessions of a user would otherwise deadlock. */
-function end<Selection extends object>(
-  tables: SessionTables,
-  name: string,
-  selected: string,
-): Statement<Selection & { reason: string }, { id: string }> {
-  return statement(
-    name,
-    `WITH target AS (
-        SELECT s.id FROM ${tables.session} s WHERE ${selected} ORDER BY s.id FOR NO KEY UPDATE
-      ), ended AS (
-        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = :reason
-        FROM target WHERE s.id = target.id RETURNING s.id, s.revoked_reason AS reason
-      ), ${announceSessions(tables)}
-      SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
-  );
 }

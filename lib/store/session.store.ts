@@ -1,13 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { SessionTimers } from '../common/clock.js';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
 import { Database, type QueryContext } from './database.js';
-import { buildSessionStatements } from './session.statements.js';
+import { buildSessionStatements, type MintedRow } from './session.statements.js';
 import { StatementBatcher } from './statement-batcher.js';
 import type { SessionRow } from './sql-fragments.js';
+import type { SessionTables } from './tables.js';
 
-/** What `create` writes; durations in milliseconds. */
+/** What `create` writes. */
 export interface NewSession {
   readonly id: string;
   readonly userId: string;
@@ -17,8 +19,6 @@ export interface NewSession {
   readonly label?: string;
   readonly userAgent?: string;
   readonly ip?: string;
-  readonly idleLifetime: number;
-  readonly absoluteLifetime: number | null;
   /** The session that came with the login request and ends with it. */
   readonly replaces?: string;
 }
@@ -52,20 +52,17 @@ export interface CreatedRow extends SessionRow {
   readonly ended: { id: string; reason: string }[] | null;
 }
 
-/** Which live sessions to end. */
-export type SessionSelection =
-  { readonly sessionId: string; readonly ownedBy?: string } | { readonly userId: string; readonly except?: string };
-
-/** The sessions' rows: creating, ending, listing, reading. Each operation is one statement. */
+/** The sessions' rows: creating, listing, reading. Each operation is one statement. */
 @Injectable()
 export class SessionStore {
-  private readonly batcher: StatementBatcher<NewSession, SessionRow>;
+  private readonly creations: StatementBatcher<NewSession, SessionRow>;
 
   constructor(
     private readonly database: Database,
+    private readonly options: ResolvedSessionOptions,
     timers: SessionTimers,
   ) {
-    this.batcher = new StatementBatcher(
+    this.creations = new StatementBatcher(
       {
         keyOf: ({ id }) => id,
         many: sessions => this.insertSeveral(sessions),
@@ -81,7 +78,7 @@ export class SessionStore {
    */
   async create(session: NewSession, manager?: EntityManager): Promise<CreatedSession> {
     if (session.replaces === undefined) {
-      return { row: await (manager ? this.insert(session, manager) : this.batcher.run(session)), ended: [] };
+      return { row: await (manager ? this.insert(session, manager) : this.creations.run(session)), ended: [] };
     }
     const values = { ...valuesOf(session), replaces: session.replaces };
     const [row] = await this.database.query(this.sql.replace, values, { manager });
@@ -133,15 +130,6 @@ export class SessionStore {
   /** Removes a session whose tokens were not issued. */
   async discard(sessionId: string, manager?: EntityManager): Promise<void> {
     await this.database.query(this.sql.discard, { sessionId }, { manager });
-  }
-
-  /** Ends live sessions and announces it in the same statement. Returns the ids of those that were ended. */
-  async end(selection: SessionSelection, reason: string, manager?: EntityManager): Promise<string[]> {
-    const rows =
-      'sessionId' in selection
-        ? await this.database.query(this.sql.endOne, { ownedBy: undefined, ...selection, reason }, { manager })
-        : await this.database.query(this.sql.endOfUser, { except: undefined, ...selection, reason }, { manager });
-    return rows.map(({ id }) => id);
   }
 
   async get(sessionId: string, manager?: EntityManager): Promise<StoredSession | undefined> {
@@ -198,12 +186,12 @@ export class SessionStore {
   }
 
   private async insert(session: NewSession, manager?: EntityManager): Promise<SessionRow> {
-    const [row] = await this.database.query(this.sql.create, valuesOf(session), { manager });
-    return row!;
+    const values = valuesOf(session);
+    const [row] = await this.database.query(this.sql.create, values, { manager });
+    return rowOf(values, row!);
   }
 
   private async insertSeveral(sessions: readonly NewSession[]): Promise<Map<string, SessionRow>> {
-    const { idleLifetime, absoluteLifetime } = sessions[0]!;
     const values = sessions.map(valuesOf);
     const rows = await this.database.query(this.sql.createSeveral, {
       id: values.map(({ id }) => id),
@@ -214,15 +202,16 @@ export class SessionStore {
       label: values.map(({ label }) => label),
       userAgent: values.map(({ userAgent }) => userAgent),
       ip: values.map(({ ip }) => ip),
-      idleLifetime,
-      absoluteLifetime,
     });
-    return new Map(rows.map(row => [row.id, row]));
+    const minted = new Map(rows.map(row => [row.id, row]));
+    return new Map(values.map(each => [each.id, rowOf(each, minted.get(each.id)!)]));
   }
 
   private get sql() {
-    return this.database.statements(buildSessionStatements);
+    return this.database.statements(this.buildStatements);
   }
+
+  private readonly buildStatements = (tables: SessionTables) => buildSessionStatements(tables, this.options.session);
 }
 
 function created({ ended, ...row }: CreatedRow): CreatedSession {
@@ -230,14 +219,13 @@ function created({ ended, ...row }: CreatedRow): CreatedSession {
 }
 
 function valuesOf({ claims, data, label, userAgent, ip, ...session }: NewSession) {
-  return {
-    ...session,
-    claims: JSON.stringify(claims),
-    data: jsonOf(data),
-    label,
-    userAgent,
-    ip,
-  };
+  return { ...session, claims: JSON.stringify(claims), data: jsonOf(data), label, userAgent, ip };
+}
+
+/** The row of a new session: what was sent, and what the database has added. */
+function rowOf({ userId, claims }: { userId: string; claims: string }, minted: MintedRow): SessionRow {
+  // A copy of the claims: those of a session are frozen.
+  return { ...minted, user_id: userId, claims: JSON.parse(claims) as SessionClaims, token_version: 0 };
 }
 
 function jsonOf(value: unknown): string | undefined {

@@ -15,6 +15,9 @@ export interface SessionRow {
   readonly now_ms: number;
 }
 
+/** Values of several requests, one array for each parameter. */
+export type ArraysOf<T> = { readonly [Key in keyof T]: readonly T[Key][] };
+
 /** Session `s` has neither ended nor expired. For statements that find rows by their user: the index has only these. */
 export const LIVE = 's.revoked_at IS NULL AND s.expires_at > now()';
 
@@ -42,7 +45,12 @@ export function refreshAuthUuid(tables: SessionTables, userId: string): string {
 
 /** The columns of `SessionRow` for row `s`. */
 export function sessionColumns(tables: SessionTables): string {
-  return `s.id, s.user_id, s.claims, s.token_version,
+  return `s.user_id, s.claims, s.token_version, ${mintColumns(tables)}`;
+}
+
+/** Those of them that the database alone knows of a new row. */
+export function mintColumns(tables: SessionTables): string {
+  return `s.id,
     COALESCE((SELECT a.version FROM ${tables.userAuth} a
       WHERE a.user_id = s.user_id AND a.token_type = 'access'), 0)::text AS access_version,
     ${milliseconds('s.authenticated_at')} AS authenticated_ms,

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { compactDecrypt, CompactEncrypt } from 'jose';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { hmacSha256, type ServerKeys } from '../rules/server-keys.js';
+import type { ServerKeys } from '../rules/server-keys.js';
 import { base64urlLength, isCanonicalBase64url, parseSegment } from './base64url.js';
 
 /** The header of encrypted access tokens, with the names of the server secret and of the signing key as `kid`. */
@@ -58,7 +58,7 @@ export class AccessTokenEncryption {
 }
 
 function keyFor(kid: string, { encryption }: ServerKeys): Buffer {
-  return hmacSha256(encryption, Buffer.from(kid));
+  return encryption.digest(Buffer.from(kid));
 }
 
 /** Whether a token looks encrypted: five segments in place of three. */

@@ -24,6 +24,8 @@ import { withLowS } from './signature-form.js';
 export class AccessTokenSigner {
   // Made here and no provider: `app.get(JwtService)` must find the application's own one.
   private readonly jwt = new JwtService();
+  /** The longest form of the tokens of a key, without what differs between them. */
+  private longest?: { readonly kid: string; readonly header: number; readonly payload: number };
 
   constructor(
     private readonly options: ResolvedSessionOptions,
@@ -79,13 +81,25 @@ export class AccessTokenSigner {
 
   /** The most characters that a token with these claims can have, at any generation. */
   lengthWith(userId: string, claims: SessionClaims): number {
-    const { issuer, audience } = this.options.accessToken;
     const { kid, algorithm, publicKey } = this.keys.requireSigningKey();
+    if (this.longest?.kid !== kid) this.longest = { kid, ...this.measure(kid, algorithm) };
+    const { header, payload } = this.longest;
+    // The braces of an empty payload are those of the claims.
+    const bytes = payload + bytesOf(userId) + bytesOf(claims);
+    const lengths = [header, bytes, signatureBytes(algorithm, publicKey)].map(base64urlLength);
+    return this.encryption.lengthOf(
+      lengths.reduce((sum, length) => sum + length + 1, -1),
+      kid,
+    );
+  }
+
+  /** The most bytes of a header, and of a payload without user id and custom claims. */
+  private measure(kid: string, alg: string): { header: number; payload: number } {
+    const { issuer, audience } = this.options.accessToken;
     const uuid = '00000000-0000-0000-0000-000000000000';
-    const payload: RegisteredClaims = {
+    const payload: Omit<RegisteredClaims, 'sub'> = {
       iss: issuer,
       aud: audience,
-      sub: userId,
       sid: uuid,
       jti: uuid,
       iat: 9_999_999_999,
@@ -98,14 +112,13 @@ export class AccessTokenSigner {
       token_version: 9_999_999_999,
       binding: '0'.repeat(22),
     };
-    const header = JSON.stringify({ alg: algorithm, typ: ACCESS_TOKEN_TYPE, kid });
-    const parts = [header, JSON.stringify({ ...claims, ...payload })].map(part => Buffer.byteLength(part));
-    const lengths = [...parts, signatureBytes(algorithm, publicKey)].map(base64urlLength);
-    return this.encryption.lengthOf(
-      lengths.reduce((sum, length) => sum + length + 1, -1),
-      kid,
-    );
+    return { header: bytesOf({ alg, typ: ACCESS_TOKEN_TYPE, kid }), payload: bytesOf(payload) + ',"sub":'.length };
   }
+}
+
+/** The length of a value as JSON. */
+function bytesOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value));
 }
 
 function seconds(milliseconds: number): number {

@@ -4,7 +4,7 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionTimers } from '../common/clock.js';
 import { revokesUser, theftReason } from '../rules/theft.js';
 import { RotationStore } from '../store/rotation.store.js';
-import { SessionStore } from '../store/session.store.js';
+import { RevocationStore } from '../store/revocation.store.js';
 import type { VerifiedToken } from './access-token.claims.js';
 
 const INTERVAL_MS = 100;
@@ -29,7 +29,7 @@ export class RotationConfirmations implements BeforeApplicationShutdown {
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly store: RotationStore,
-    private readonly sessions: SessionStore,
+    private readonly revocations: RevocationStore,
     private readonly announcements: Announcements,
     private readonly timers: SessionTimers,
   ) {}
@@ -87,7 +87,7 @@ export class RotationConfirmations implements BeforeApplicationShutdown {
     const allOfUser = this.options.onTheft === 'revoke-user' && revokesUser('fork');
     let others: string[] = [];
     try {
-      if (allOfUser) others = await this.sessions.end({ userId }, theftReason('fork'));
+      if (allOfUser) others = await this.revocations.end({ userId }, theftReason('fork'));
     } finally {
       this.announcements.theft(sessionId, userId, 'fork', [sessionId, ...others]);
     }

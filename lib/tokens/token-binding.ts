@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { hmacSha256, isDigestOf, type ServerKeys } from '../rules/server-keys.js';
+import { isDigestOf, type ServerKeys } from '../rules/server-keys.js';
 import { AccessTokenInvalidError } from '../session.errors.js';
 import type { ClientInfo } from '../common/client-address.js';
 import type { RegisteredClaims } from './access-token.claims.js';
@@ -41,6 +41,6 @@ export class TokenBinding {
 
   private digest(sessionId: string, { ip, userAgent }: ClientInfo, keys: ServerKeys): Buffer {
     const bound = [sessionId, this.byIp ? (ip ?? null) : null, this.byUserAgent ? (userAgent ?? null) : null];
-    return hmacSha256(keys.binding, Buffer.from(JSON.stringify(bound))).subarray(0, BYTES);
+    return keys.binding.digest(Buffer.from(JSON.stringify(bound))).subarray(0, BYTES);
   }
 }

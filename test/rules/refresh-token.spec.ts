@@ -68,6 +68,18 @@ describe('the successor of a refresh token', () => {
     expect(deriveSuccessor(parent, salt, [KEYS])).toEqual(successor);
   });
 
+  it('has a fixed secret: another release derives the same one', () => {
+    const fixed = { sessionId: '01890a5d-ac96-774b-bcce-b302099a8057', generation: 7, secret: Buffer.alloc(32, 7) };
+    const child = deriveSuccessor(fixed, newSalt(KEYS, Buffer.alloc(SALT_BYTES, 9)), [KEYS])!;
+    expect(child.secret.toString('base64url')).toBe('JZgcYTEeekkmU1ePx9_eUFfWAYlwLIUgmOy0lIuWL00');
+  });
+
+  it('does not exist for a salt that was cut or lengthened', () => {
+    for (const other of [salt.subarray(0, 19), Buffer.concat([salt, Buffer.of(0)]), salt.subarray(0, 4)]) {
+      expect(deriveSuccessor(parent, other, [KEYS])).toBeUndefined();
+    }
+  });
+
   it('differs with the parent, with the salt and with the server secret', () => {
     const { secret } = deriveSuccessor(parent, salt, [KEYS])!;
     const others = [

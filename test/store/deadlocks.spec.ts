@@ -101,8 +101,8 @@ describe('statements that change several sessions take them in one order', () =>
         c.rotation.confirm(used.toReversed()).then(() => []),
         a.rotation.endStolen(about(stolen[0]!.id), observed[0]!, 'stale', true),
         d.rotation.endStolen(about(stolen[1]!.id), observed[1]!, 'fork', true),
-        c.sessions.end({ userId: 'ada' }, 'logout-all'),
-        d.sessions.end({ userId: 'ada', except: stolen[0]!.id }, 'logout-others'),
+        c.revocations.end({ userId: 'ada' }, 'logout-all'),
+        d.revocations.end({ userId: 'ada', except: stolen[0]!.id }, 'logout-others'),
       ]);
       expect(ended.flatMap(ids => ids ?? []).sort()).toEqual(seeds.map(({ id }) => id));
     }

@@ -2,6 +2,7 @@ import type { DataSource } from 'typeorm';
 import { CleanUpStore } from '../../lib/store/clean-up.store.js';
 import { Database } from '../../lib/store/database.js';
 import { DatabaseClock } from '../../lib/store/database-clock.js';
+import { RevocationStore } from '../../lib/store/revocation.store.js';
 import { RotationStore } from '../../lib/store/rotation.store.js';
 import { SessionStore } from '../../lib/store/session.store.js';
 import { resolveOptions } from '../../lib/options/resolve-options.js';
@@ -14,6 +15,7 @@ import { SECRET } from './test-app.js';
 export class StoreProcess {
   readonly rotation: RotationStore;
   readonly sessions: SessionStore;
+  readonly revocations: RevocationStore;
   readonly cleanUp: CleanUpStore;
 
   private constructor(private readonly dataSource: DataSource) {
@@ -22,7 +24,8 @@ export class StoreProcess {
     const options = resolveOptions({ secret: SECRET }, {});
     const database = new Database(dataSource, options, timers, clock);
     this.rotation = new RotationStore(database, clock, options, timers);
-    this.sessions = new SessionStore(database, timers);
+    this.sessions = new SessionStore(database, options, timers);
+    this.revocations = new RevocationStore(database, timers);
     this.cleanUp = new CleanUpStore(database);
   }
 

@@ -3,7 +3,6 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { RefreshTokenInvalidError } from 'nestjs-jwt-session';
 import { ServerSecrets } from '../../lib/keys/server-secrets.js';
-import { hmacSha256 } from '../../lib/rules/server-keys.js';
 import { ACCESS_COOKIE, REFRESH_COOKIE, send } from '../support/client.js';
 import { statementsDuring } from '../support/statement-watch.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
@@ -17,7 +16,7 @@ const bytesOf = (token: string) => Buffer.from(token, 'base64url');
 /** A token with the given authenticated bytes and the right tag: what only somebody with the secret can make. */
 function tagged(test: TestApp, authenticated: Buffer): string {
   const { newest } = test.app.get(ServerSecrets, { strict: false });
-  const tag = hmacSha256(newest.tag, authenticated).subarray(0, 16);
+  const tag = newest.tag.digest(authenticated).subarray(0, 16);
   return Buffer.concat([authenticated, tag]).toString('base64url');
 }
 

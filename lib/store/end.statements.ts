@@ -1,0 +1,118 @@
+import { type Statement, statement } from '../common/statement.js';
+import {
+  announceSessions,
+  type ArraysOf,
+  LIMITED,
+  type Limited,
+  LIVE,
+  LIVE_OF_ID,
+  type NoLimit,
+  UNLIMITED,
+} from './sql-fragments.js';
+import type { SessionTables } from './tables.js';
+
+const REVOKED_AT = 'revoked_at = clock_timestamp()';
+
+/**
+ * The ends of sessions. Rows are locked in id order: two statements that end several sessions of a user would otherwise
+ * deadlock.
+ */
+export function buildEndStatements(tables: SessionTables) {
+  return {
+    endOne: end<OneSession>(
+      tables,
+      'jwt_session_end_one',
+      `s.id = :sessionId AND (:ownedBy::text IS NULL OR s.user_id = :ownedBy) AND ${LIVE_OF_ID}`,
+    ),
+    endOfUser: end<SessionsOfUser>(
+      tables,
+      'jwt_session_end_of_user',
+      `s.user_id = :userId AND s.id IS DISTINCT FROM :except::uuid AND ${LIVE}`,
+    ),
+    // The same for several requests at once, each with its own reason. A session that another transaction has locked
+    // has no row in the answer.
+    endSeveral: statement<ArraysOf<OneSession & Reason> & Limited, { id: string; ended: boolean }>(
+      'jwt_session_end_several',
+      `WITH asked AS (
+          SELECT asked.*, (
+            SELECT true FROM ${tables.session} s
+            WHERE s.id = asked.id AND s.user_id = COALESCE(asked.owned_by, s.user_id) AND ${LIVE_OF_ID}
+          ) AS live
+          FROM unnest(:sessionId::uuid[], :ownedBy::text[], :reason::text[]) AS asked (id, owned_by, reason)
+          ORDER BY asked.id ${LIMITED}
+        ), target AS (
+          SELECT asked.id, asked.reason FROM asked CROSS JOIN LATERAL (
+            SELECT FROM ${tables.session} s WHERE s.id = asked.id AND ${LIVE_OF_ID} FOR NO KEY UPDATE SKIP LOCKED
+          ) AS locked
+          WHERE asked.live
+        ), ended AS (
+          UPDATE ${tables.session} s SET ${REVOKED_AT}, revoked_reason = target.reason
+          FROM target WHERE s.id = target.id RETURNING s.id, s.revoked_reason AS reason
+        ), ${announceSessions(tables)}
+        SELECT asked.id, ended.id IS NOT NULL AS ended, (SELECT count(sent) FROM announced) AS notifications
+        FROM asked LEFT JOIN ended ON ended.id = asked.id
+        WHERE ended.id IS NOT NULL OR asked.live IS NULL`,
+    ),
+    // The same by users. A user of whom a session is locked has no row in the answer, and keeps all sessions.
+    endOfUsers: statement<
+      ArraysOf<SessionsOfUser & Reason> & Limited & NoLimit,
+      { user_id: string; id: string | null }
+    >(
+      'jwt_session_end_of_users',
+      `WITH asked AS (
+          SELECT * FROM unnest(:userId::text[], :except::uuid[], :reason::text[]) AS asked (user_id, except_id, reason)
+          ORDER BY asked.user_id ${LIMITED}
+        ), live AS (
+          SELECT found.id, asked.user_id, asked.reason FROM asked CROSS JOIN LATERAL (
+            SELECT s.id FROM ${tables.session} s
+            WHERE s.user_id = asked.user_id AND s.id IS DISTINCT FROM asked.except_id AND ${LIVE}
+          ) AS found
+          ORDER BY found.id ${UNLIMITED}
+        ), target AS (
+          SELECT live.* FROM live CROSS JOIN LATERAL (
+            SELECT FROM ${tables.session} s WHERE s.id = live.id AND ${LIVE_OF_ID} FOR NO KEY UPDATE SKIP LOCKED
+          ) AS locked
+        ), held AS (
+          SELECT live.user_id FROM live WHERE live.id NOT IN (SELECT target.id FROM target)
+        ), ended AS (
+          UPDATE ${tables.session} s SET ${REVOKED_AT}, revoked_reason = target.reason
+          FROM target WHERE s.id = target.id AND target.user_id NOT IN (SELECT held.user_id FROM held)
+          RETURNING s.id, s.user_id, s.revoked_reason AS reason
+        ), ${announceSessions(tables)}
+        SELECT asked.user_id, ended.id, (SELECT count(sent) FROM announced) AS notifications
+        FROM asked LEFT JOIN ended ON ended.user_id = asked.user_id
+        WHERE asked.user_id NOT IN (SELECT held.user_id FROM held)`,
+    ),
+  };
+}
+
+interface Reason {
+  readonly reason: string;
+}
+
+interface OneSession {
+  readonly sessionId: string;
+  readonly ownedBy: string | undefined;
+}
+
+interface SessionsOfUser {
+  readonly userId: string;
+  readonly except: string | undefined;
+}
+
+function end<Selection extends object>(
+  tables: SessionTables,
+  name: string,
+  selected: string,
+): Statement<Selection & Reason, { id: string }> {
+  return statement(
+    name,
+    `WITH target AS (
+        SELECT s.id FROM ${tables.session} s WHERE ${selected} ORDER BY s.id FOR NO KEY UPDATE
+      ), ended AS (
+        UPDATE ${tables.session} s SET ${REVOKED_AT}, revoked_reason = :reason
+        FROM target WHERE s.id = target.id RETURNING s.id, s.revoked_reason AS reason
+      ), ${announceSessions(tables)}
+      SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
+  );
+}
