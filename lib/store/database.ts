@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { ClientConfig, Pool, PoolClient, QueryConfig } from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
@@ -38,7 +38,7 @@ const MAX_ATTEMPTS = 8;
 
 /** Runs the statements of `store/` on the data source's pool, or on the connection of the caller's transaction. */
 @Injectable()
-export class Database {
+export class Database implements OnModuleInit {
   /**
    * Parameters of the notifications that statements send: which process sends them, and where. None before a channel.
    */
@@ -55,6 +55,16 @@ export class Database {
     private readonly timers: SessionTimers,
     private readonly clock: DatabaseClock,
   ) {}
+
+  /**
+   * A connection that the database ends in the packet which opens it has no listener for errors yet: neither the pool
+   * nor TypeORM hears of it, and the process would end.
+   */
+  onModuleInit(): void {
+    // `SchemaCheck` refuses other databases, which have no pool.
+    const { driver } = this.dataSource as { driver?: { master?: Pool } };
+    driver?.master?.on('connect', client => client.on('error', () => undefined));
+  }
 
   get processId(): string {
     return this.sender.processId;
