@@ -1,6 +1,6 @@
 import type { SessionEnvironment } from './client.types.js';
 
-/** Less than half of the server's leeway, which is 30 s by default. */
+/** A third of the server's leeway, which is 30 s by default. */
 const REFRESH_TIMEOUT_MS = 10_000;
 
 /** Gives up after ten seconds, even if `run` ignores the signal: a later result is dropped. */

@@ -89,12 +89,13 @@ function decideParent(state: RotationState, given: GivenToken): RotationCase {
 const MAX_AGE_WITHOUT_LEEWAY = 10_000;
 
 /**
- * How old a request may be, in milliseconds, when a statement acts on it: half of the leeway. A client whose exchanges
- * are shorter has given up older requests and may have refreshed elsewhere since; its late request must not look like a
- * theft.
+ * How old a request may be, in milliseconds, when a statement acts on it: a third of the leeway. Its client may have
+ * given it up and refreshed elsewhere since, and it must not look like a theft. Three times add up to the window of the
+ * other refresh: that of its answer, that of this request until a process reads it (the client gives up each after a
+ * third of the leeway), and this one.
  */
 export function maxRequestAge(leeway: number): number {
-  return leeway === 0 ? MAX_AGE_WITHOUT_LEEWAY : leeway / 2;
+  return leeway === 0 ? MAX_AGE_WITHOUT_LEEWAY : leeway / 3;
 }
 
 /** Whether a case restarts the window; the others leave `leeway_until` alone. */

@@ -1,13 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import { rotate, type RotationCase, type RotationState, use } from '../../lib/rules/rotation.js';
-import { exploreHonestClient, exploreTwoParties, PRODUCTION, type RotationRules } from '../support/rotation-model.js';
+import { exploreHonestClient, type HonestClient } from '../support/honest-client-model.js';
+import { PRODUCTION, type RotationRules } from '../support/rotation-model.js';
+import { exploreTwoParties } from '../support/two-parties-model.js';
 
 const ANY_NUMBER = Infinity;
 const SLOW = 60_000;
 
-/** An exchange just shorter than half the leeway: the longest that the promise covers. */
+/** An exchange just shorter than half the leeway: the longest without a theft, where no request is late. */
 const PROMISED = { leeway: 9, exchange: 4 };
 const PROMISED_COARSELY = { leeway: 7, exchange: 3 };
+
+const BRINGS_OLD_TOKENS: RotationRules = { ...PRODUCTION, bringsRefreshToken: () => true };
 
 const FRESH: RotationState = {
   generation: 0,
@@ -63,12 +67,51 @@ describe('PROTOCOL promise 1: no honest client is told "theft"', () => {
     expect(exploreHonestClient({ tabs: 2, mints: ANY_NUMBER, ...time }).refusal?.name).toBe('fork');
   });
 
+  // The client gives up after a third of the leeway, and repeats at once; the process had read the request just before.
+  it.each([
+    { tabs: 1, late: 2, leeway: 6, exchange: 2, atLeast: 1_000 },
+    { tabs: 2, late: 1, leeway: 6, exchange: 2, atLeast: 5_000 },
+    { tabs: 1, late: 2, leeway: 6, exchange: 2, keeps: 2, atLeast: 10_000 },
+    { tabs: 2, late: 1, leeway: 7, exchange: 3, transit: 1, atLeast: 5_000 },
+  ])(
+    'PROTOCOL promise 1: $tabs tabs, $late late requests, a leeway of $leeway, exchanges of $exchange',
+    ({ atLeast, ...client }) => {
+      const { states, refusal } = exploreHonestClient({ mints: ANY_NUMBER, ...client });
+      expect(refusal).toBeUndefined();
+      expect(states).toBeGreaterThan(atLeast);
+    },
+    SLOW,
+  );
+
+  it.each<[string, Partial<HonestClient>, RotationRules]>([
+    ['late requests have no deadline', {}, { ...PRODUCTION, maxRequestAge: () => Infinity }],
+    ['the deadline is half of the leeway', { tabs: 2 }, { ...PRODUCTION, maxRequestAge: leeway => leeway / 2 }],
+    ['an answer brings the old refresh token where it is not new', { keeps: 2 }, BRINGS_OLD_TOKENS],
+    ['a client waits for longer than a third of the leeway', { tabs: 2, exchange: 3 }, PRODUCTION],
+    ['a client keeps answers to what it gave up long ago', { keeps: 3 }, PRODUCTION],
+  ])('PROTOCOL promise 1: with late requests, the search notices that %s', (_, client, rules) => {
+    const { refusal } = exploreHonestClient(
+      { tabs: 1, mints: ANY_NUMBER, late: 1, leeway: 6, exchange: 2, ...client },
+      rules,
+    );
+    expect(['recent', 'fork']).toContain(refusal?.name);
+  });
+
+  it.each([
+    { waits: true, refused: undefined },
+    { waits: false, refused: 'recent' },
+  ])('R03 without a leeway, repeating is safe after the deadline only: $waits', ({ waits, refused }) => {
+    const rules = { ...PRODUCTION, maxRequestAge: () => 3 };
+    const client = { tabs: 1, mints: ANY_NUMBER, late: 2, leeway: 0, exchange: 4, waits };
+    expect(exploreHonestClient(client, rules).refusal?.name).toBe(refused);
+  });
+
   it.each<[string, RotationRules]>([
     ['a late parent is theft', deciding('late-parent', next => ({ name: 'recent', next }))],
     ['an unchanged token is rotated again in the window', deciding('unchanged', asIfTheWindowWereOver)],
     ['a retry in the window gets another successor', deciding('retry-in-window', asIfTheWindowWereOver)],
     ['a successor is rotated in the window', deciding('confirm', asIfTheWindowWereOver)],
-    ['an unchanged token is written to the cookie jar', { ...PRODUCTION, setsCookie: () => true }],
+    ['an answer brings the old refresh token where it is not new', BRINGS_OLD_TOKENS],
     ['a mint starts no window', withoutWindowAfter('mint')],
     ['a retry in the window does not restart it', withoutWindowAfter('retry-in-window')],
     ['a retry after the window starts none', withoutWindowAfter('retry-of-lost-response')],
