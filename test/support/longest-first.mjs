@@ -1,7 +1,7 @@
 import Sequencer from '@jest/test-sequencer';
 
 /** Their specs wait for browsers and other processes. Begun last, one folder would run on alone. */
-const SLOW_FOLDERS = ['browser', 'keys', 'accounts', 'life-cycle', 'sample', 'revocation'];
+const SLOW_FOLDERS = ['browser', 'faults', 'keys', 'accounts', 'life-cycle', 'sample', 'revocation'];
 
 const placeOf = ({ path }) => {
   const place = SLOW_FOLDERS.findIndex(folder => path.includes(`/test/${folder}/`));

@@ -1,0 +1,116 @@
+import { ApplicationProcess } from './application-process.js';
+import { check, type Violation } from './checker.js';
+import { Cluster } from './cluster.js';
+import type { Entry } from './history.js';
+import type { Mutation } from './mutations.js';
+import { Nemesis, operate, Secrets } from './nemesis.js';
+import { Client, presentCopies, Theft } from './people.js';
+import { type Fault, FAULTS, planFaults } from './plan.js';
+import { Random } from './random.js';
+import { MAX_STALENESS_MS, type Mode } from './settings.js';
+import { Stage } from './stage.js';
+
+export interface CampaignOptions {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly processes: number;
+  readonly clients: number;
+  readonly thefts: number;
+  readonly mode: Mode;
+  readonly faults?: readonly Fault[];
+  readonly mutation?: Mutation;
+  readonly log?: (line: string) => void;
+}
+
+export interface Outcome {
+  readonly violations: readonly Violation[];
+  readonly history: readonly Entry[];
+  readonly faults: ReadonlyMap<Fault, number>;
+  /** What the processes have printed last, by their names. */
+  readonly output: ReadonlyMap<string, string>;
+}
+
+/** How long it may take until everybody is served again, also on a slow machine. */
+const RECOVERY_MS = 180_000;
+
+/** Processes, people, thieves, operators and faults, for a while; then their history is checked. */
+export async function runCampaign(options: CampaignOptions): Promise<Outcome> {
+  const { seed, seconds, processes: count, mode, faults = FAULTS, log = () => undefined } = options;
+  const random = new Random(seed);
+  const cluster = await Cluster.start();
+  const secrets = new Secrets();
+  const processes: ApplicationProcess[] = [];
+  const stage = new Stage(processes);
+  const reports = {
+    theft: ({ sessionId, class: theftClass }: { sessionId: string; class: string }, process: string) =>
+      stage.history.push({ kind: 'theft', at: stage.now, sessionId, class: theftClass, process }),
+    defect: (description: string) => stage.history.push({ kind: 'defect', at: stage.now, description }),
+  };
+  try {
+    for (let index = 0; index < count; index++) {
+      const name = `process ${index}`;
+      const platform = index % 2 === 0 ? 'express' : 'fastify';
+      const settings = {
+        mutation: options.mutation,
+        platform,
+        secrets: secrets.current,
+        revocation: { mode, maxStaleness: `${MAX_STALENESS_MS}ms` },
+      } as const;
+      processes.push(await ApplicationProcess.create(name, await cluster.network(), settings, reports));
+    }
+    await Promise.all(processes.map(process => process.start()));
+    stage.begin();
+    const nemesis = new Nemesis(stage, cluster, secrets, random.branch(), log);
+    const { clients, everybody } = begin(stage, random, options);
+    await nemesis.run(planFaults(random.branch(), seconds * 1_000, faults, count));
+    await stage.pause(seconds * 1_000 - stage.now);
+    log('the last fault is over');
+    await recover(stage, clients, random.branch());
+    stage.isOver = true;
+    await everybody;
+    const output = new Map(processes.map(process => [process.name, process.lastOutput]));
+    return { violations: check(stage.history, mode), history: stage.history, faults: nemesis.counts, output };
+  } finally {
+    stage.isOver = true;
+    await Promise.all(processes.map(process => process.stop()));
+    await cluster.stop();
+  }
+}
+
+function begin(stage: Stage, random: Random, { clients: count, thefts }: CampaignOptions) {
+  const transports = ['cookie', 'bearer'] as const;
+  const clients = Array.from(
+    { length: count },
+    (_, index) => new Client(`user ${index}`, transports[index % 2]!, stage, random.branch()),
+  );
+  const robbed = Array.from(
+    { length: thefts },
+    (_, index) => new Theft(`victim ${index}`, transports[index % 2]!, stage, random.branch()),
+  );
+  const users = clients.map(({ name }) => name);
+  const everybody = Promise.all([
+    ...clients.flatMap((client, index) => Array.from({ length: 1 + (index % 3) }, () => client.tab())),
+    ...robbed.map(theft => theft.run()),
+    presentCopies(stage, random.branch()),
+    operate(stage, random.branch(), users),
+  ]);
+  return { clients, everybody };
+}
+
+/** After the last fault every client is served by every process. */
+async function recover(stage: Stage, clients: readonly Client[], random: Random): Promise<void> {
+  const until = stage.now + RECOVERY_MS;
+  await Promise.all(
+    clients.flatMap(client =>
+      stage.processes.map(async process => {
+        while (!(await client.isServedBy(process, random))) {
+          if (stage.now > until) {
+            const description = `${client.name} is not served by ${process.name} after the last fault`;
+            return void stage.history.push({ kind: 'not-recovered', at: stage.now, description });
+          }
+          await stage.pause(500);
+        }
+      }),
+    ),
+  );
+}
