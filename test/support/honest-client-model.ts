@@ -105,7 +105,12 @@ function worldKey({ row, windowLeft, mintsLeft, kept, used, tabs, late }: World)
   const exchanges = tabs.map(tab => (tab ? `${tab.phase}${tab.token}${tab.isKept}${tab.age}` : '')).sort();
   const given = late.map(({ phase, token, isKept, age, timeLeft }) => `${phase}${token}${isKept}${age},${timeLeft}`);
   return [
-    ...[row.successorHash, row.previousHash, windowLeft, mintsLeft, kept, sorted(used)],
+    row.successorHash,
+    row.previousHash,
+    windowLeft,
+    mintsLeft,
+    kept,
+    sorted(used),
     ...exchanges,
     ...given.sort(),
   ].join(';');
@@ -121,11 +126,9 @@ function* clientMoves(world: World, client: HonestClient, rules: RotationRules):
   }
   for (const [tab, exchange] of world.tabs.entries()) yield* tabMoves(world, tab, exchange, client, rules);
   for (const [index, exchange] of world.late.entries()) {
-    const put = (next: World, changed: Exchange | null): World => ({
+    const put = (next: World, to: Exchange | null): World => ({
       ...next,
-      late: changed
-        ? next.late.with(index, { ...changed, timeLeft: exchange.timeLeft })
-        : next.late.toSpliced(index, 1),
+      late: to ? next.late.with(index, { ...to, timeLeft: exchange.timeLeft }) : next.late.toSpliced(index, 1),
     });
     if (exchange.phase === 'answer') {
       yield { step: `a late answer brings ${exchange.token}`, next: put(read(world, exchange), null) };
@@ -144,7 +147,7 @@ function* tabMoves(
   client: HonestClient,
   rules: RotationRules,
 ): Generator<Move> {
-  const put = (next: World, changed: Exchange | null): World => ({ ...next, tabs: next.tabs.with(tab, changed) });
+  const put = (next: World, to: Exchange | null): World => ({ ...next, tabs: next.tabs.with(tab, to) });
   if (!exchange) {
     if (client.waits && world.late.length > 0) return;
     const request: Exchange = { phase: 'request', token: world.kept, isKept: false, age: 0 };
