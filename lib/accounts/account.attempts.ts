@@ -18,16 +18,21 @@ export interface Caller {
   readonly ip?: string;
 }
 
+type Operation = 'logIn' | 'mail';
+type LimitedBy = 'account' | 'address' | 'device' | 'session' | 'link';
+
 /**
  * What attempts are counted for. Devices that have logged in before, and open sessions, are counted apart, so that
  * wrong passwords of others do not keep the owner of an account out (OWASP, device cookies). So are recoveries of an
- * address: other mails to it must not use up the way back in.
+ * address: other mails to it must not use up the way back in. A link is counted by its token, so that the reader of a
+ * mail neither guesses the password that the link asks for nor keeps the owner of the account out.
  */
 export type AttemptSubject =
   | { readonly email: string }
   | { readonly recovery: string }
   | { readonly device: string }
-  | { readonly session: string };
+  | { readonly session: string }
+  | { readonly link: string };
 
 /**
  * Limits attempts per subject and per client address.
@@ -50,20 +55,20 @@ export class Attempts {
    *
    * @throws TooManyAttemptsError, RecoveryRequiredError
    */
-  async consume(operation: 'logIn' | 'mail', subject: AttemptSubject, caller: Caller): Promise<void> {
-    const { perAccount, perAddress, within } = this.options.attempts[operation];
+  async consume(operation: Operation, subject: AttemptSubject, caller: Caller): Promise<void> {
+    await this.consumeAddress(operation, caller);
+    await this.consumeSubject(operation, subject);
+  }
+
+  /** Counts the client's address alone, before work that costs time. `consumeSubject` follows. */
+  async consumeAddress(operation: Operation, caller: Caller): Promise<void> {
+    const key = addressKey(caller);
+    if (key !== undefined) await this.increment(operation, 'address', key, this.options.attempts[operation].perAddress);
+  }
+
+  async consumeSubject(operation: Operation, subject: AttemptSubject): Promise<void> {
     const [by, key] = keyOf(subject);
-    const counters = [
-      ['address', addressKey(caller), perAddress],
-      [by, key, perAccount],
-    ] as const;
-    for (const [limitedBy, counter, limit] of counters) {
-      if (counter === undefined) continue;
-      const { isBlocked, timeToBlockExpire } = await this.store.increment(counter, within, limit, within, operation);
-      if (!isBlocked) continue;
-      this.events.emit({ type: 'attempts.limited', operation, by: limitedBy });
-      throw new TooManyAttemptsError(timeToBlockExpire);
-    }
+    await this.increment(operation, by, key, this.options.attempts[operation].perAccount);
     if (operation === 'logIn' && (await this.store.incrementInARow(key)) > MAX_FAILURES_IN_A_ROW) {
       this.events.emit({ type: 'attempts.limited', operation, by });
       throw new RecoveryRequiredError();
@@ -78,12 +83,21 @@ export class Attempts {
     const address = addressKey(caller);
     if (address !== undefined) await this.store.release(address, 'logIn');
   }
+
+  private async increment(operation: Operation, by: LimitedBy, key: string, limit: number): Promise<void> {
+    const { within } = this.options.attempts[operation];
+    const { isBlocked, timeToBlockExpire } = await this.store.increment(key, within, limit, within, operation);
+    if (!isBlocked) return;
+    this.events.emit({ type: 'attempts.limited', operation, by });
+    throw new TooManyAttemptsError(timeToBlockExpire);
+  }
 }
 
-function keyOf(subject: AttemptSubject): [by: 'account' | 'device' | 'session', key: string] {
+function keyOf(subject: AttemptSubject): [by: LimitedBy, key: string] {
   if ('email' in subject) return ['account', digest(`account:${emailKey(subject.email)}`)];
   if ('recovery' in subject) return ['account', digest(`recovery:${emailKey(subject.recovery)}`)];
   if ('device' in subject) return ['device', digest(`device:${subject.device}`)];
+  if ('link' in subject) return ['link', digest(`link:${subject.link}`)];
   return ['session', digest(`session:${subject.session}`)];
 }
 

@@ -23,11 +23,11 @@ import { AccountRecentLoginGuard } from './account.guard.js';
 import type {
   ChangeEmailDto,
   ChangePasswordDto,
+  ConfirmEmailDto,
   CredentialsDto,
   EmailDto,
   PasswordDto,
   ResetPasswordDto,
-  TokenDto,
   VerifyEmailDto,
 } from './account.input.js';
 import { AccountHeadersInterceptor } from './account.interceptor.js';
@@ -61,8 +61,8 @@ export class AccountController {
   @Post('verify-email')
   @HttpCode(200)
   @Public()
-  async verifyEmail(@Body() body: VerifyEmailDto) {
-    const { email } = await this.accounts.verifyEmail(body);
+  async verifyEmail(@Body() body: VerifyEmailDto, @Exchange() exchange: SessionExchange) {
+    const { email } = await this.accounts.verifyEmail(body, { exchange });
     return { email };
   }
 
@@ -124,8 +124,8 @@ export class AccountController {
   @Post('reset-password')
   @HttpCode(204)
   @Public()
-  async resetPassword(@Body() body: ResetPasswordDto): Promise<void> {
-    await this.accounts.resetPassword(body);
+  async resetPassword(@Body() body: ResetPasswordDto, @Exchange() exchange: SessionExchange): Promise<void> {
+    await this.accounts.resetPassword(body, { exchange });
   }
 
   /** Always 202 with the right password: the answer does not tell whether another account has the address. */
@@ -140,11 +140,12 @@ export class AccountController {
     await this.accounts.changeEmail(session, body, { exchange });
   }
 
+  /** Public, because the link may be opened in another browser than the one that asked for it. */
   @Post('confirm-email')
   @HttpCode(200)
   @Public()
-  async confirmEmail(@Body() body: TokenDto) {
-    const { email } = await this.accounts.confirmEmail(body);
+  async confirmEmail(@Body() body: ConfirmEmailDto, @Exchange() exchange: SessionExchange) {
+    const { email } = await this.accounts.confirmEmail(body, { exchange });
     return { email };
   }
 
@@ -152,8 +153,8 @@ export class AccountController {
   @Post('undo-email-change')
   @HttpCode(200)
   @Public()
-  async undoEmailChange(@Body() body: ResetPasswordDto) {
-    const { email } = await this.accounts.undoEmailChange(body);
+  async undoEmailChange(@Body() body: ResetPasswordDto, @Exchange() exchange: SessionExchange) {
+    const { email } = await this.accounts.undoEmailChange(body, { exchange });
     return { email };
   }
 
@@ -165,8 +166,7 @@ export class AccountController {
     @Body() body: PasswordDto,
     @Exchange() exchange: SessionExchange,
   ): Promise<void> {
-    await this.accounts.requirePassword(session, body, { exchange });
-    await this.accounts.delete(session.userId);
+    await this.accounts.deleteOwn(session, body, { exchange });
     // All sessions have ended with the account; this clears the cookies.
     await this.sessions.logOut(session.id, { exchange });
   }

@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { cookieValues, serializeCookie } from '../common/cookies.js';
 import type { SessionExchange } from '../index.js';
 import { hashOfSecret, isSecret, newSecret } from './account.secrets.js';
-import type { Account } from './account.types.js';
+import type { Account, AccountTransaction } from './account.types.js';
 import { ResolvedAccountOptions } from './options/resolve-account-options.js';
 import { TokenStore } from './store/token.store.js';
 
@@ -23,11 +23,14 @@ export class KnownDevices {
 
   /** An id of the device for counting attempts; undefined where the account was not logged in to before. */
   async recognise(exchange: SessionExchange | undefined, emailKey: string): Promise<string | undefined> {
-    const [token = ''] = cookieValues(exchange?.header('cookie'), this.cookieName);
-    if (!isSecret(token)) return undefined;
-    const hash = hashOfSecret(token);
-    const device = await this.tokens.find(hash, 'device');
-    return device?.email === emailKey ? hash.toString('base64url') : undefined;
+    const hash = this.hashOn(exchange);
+    const device = hash && (await this.tokens.find(hash, 'device'));
+    return device?.email === emailKey ? hash!.toString('base64url') : undefined;
+  }
+
+  /** Forgets the devices of an account, except the one that makes the given request. */
+  async forget(accountId: string, except: SessionExchange | undefined, transaction: AccountTransaction): Promise<void> {
+    await this.tokens.removeUnused(accountId, ['device'], transaction, this.hashOn(except));
   }
 
   /** Sets the cookie, for 180 days. */
@@ -46,6 +49,11 @@ export class KnownDevices {
     const attributes = { path: '/', secure: this.isSecure, sameSite: 'strict' } as const;
     const cookie = serializeCookie(this.cookieName, token, DEVICE_TTL_MS / 1000, attributes);
     httpAdapter.appendHeader!(exchange.response, 'Set-Cookie', cookie);
+  }
+
+  private hashOn(exchange: SessionExchange | undefined): Buffer | undefined {
+    const [token = ''] = cookieValues(exchange?.header('cookie'), this.cookieName);
+    return isSecret(token) ? hashOfSecret(token) : undefined;
   }
 
   private get cookieName(): string {

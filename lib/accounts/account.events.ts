@@ -41,7 +41,7 @@ export type AccountEvent =
   | {
       readonly type: 'attempts.limited';
       readonly operation: 'logIn' | 'mail';
-      readonly by: 'account' | 'address' | 'device' | 'session';
+      readonly by: 'account' | 'address' | 'device' | 'session' | 'link';
     }
   | { readonly type: 'mail.sent'; readonly mailId: string; readonly kind: MailKind }
   | {

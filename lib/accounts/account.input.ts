@@ -80,6 +80,15 @@ export class VerifyEmailDto extends TokenDto {
   newPassword?: string;
 }
 
+/** `password` is the one of the account that asked for the address. */
+export class ConfirmEmailDto extends TokenDto {
+  @IsText()
+  @IsSane()
+  @IsBounded()
+  password!: string;
+}
+
+/** `password` is a new one. */
 export class ResetPasswordDto extends TokenDto {
   @IsText()
   @IsSane()

@@ -17,8 +17,8 @@ const TOKEN: OpenApiSchema = { type: 'string', description: 'From the link in th
 
 const NO_SESSION = ['session_missing', 'access_token_expired', 'access_token_invalid', 'session_revoked'];
 const INPUT = { 400: ['invalid_input'] };
-const LINK = { 400: ['invalid_input', 'token_invalid', 'token_used'] };
 const ATTEMPTS = { 429: ['too_many_attempts'] };
+const LINK = { ...ATTEMPTS, 400: ['invalid_input', 'token_invalid', 'token_used'], 403: ['recovery_required'] };
 const LOG_IN = { ...INPUT, ...ATTEMPTS, 401: ['invalid_credentials'] };
 const RECENT = [...NO_SESSION, 'insufficient_user_authentication', 'invalid_credentials'];
 const PASSWORD_REFUSALS = { ...INPUT, ...ATTEMPTS, 401: RECENT, 403: ['csrf_rejected', 'recovery_required'] };
@@ -39,7 +39,7 @@ export const ACCOUNT_ROUTES: Record<RouteName, RouteDescription> = {
     body: { token: TOKEN, password: PASSWORD, newPassword: PASSWORD },
     required: ['token'],
     answer: EmailResponse,
-    refusals: refusals({ 400: [...LINK[400], 'password_mismatch'] }),
+    refusals: refusals({ ...LINK, 400: [...LINK[400], 'password_mismatch'] }),
   },
   sendVerification: open(202, 'Send the mail of the registration again', { email: EMAIL }, { ...INPUT, ...ATTEMPTS }),
   logIn: {
@@ -65,7 +65,12 @@ export const ACCOUNT_ROUTES: Record<RouteName, RouteDescription> = {
   resetPassword: open(204, 'Choose a new password by the link', { token: TOKEN, password: PASSWORD }, LINK),
   changeEmail: secured(202, 'Ask for another address', { email: EMAIL, password: PASSWORD }, PASSWORD_REFUSALS),
   confirmEmail: {
-    ...open(200, 'Confirm the new address', { token: TOKEN }, { ...LINK, 409: ['email_taken'] }),
+    ...open(
+      200,
+      'Confirm the new address, with the password of the account',
+      { token: TOKEN, password: PASSWORD },
+      { ...LINK, 401: ['invalid_credentials'], 409: ['email_taken'] },
+    ),
     answer: EmailResponse,
   },
   undoEmailChange: {

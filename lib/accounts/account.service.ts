@@ -6,12 +6,12 @@ import { type AccountEvent, AccountEvents } from './account.events.js';
 import {
   ChangeEmailDto,
   ChangePasswordDto,
+  ConfirmEmailDto,
   CredentialsDto,
   EmailDto,
   PasswordDto,
   readInput,
   ResetPasswordDto,
-  TokenDto,
   VerifyEmailDto,
 } from './account.input.js';
 import type { AccountView } from './account.types.js';
@@ -20,7 +20,7 @@ import { AccountAdmin, type AccountExport } from './operations/account-admin.js'
 import { EmailChange } from './operations/email-change.js';
 import { LogIn } from './operations/log-in.js';
 import { Passwords } from './operations/passwords.js';
-import { PasswordCheck } from './operations/password-check.js';
+import { PasswordCheck, requireSamePassword } from './operations/password-check.js';
 import { Registration } from './operations/registration.js';
 import { Verification } from './operations/verification.js';
 
@@ -73,10 +73,11 @@ export class AccountService {
    * @throws PasswordMismatchError when the password is not the one of the registration; the link stays valid
    * @throws InvalidInputError for a `newPassword` that the policy refuses; the link stays valid
    * @throws TokenInvalidError for a token that has expired, was replaced or is unknown
+   * @throws TooManyAttemptsError, RecoveryRequiredError after too many wrong passwords with the link
    */
-  async verifyEmail(input: VerifyEmailDto): Promise<AccountView> {
+  async verifyEmail(input: VerifyEmailDto, caller: Caller = {}): Promise<AccountView> {
     const { token, ...password } = readInput(VerifyEmailDto, input);
-    return toView(await this.verification.verify(token, password));
+    return toView(await this.verification.verify(token, password, caller));
   }
 
   /**
@@ -138,12 +139,12 @@ export class AccountService {
   /**
    * Sets the password and ends all sessions of the account, in one transaction. Also verifies the address.
    *
-   * @throws TokenInvalidError, TokenUsedError
+   * @throws TokenInvalidError, TokenUsedError, TooManyAttemptsError
    * @throws InvalidInputError for a password that the policy refuses; the link stays valid
    */
-  async resetPassword(input: ResetPasswordDto): Promise<void> {
+  async resetPassword(input: ResetPasswordDto, caller: Caller = {}): Promise<void> {
     const { token, password } = readInput(ResetPasswordDto, input);
-    await this.passwords.reset(token, password);
+    await this.passwords.reset(token, password, caller);
   }
 
   /**
@@ -157,25 +158,29 @@ export class AccountService {
   }
 
   /**
-   * Puts a new address in force by the token of its link, and ends the other sessions. The former address gets a link
-   * that undoes the change. A second click succeeds.
+   * Puts a new address in force by the token of its link and the password of the account, and ends the other sessions.
+   * The link proves who reads the mailbox; the password proves that the same person owns the account. The former address
+   * gets a link that undoes the change. A second click succeeds.
    *
+   * @throws InvalidCredentialsError for a wrong password; the link stays valid
    * @throws TokenInvalidError, or EmailTakenError when another account has the address by now
+   * @throws TooManyAttemptsError, RecoveryRequiredError after too many wrong passwords with the link
    */
-  async confirmEmail(input: TokenDto): Promise<AccountView> {
-    return toView(await this.emailChange.confirm(readInput(TokenDto, input).token));
+  async confirmEmail(input: ConfirmEmailDto, caller: Caller = {}): Promise<AccountView> {
+    const { token, password } = readInput(ConfirmEmailDto, input);
+    return toView(await this.emailChange.confirm(token, password, caller));
   }
 
   /**
    * Restores the former address by the token of the link that it got, sets a new password and ends all sessions. An
    * account that somebody has registered with that address meanwhile, without verifying it, is removed.
    *
-   * @throws TokenInvalidError, TokenUsedError, InvalidInputError
+   * @throws TokenInvalidError, TokenUsedError, InvalidInputError, TooManyAttemptsError
    * @throws EmailTakenError when another account has verified the address
    */
-  async undoEmailChange(input: ResetPasswordDto): Promise<AccountView> {
+  async undoEmailChange(input: ResetPasswordDto, caller: Caller = {}): Promise<AccountView> {
     const { token, password } = readInput(ResetPasswordDto, input);
-    return toView(await this.emailChange.undo(token, password));
+    return toView(await this.emailChange.undo(token, password, caller));
   }
 
   /**
@@ -187,7 +192,22 @@ export class AccountService {
     await this.check.requirePassword(session, readInput(PasswordDto, input).password, caller);
   }
 
-  /** Removes the account and ends its sessions, in one transaction. False when there is none. Asks for no password. */
+  /**
+   * Removes the account of a session's user and ends its sessions, in one transaction that also sees whether the
+   * password is still in force. Require a recent login before.
+   *
+   * @throws InvalidCredentialsError for a wrong password, and for one that is replaced at the same moment
+   * @throws TooManyAttemptsError, RecoveryRequiredError, InvalidInputError
+   */
+  async deleteOwn(session: UserSession, input: PasswordDto, caller: Caller = {}): Promise<void> {
+    const proved = await this.check.requirePassword(session, readInput(PasswordDto, input).password, caller);
+    await this.admin.delete(proved.id, now => requireSamePassword(proved, now));
+  }
+
+  /**
+   * Removes the account and ends its sessions, in one transaction. For administrators: asks for no password. False when
+   * there is none.
+   */
   delete(accountId: string): Promise<boolean> {
     return this.admin.delete(accountId);
   }

@@ -31,6 +31,7 @@ export {
 export {
   ChangeEmailDto,
   ChangePasswordDto,
+  ConfirmEmailDto,
   CredentialsDto,
   EmailDto,
   PasswordDto,

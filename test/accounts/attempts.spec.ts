@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { PasswordPolicy } from '../../lib/accounts/passwords/password-policy.js';
 import { PLATFORMS } from '../support/test-app.js';
 import { AccountApp, DEVICE_COOKIE, OTHER_PASSWORD, PASSWORD } from './account-app.js';
+import { tokenOf } from './inbox.js';
 
 const LIMITS = {
   logIn: { perAccount: 5, perAddress: 20, within: '15m' },
@@ -121,6 +123,101 @@ describe.each(PLATFORMS)('limits of attempts on two processes, %s', platform => 
     expect((await login(0, 'device@example.com', PASSWORD)).status).toBe(200);
     expect(apps[0]!.accountEvents).toContainEqual({ type: 'attempts.limited', operation: 'logIn', by: 'device' });
     expect(apps[0]!.accountEvents).toContainEqual({ type: 'attempts.limited', operation: 'logIn', by: 'session' });
+  });
+
+  it('a change of the password makes every device unknown but the one on which it is changed', async () => {
+    await apps[0]!.member('changed@example.com');
+    const [own, other] = [
+      await apps[0]!.loggedIn('changed@example.com'),
+      await apps[0]!.loggedIn('changed@example.com'),
+    ];
+    const change = { currentPassword: PASSWORD, newPassword: OTHER_PASSWORD };
+    expect((await own.send('/account/password', { method: 'POST', body: change, headers: from() })).status).toBe(204);
+    for (let n = 0; n < 6; n++) await login(n, 'changed@example.com', PASSWORD);
+    const again = (client: typeof own) => {
+      const body = { email: 'changed@example.com', password: OTHER_PASSWORD };
+      return client.send('/account/login', { method: 'POST', body, headers: from() });
+    };
+    expect((await again(other)).status).toBe(429);
+    expect((await again(own)).status).toBe(200);
+  });
+
+  it('guesses by the reader of a link are limited, and keep nobody else out', async () => {
+    await apps[0]!.member('guessed-at@example.com');
+    const owner = await apps[0]!.loggedIn('guessed-at@example.com');
+    const body = { email: 'reader@example.com', password: PASSWORD };
+    await owner.send('/account/email', { method: 'POST', body, headers: from() });
+    const token = tokenOf(await apps[0]!.inbox.wait('reader@example.com', /^Confirm your new/));
+    const confirm = (n: number, password: string) => apps[n % 2]!.post('confirm-email', { token, password }, from());
+    const codes = [];
+    for (let n = 0; n < 7; n++) codes.push((await confirm(n, OTHER_PASSWORD)).status);
+    expect(codes).toEqual([401, 401, 401, 401, 401, 429, 429]);
+    expect(apps[0]!.accountEvents).toContainEqual({ type: 'attempts.limited', operation: 'logIn', by: 'link' });
+    expect((await login(0, 'guessed-at@example.com', PASSWORD)).status).toBe(200);
+    const renewal = { method: 'POST', body: { password: PASSWORD }, headers: from() };
+    expect((await owner.send('/account/reauthenticate', renewal)).status).toBe(200);
+    await apps[0]!.test.advance('15m');
+    expect((await confirm(0, PASSWORD)).status).toBe(200);
+  });
+
+  it.each(['reset-password', 'verify-email', 'undo-email-change'])(
+    '%s asks the policy, which blocks the process, a limited number of times for a link',
+    async path => {
+      const email = `policy-${path}@example.com`;
+      const token = await linkTo(path, email);
+      const policy = jest.spyOn(apps[0]!.test.app.get(PasswordPolicy), 'check');
+      const field = path === 'verify-email' ? 'newPassword' : 'password';
+      const codes = [];
+      for (let n = 0; n < 7; n++)
+        codes.push((await apps[0]!.post(path, { token, [field]: 'passwordpassword' }, from())).status);
+      const asked = policy.mock.calls.length;
+      policy.mockRestore();
+      expect(codes).toEqual([400, 400, 400, 400, 400, 429, 429]);
+      expect(asked).toBe(5);
+      await apps[0]!.test.advance('15m');
+      const accepted = await apps[0]!.post(path, { token, [field]: 'seven bricks in the rain' }, from());
+      expect(accepted.status).toBeLessThan(300);
+    },
+  );
+
+  async function linkTo(path: string, email: string): Promise<string> {
+    const [app] = apps as [AccountApp];
+    if (path === 'verify-email') {
+      await app.post('register', { email, password: PASSWORD }, from());
+      return tokenOf(await app.verificationMail(email));
+    }
+    await app.member(email);
+    if (path === 'reset-password') {
+      await app.post('forgot-password', { email }, from());
+      return tokenOf(await app.inbox.wait(email, /^Choose a new password/));
+    }
+    const client = await app.loggedIn(email);
+    const body = { email: `new-${email}`, password: PASSWORD };
+    await client.send('/account/email', { method: 'POST', body, headers: from() });
+    const token = tokenOf(await app.inbox.wait(`new-${email}`, /^Confirm your new/));
+    await app.post('confirm-email', { token, password: PASSWORD }, from());
+    return tokenOf(await app.inbox.wait(email, /was changed/));
+  }
+
+  it('a client that registers without end is stopped before its passwords are estimated', async () => {
+    const policy = jest.spyOn(apps[0]!.test.app.get(PasswordPolicy), 'check');
+    const headers = from('10.9.9.9');
+    const register = (n: number, password: string) =>
+      apps[0]!.post('register', { email: `flood-${n}@example.com`, password }, headers);
+    const codes = [];
+    for (let n = 0; n < 22; n++) codes.push((await register(n, 'passwordpassword')).status);
+    expect(codes).toEqual([...Array.from({ length: 20 }, () => 400), 429, 429]);
+    expect(policy).toHaveBeenCalledTimes(20);
+    // A text that no password can be is refused before anything else.
+    expect((await register(0, 'x'.repeat(5000))).status).toBe(400);
+    expect(policy).toHaveBeenCalledTimes(20);
+    policy.mockRestore();
+  });
+
+  it('refused passwords use up none of the mails to an address', async () => {
+    const register = (password: string) => apps[0]!.post('register', { email: 'choosy@example.com', password }, from());
+    for (let n = 0; n < 5; n++) expect((await register('passwordpassword')).status).toBe(400);
+    expect((await register(PASSWORD)).status).toBe(202);
   });
 
   it.each(['row@example.com', 'no-row@example.com'])(

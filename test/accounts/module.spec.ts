@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ConsoleLogger, Controller, Injectable, RequestMethod } from '@nestjs/common';
-import { IsString, MinLength, ValidateBy } from 'class-validator';
+import { IsOptional, IsString, MinLength, ValidateBy } from 'class-validator';
 import { Column, DeleteDateColumn, Entity } from 'typeorm';
 import { SESSION_ENTITIES, SESSION_MIGRATIONS, SessionModule } from 'nestjs-jwt-session';
 import {
@@ -231,6 +231,52 @@ describe('accounts of the application’s own', () => {
       { company: 'Engines', role: 'user' },
     ]);
     expect((await app.post('login', { ...body, company: 'Engines' })).status).toBe(400);
+    await app.close();
+  });
+
+  it('take the fields of the registration whose password is proved', async () => {
+    class RegisterDto extends CredentialsDto {
+      @IsString()
+      company!: string;
+      // A member that the module sets by itself.
+      @IsString()
+      @IsOptional()
+      role?: string;
+    }
+    const app = await AccountApp.start({
+      accounts: { entity: Customer, registration: RegisterDto },
+      typeorm: {
+        autoLoadEntities: false,
+        entities: [...SESSION_ENTITIES, Customer, ...ACCOUNT_ENTITIES.filter(entity => entity !== AccountEntity)],
+        synchronize: true,
+        migrations: [],
+      },
+    });
+    /** A stranger registers the address, and then its owner. */
+    async function registerTwice(email: string): Promise<string> {
+      await app.post('register', { email, password: OTHER_PASSWORD, company: 'Strangers' });
+      const own = { email, password: PASSWORD, company: 'Engines', role: 'admin' };
+      expect((await app.post('register', own)).status).toBe(202);
+      return tokenOf(await app.verificationMail(email, 2));
+    }
+    const stored = (email: string) =>
+      app.test.database.query('SELECT company, role FROM customer WHERE email = $1', [email]);
+
+    const token = await registerTwice('ada@example.com');
+    expect((await app.post('verify-email', { token, password: PASSWORD })).status).toBe(200);
+    expect(await stored('ada@example.com')).toEqual([{ company: 'Engines', role: 'user' }]);
+
+    // With a new password no registration wins: the account stays as it is.
+    const other = await registerTwice('eve@example.com');
+    expect((await app.post('verify-email', { token: other, newPassword: PASSWORD })).status).toBe(200);
+    expect(await stored('eve@example.com')).toEqual([{ company: 'Strangers', role: 'user' }]);
+
+    // Of two registrations with one password the later one corrects the earlier one.
+    for (const company of ['Enigmas', 'Engines'])
+      await app.post('register', { email: 'joan@example.com', password: PASSWORD, company });
+    const last = tokenOf(await app.verificationMail('joan@example.com', 2));
+    expect((await app.post('verify-email', { token: last, password: PASSWORD })).status).toBe(200);
+    expect(await stored('joan@example.com')).toEqual([{ company: 'Engines', role: 'user' }]);
     await app.close();
   });
 

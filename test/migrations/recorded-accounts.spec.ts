@@ -66,7 +66,7 @@ describe.each(CASES)('accounts of version %s on the schema of %s', (_, __, later
     await logIn('unverified');
     await app.accounts.resetPassword({ token: links.recovery, password: OTHER_PASSWORD });
     await logIn('forgetful', OTHER_PASSWORD);
-    expect(await app.accounts.confirmEmail({ token: links.emailChange })).toMatchObject({ id });
+    expect(await app.accounts.confirmEmail({ token: links.emailChange, password })).toMatchObject({ id });
     await logIn('countess');
     const again = app.accounts.resetPassword({ token: links.recovery, password: OTHER_PASSWORD });
     await expect(again).rejects.toMatchObject({ errorCode: 'token_used' });

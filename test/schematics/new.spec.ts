@@ -7,6 +7,7 @@ import { parseEnv } from 'node:util';
 import ts from 'typescript';
 import { BUILT_PACKAGE } from '../support/built-package.js';
 import { starter } from './applications.js';
+import { GeneratedPage } from './generated-page.js';
 import { SchematicProcess } from './schematic-process.js';
 
 const BIN = join(BUILT_PACKAGE, 'dist/schematics/bin.js');
@@ -106,6 +107,43 @@ describe('nestjs-jwt-session new', () => {
     expect(ts.transpileModule(files['public/page.js']!, { reportDiagnostics: true }).diagnostics).toEqual([]);
     expect(files['README.md']).toContain('http://localhost:3000/page');
   });
+
+  it('its page lets the owner of an address choose a password where somebody else has registered it', async () => {
+    const { files } = await schematics.run('application', starter(), { accounts: true, page: true });
+    expect(files['public/page.html']).toMatch(/<button id="choose" value="choose"[^>]* hidden>/);
+    const users = await schematics.run('application', starter(), { page: true });
+    expect(users.files['public/page.html']).not.toContain('choose');
+
+    const page = new GeneratedPage(files['public/page.js']!, '#token=secret');
+    const credentials = { email: 'ada@example.com', password: 'my own' };
+    page.answers = { 'POST /account/verify-email': [400, { errorCode: 'password_mismatch', message: 'Choose' }] };
+    await page.submit('logIn', credentials);
+    expect(page.element('choose').hidden).toBe(false);
+    expect(page.element('status').textContent).toBe('Choose');
+
+    page.answers = { 'GET /session/devices': [200, []] };
+    page.requests.length = 0;
+    await page.submit('choose', credentials);
+    expect(page.requests.slice(0, 2)).toEqual([
+      ['POST /account/verify-email', { token: 'secret', newPassword: 'my own' }],
+      ['POST /account/login', credentials],
+    ]);
+    expect(page.element('choose').hidden).toBe(true);
+  });
+
+  it.each(['express', 'fastify'])(
+    'on %s it counts clients by the address that trusted proxies tell',
+    async platform => {
+      const { files } = await schematics.run('application', starter(), { platform });
+      const setting =
+        platform === 'express'
+          ? "app.set('trust proxy', process.env.TRUSTED_PROXIES)"
+          : 'trustProxy: process.env.TRUSTED_PROXIES || false';
+      expect(files['src/main.ts']).toContain(setting);
+      expect(files['.env.example']).toMatch(/^TRUSTED_PROXIES=$/m);
+      expect(files['README.md']).toContain('set `TRUSTED_PROXIES`');
+    },
+  );
 
   it.each([
     ['npm', 'npm run start'],

@@ -49,16 +49,25 @@ export class MailTokens {
     return renewed || queued !== undefined;
   }
 
+  /** The former addresses whose owners have a link that undoes a change of the address, or are about to be told of it. */
+  async formerAddresses(accountId: string, transaction: AccountTransaction): Promise<string[]> {
+    // The mail first, as above.
+    const queued = await this.mails.findFormerAddresses(accountId, transaction);
+    const linked = await this.store.findPending(accountId, 'undo-email-change', transaction);
+    return linked === undefined ? queued : [...queued, linked];
+  }
+
+  /** A new address that is not confirmed yet. */
+  async pendingEmail(accountId: string): Promise<string | null> {
+    const linked = await this.store.findPending(accountId, 'change-email');
+    return linked ?? (await this.mails.findQueuedEmail(accountId, 'email-change')) ?? null;
+  }
+
   /** Removes the links of an account, and the queued mails that would bring one to another address. */
   async removeLinks(accountId: string, transaction: AccountTransaction): Promise<void> {
     // Mails first: `issue` locks the mail of a token that it adds, so the token is either prevented or found here.
     await this.mails.removeLinksOf(accountId, transaction);
     await this.store.removeUnused(accountId, LINKS, transaction);
-  }
-
-  /** Forgets the devices on which the account was logged in to. */
-  async removeDevices(accountId: string, transaction: AccountTransaction): Promise<void> {
-    await this.store.removeUnused(accountId, ['device'], transaction);
   }
 
   async removeAll(accountId: string, transaction: AccountTransaction): Promise<void> {

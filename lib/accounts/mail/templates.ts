@@ -67,8 +67,8 @@ export const MAIL_TEMPLATES = {
     ]),
   confirmEmail: ({ serviceName, link, lifetime }) =>
     letter(`Confirm your new e-mail address for ${serviceName}`, [
-      `Your account at ${serviceName} shall have this e-mail address.`,
-      `Confirm it within ${lifetime}; until then the former address counts:`,
+      `Somebody, probably you, wants to use this e-mail address for an account at ${serviceName}.`,
+      `Confirm it within ${lifetime}; until then the former address counts. You will be asked for the password of the account:`,
       { label: 'Confirm this address', link },
       'If it was not you, do nothing.',
     ]),

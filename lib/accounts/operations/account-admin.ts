@@ -3,9 +3,8 @@ import { type Device, type SessionClaims, type SessionData, SessionService } fro
 import { SessionClock } from '../../common/clock.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account, AccountChanges } from '../account.types.js';
+import { MailTokens } from '../mail/mail-tokens.js';
 import { AccountStore } from '../store/account.store.js';
-import { MailStore } from '../store/mail.store.js';
-import { TokenStore } from '../store/token.store.js';
 import { AccountEditor } from './account-editor.js';
 
 /** A session with everything that is stored in it. */
@@ -28,8 +27,7 @@ export class AccountAdmin {
   constructor(
     private readonly accounts: AccountStore,
     private readonly editor: AccountEditor,
-    private readonly tokens: TokenStore,
-    private readonly mails: MailStore,
+    private readonly tokens: MailTokens,
     private readonly sessions: SessionService,
     private readonly events: AccountEvents,
     private readonly clock: SessionClock,
@@ -60,12 +58,22 @@ export class AccountAdmin {
     return changed;
   }
 
-  async delete(accountId: string): Promise<boolean> {
-    const edited = await this.editor.edit(accountId, ({ email }) => ({
-      changes: 'remove',
-      notice: { kind: 'deleted', email },
-      endSessions: { reason: 'account-deleted' },
-    }));
+  /**
+   * Somebody who changes the address and deletes the account takes the link away that would undo the change. The former
+   * addresses that have such a link, or are about to get it, are therefore told of the deletion as well.
+   *
+   * @param check gets the account as it is now; what it throws keeps the account
+   */
+  async delete(accountId: string, check: (now: Account) => void = () => undefined): Promise<boolean> {
+    const edited = await this.editor.edit(accountId, async (now, transaction) => {
+      check(now);
+      const emails = new Set([now.email, ...(await this.tokens.formerAddresses(accountId, transaction))]);
+      return {
+        changes: 'remove',
+        notices: [...emails].map(email => ({ kind: 'deleted', email })),
+        endSessions: { reason: 'account-deleted' },
+      };
+    });
     if (edited) this.events.emit({ type: 'account.deleted', accountId, ended: edited.ended });
     return edited !== null;
   }
@@ -74,15 +82,10 @@ export class AccountAdmin {
     const account = await this.accounts.findById(accountId);
     if (!account) return null;
     const { passwordHash: _hash, emailKey: _key, ...stored } = account satisfies Account;
-    const pendingEmail = await this.pendingEmail(accountId);
+    const pendingEmail = await this.tokens.pendingEmail(accountId);
     const devices = await this.sessions.list(accountId);
     const sessions = await Promise.all(devices.map(device => this.exportSession(device)));
     return { account: stored, pendingEmail, sessions: sessions.filter(session => session !== undefined) };
-  }
-
-  private async pendingEmail(accountId: string): Promise<string | null> {
-    const confirmed = await this.tokens.findPending(accountId, 'change-email');
-    return confirmed ?? (await this.mails.findQueuedEmail(accountId, 'email-change')) ?? null;
   }
 
   /** Undefined for a session that has ended meanwhile. */

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { type LogOutOptions, SessionService } from '../../index.js';
+import { type LogOutOptions, type SessionExchange, SessionService } from '../../index.js';
+import { Attempts, type Caller } from '../account.attempts.js';
+import { KnownDevices } from '../account.devices.js';
 import { emailKey } from '../account.email.js';
-import { TokenInvalidError, TokenUsedError } from '../account.errors.js';
+import { EmailTakenError, TokenInvalidError, TokenUsedError } from '../account.errors.js';
 import type { Account, AccountChanges, AccountTransaction, LinkPurpose, MailRequest } from '../account.types.js';
 import { MailTokens } from '../mail/mail-tokens.js';
 import { Outbox } from '../mail/outbox.js';
@@ -10,15 +12,18 @@ import { AccountStore } from '../store/account.store.js';
 import { RegistrationStore } from '../store/registration.store.js';
 import type { StoredToken } from '../store/token.store.js';
 
+/** How often a change starts again when others register the address that it needs. */
+const MAX_CLAIMS = 5;
+
 /** A change of an account, and what goes with it. */
 export interface AccountEdit {
   readonly changes: AccountChanges | 'remove';
-  /** A mail to the owner. */
-  readonly notice?: MailRequest;
+  /** Mails to the owner. */
+  readonly notices?: readonly MailRequest[];
   /** Ends the sessions of the account; `except` is the id of one that goes on. */
   readonly endSessions?: Pick<LogOutOptions, 'reason' | 'exchange'> & { readonly except?: string };
-  /** Forgets the devices on which the account was logged in to. */
-  readonly forgetDevices?: boolean;
+  /** Forgets the devices on which the account was logged in to; `except` is the request of one that stays known. */
+  readonly forgetDevices?: { readonly except?: SessionExchange };
 }
 
 export interface EditedAccount {
@@ -49,18 +54,22 @@ export class AccountEditor {
     private readonly registrations: RegistrationStore,
     private readonly outbox: Outbox,
     private readonly sessions: SessionService,
+    private readonly devices: KnownDevices,
+    private readonly attempts: Attempts,
   ) {}
 
   /**
    * Adds the account unless its address has one. The registration and the mail are stored in any case.
    *
+   * @param fields columns of the application's own
    * @param lifetime milliseconds for which the registration is remembered
    * @returns whether the account was added
    */
-  create(account: Account, mail: MailRequest, lifetime: number): Promise<boolean> {
+  create(account: Account, fields: Record<string, unknown>, mail: MailRequest, lifetime: number): Promise<boolean> {
     return this.database.transaction(async transaction => {
-      const isNew = await this.accounts.insert(account, transaction);
-      await this.registrations.put(account.emailKey, account.passwordHash, lifetime, transaction);
+      const isNew = await this.accounts.insert({ ...fields, ...account }, transaction);
+      const { emailKey: key, passwordHash } = account;
+      await this.registrations.put(key, { passwordHash, fields }, lifetime, transaction);
       await this.outbox.send(mail, transaction);
       return isNew;
     });
@@ -86,29 +95,31 @@ export class AccountEditor {
         await this.accounts.remove(accountId, transaction);
       } else {
         await this.tokens.removeLinks(accountId, transaction);
-        if (edit.forgetDevices) await this.tokens.removeDevices(accountId, transaction);
+        if (edit.forgetDevices) await this.devices.forget(accountId, edit.forgetDevices.except, transaction);
         await this.accounts.update(accountId, edit.changes, transaction);
       }
-      if (edit.notice) await this.outbox.send(edit.notice, transaction);
+      for (const notice of edit.notices ?? []) await this.outbox.send(notice, transaction);
       const changes = edit.changes === 'remove' ? {} : edit.changes;
       return { account: { ...account, ...changes }, ended, isNew: true };
     });
   }
 
   /**
-   * The account of a link, without using the token up.
+   * The account of a link, without using the token up. An unused token counts as an attempt: the password that comes
+   * with it may be a guess, and costs a hash.
    *
-   * @throws TokenInvalidError
+   * @throws TokenInvalidError, TooManyAttemptsError, RecoveryRequiredError
    */
-  async find(token: string, purpose: LinkPurpose): Promise<FoundLink> {
+  async find(token: string, purpose: LinkPurpose, caller: Caller): Promise<FoundLink> {
     const found = await this.tokens.find(token, purpose);
     const account = found && (await this.accounts.findById(found.accountId));
     if (!account) throw new TokenInvalidError();
+    if (!found.used) await this.attempts.consume('logIn', { link: token }, caller);
     return { account, email: found.email, used: found.used };
   }
 
   /**
-   * Changes the account of a link and uses the token up.
+   * Changes the account of a link and uses the token up. `find` comes first.
    *
    * @param isDone whether an account is as the link has left it; a second click then changes nothing and succeeds
    * @throws TokenInvalidError, TokenUsedError
@@ -116,6 +127,7 @@ export class AccountEditor {
   async redeem(
     token: string,
     purpose: LinkPurpose,
+    caller: Caller,
     decide: (
       account: Account,
       link: StoredToken,
@@ -135,20 +147,43 @@ export class AccountEditor {
         return decide(account, link, transaction);
       }));
     if (!edited) throw new TokenInvalidError();
+    if (edited.isNew) await this.attempts.succeeded({ link: token }, caller);
     return edited;
   }
 
-  /** An unverified account of the address, other than the given one. */
-  async findUnverified(email: string, except: string): Promise<string | undefined> {
-    const account = await this.accounts.findByEmail(emailKey(email));
-    return account && !account.verifiedAt && account.id !== except ? account.id : undefined;
+  /**
+   * Makes a change that gives an account an address which its owner has proved. Another account that has the address
+   * without having verified it is removed, also one that is registered at the same moment.
+   *
+   * @param onRemoved gets each account that was removed
+   * @throws EmailTakenError when another account has verified the address
+   */
+  async claimAddress<T>(
+    email: string,
+    accountId: string,
+    change: () => Promise<T>,
+    onRemoved: (removed: EditedAccount) => void,
+  ): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const other = await this.accounts.findByEmail(emailKey(email));
+      if (other && other.id !== accountId) {
+        const removed = await this.removeUnverified(other);
+        if (removed?.isNew === false) throw new EmailTakenError();
+        if (removed) onRemoved(removed);
+      }
+      try {
+        return await change();
+      } catch (error) {
+        if (!(error instanceof EmailTakenError) || attempt === MAX_CLAIMS) throw error;
+      }
+    }
   }
 
-  /** Removes an account whose address belongs to somebody else. */
-  async removeUnverified(accountId: string, transaction: AccountTransaction): Promise<void> {
-    await this.sessions.logOutAll(accountId, { ...transaction, reason: 'account-deleted' });
-    await this.tokens.removeAll(accountId, transaction);
-    await this.accounts.remove(accountId, transaction);
+  /** Null when the account has gone meanwhile; `isNew` is false when it stays. */
+  private removeUnverified({ id }: Account): Promise<EditedAccount | null> {
+    return this.edit(id, now =>
+      now.verifiedAt ? undefined : { changes: 'remove', endSessions: { reason: 'account-deleted' } },
+    );
   }
 
   private endSessions(

@@ -82,7 +82,7 @@ export class LogIn {
     const [matches, matchesRegistration] = await Promise.all([
       this.check.matches(account?.passwordHash, password),
       // Without a registration the same work is done: one that waits for its verification must not take longer.
-      this.options.requireVerified && this.check.matches(registered, password),
+      this.options.requireVerified && this.check.matches(registered?.passwordHash, password),
     ]);
     const refusal = account && matches ? this.refusalFor(account) : this.refusalWithoutAccount(matchesRegistration);
     if (!account || refusal) throw this.check.refused(refusal ?? new InvalidCredentialsError(), account?.id);

@@ -77,3 +77,14 @@ export class PasswordCheck implements OnApplicationBootstrap {
     return error;
   }
 }
+
+/**
+ * For the transaction that acts on a proof of the password: the account is locked there, and may have changed since.
+ *
+ * @param proved the account whose password was proved
+ * @throws SessionRevokedError when it was disabled; InvalidCredentialsError when it has another password by now
+ */
+export function requireSamePassword(proved: Account, now: Account): void {
+  if (now.disabledAt) throw new SessionRevokedError();
+  if (now.passwordHash !== proved.passwordHash) throw new InvalidCredentialsError();
+}

@@ -2,14 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { SessionRevokedError, type UserSession } from '../../index.js';
 import { SessionClock } from '../../common/clock.js';
 import { Attempts, type Caller } from '../account.attempts.js';
-import { InvalidCredentialsError, TokenInvalidError, TokenUsedError } from '../account.errors.js';
+import { TokenInvalidError, TokenUsedError } from '../account.errors.js';
 import { languageOf } from '../account.language.js';
 import { AccountEvents } from '../account.events.js';
 import { Outbox } from '../mail/outbox.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
 import { NewPasswords } from '../passwords/new-passwords.js';
 import { AccountEditor, type AccountEdit } from './account-editor.js';
-import { PasswordCheck } from './password-check.js';
+import { PasswordCheck, requireSamePassword } from './password-check.js';
 
 /** Changes passwords: of users who know the present one, and by a link that is sent to the owner of the address. */
 @Injectable()
@@ -30,13 +30,13 @@ export class Passwords {
     const { id: accountId, email } = account;
     const passwordHash = await this.newPasswords.hash('newPassword', next, email);
     const edited = await this.editor.edit(accountId, now => {
-      if (now.disabledAt) throw new SessionRevokedError();
-      // Of two changes at once the second has proved a password that is no longer in force.
-      if (now.passwordHash !== account.passwordHash) throw new InvalidCredentialsError();
+      requireSamePassword(account, now);
       return {
         changes: { passwordHash },
-        notice: { kind: 'password-changed', email, accountId, language: languageOf(caller) },
+        notices: [{ kind: 'password-changed', email, accountId, language: languageOf(caller) }],
         endSessions: this.sessionsToEnd(session, caller),
+        // A device on which somebody knew the former password.
+        forgetDevices: { except: caller.exchange },
       };
     });
     if (!edited) throw new SessionRevokedError();
@@ -50,20 +50,20 @@ export class Passwords {
   }
 
   /** Also verifies the address: the token was read in its mailbox. */
-  async reset(token: string, password: string): Promise<void> {
-    const { account, used } = await this.editor.find(token, 'reset-password');
+  async reset(token: string, password: string, caller: Caller): Promise<void> {
+    const { account, used } = await this.editor.find(token, 'reset-password', caller);
     if (used) throw new TokenUsedError();
     const { id: accountId, email } = account;
     // Hashed before the token is used up, so that a refused password does not cost the link.
     const passwordHash = await this.newPasswords.hash('password', password, email);
-    const { ended } = await this.editor.redeem(token, 'reset-password', (now, link) => {
+    const { ended } = await this.editor.redeem(token, 'reset-password', caller, (now, link) => {
       if (link.email !== now.emailKey) throw new TokenInvalidError();
       return {
         changes: { passwordHash, verifiedAt: now.verifiedAt ?? new Date(this.clock.now()) },
-        notice: { kind: 'password-changed', email, accountId },
+        notices: [{ kind: 'password-changed', email, accountId }],
         // All of them: the owner does not know who else is logged in.
         endSessions: { reason: 'password-reset' },
-        forgetDevices: true,
+        forgetDevices: {},
       };
     });
     // Wrong passwords of others must not keep the owner out any longer.

@@ -30,13 +30,17 @@ export class Registration {
   /** Does the same for known and unknown addresses: one hash, one insert that may change nothing, one queued mail. */
   async register(input: CredentialsDto, caller: Caller): Promise<void> {
     const type = this.options.registration ?? CredentialsDto;
-    const { email, password, ...fields } = await readApplicationInput(type, input);
+    const { email, password, ...others } = await readApplicationInput(type, input);
+    // The policy blocks the event loop, so that clients are limited first. A refused password must not use up the mails
+    // to an address.
+    await this.attempts.consumeAddress('mail', caller);
     await this.policy.check('password', password, email);
-    await this.attempts.consume('mail', { email }, caller);
+    await this.attempts.consumeSubject('mail', { email });
+    const account = this.newAccount(email, await this.hasher.hash(password));
     // No field of the application can take the place of a member that the module sets.
-    const account = { ...fields, ...this.newAccount(email, await this.hasher.hash(password)) };
+    const fields = Object.fromEntries(Object.entries(others).filter(([name]) => !(name in account)));
     const mail = { kind: 'registration', email, language: languageOf(caller) } as const;
-    const isNew = await this.editor.create(account, mail, this.options.tokens.verification);
+    const isNew = await this.editor.create(account, fields, mail, this.options.tokens.verification);
     if (isNew) this.events.emit({ type: 'account.registered', accountId: account.id });
   }
 

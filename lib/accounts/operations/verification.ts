@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { SessionClock } from '../../common/clock.js';
-import { Attempts } from '../account.attempts.js';
+import { Attempts, type Caller } from '../account.attempts.js';
 import { PasswordMismatchError, TokenInvalidError } from '../account.errors.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account } from '../account.types.js';
 import { PasswordHasher } from '../passwords/password-hasher.js';
 import { NewPasswords } from '../passwords/new-passwords.js';
-import { RegistrationStore } from '../store/registration.store.js';
+import { RegistrationStore, type StoredRegistration } from '../store/registration.store.js';
 import { AccountEditor } from './account-editor.js';
 
 /** The password that comes with the link: the one of the registration, or a new one. */
@@ -19,12 +19,14 @@ export interface VerificationPassword {
  * Verifies addresses. The link proves who owns the address; it does not prove who chose the password, because anybody
  * can register an address. The owner therefore proves the password as well, or chooses a new one.
  *
- * | password that comes with the link            | outcome                                         |
- * | -------------------------------------------- | ----------------------------------------------- |
- * | the account's                                | verified                                        |
- * | the latest registration's, before any login  | verified, with this password; sessions end      |
- * | a new one                                    | verified, with this password; sessions end      |
- * | any other                                    | `password_mismatch`, and the link stays valid   |
+ * | password that comes with the link           | outcome                                                   |
+ * | ------------------------------------------- | --------------------------------------------------------- |
+ * | the latest registration's, before any login | verified, with the password and fields of it              |
+ * | the account's                               | verified                                                  |
+ * | a new one                                   | verified, with this password; the other fields are kept   |
+ * | any other                                   | `password_mismatch`, and the link stays valid             |
+ *
+ * Another password than the account's ends its sessions.
  */
 @Injectable()
 export class Verification {
@@ -38,20 +40,21 @@ export class Verification {
     private readonly clock: SessionClock,
   ) {}
 
-  /** @throws PasswordMismatchError, InvalidInputError, TokenInvalidError, TokenUsedError */
-  async verify(token: string, given: VerificationPassword): Promise<Account> {
-    const { account: former, used } = await this.editor.find(token, 'verify-email');
-    const passwordHash = used ? former.passwordHash : await this.passwordFor(former, given);
+  /** @throws PasswordMismatchError, InvalidInputError, TokenInvalidError, TokenUsedError, TooManyAttemptsError */
+  async verify(token: string, given: VerificationPassword, caller: Caller): Promise<Account> {
+    const { account: former, used } = await this.editor.find(token, 'verify-email', caller);
+    const { passwordHash, fields } = used ? { passwordHash: former.passwordHash } : await this.chosenBy(former, given);
     const { account, isNew } = await this.editor.redeem(
       token,
       'verify-email',
+      caller,
       (now, link) => {
         const hasChanged = now.passwordHash !== former.passwordHash || (now.firstLogInAt && !former.firstLogInAt);
         if (hasChanged || link.email !== now.emailKey || now.verifiedAt) throw new TokenInvalidError();
         return {
-          changes: { verifiedAt: new Date(this.clock.now()), passwordHash },
+          changes: { ...fields, verifiedAt: new Date(this.clock.now()), passwordHash },
           // Sessions and devices of somebody who knew only the former password.
-          ...(passwordHash === now.passwordHash ? {} : { endSessions: { reason: 'verified' }, forgetDevices: true }),
+          ...(passwordHash === now.passwordHash ? {} : { endSessions: { reason: 'verified' }, forgetDevices: {} }),
         };
       },
       (now, link) => now.verifiedAt !== null && link.email === now.emailKey,
@@ -64,11 +67,16 @@ export class Verification {
     return account;
   }
 
-  private async passwordFor(account: Account, { password = '', newPassword }: VerificationPassword): Promise<string> {
-    if (newPassword !== undefined) return this.newPasswords.hash('newPassword', newPassword, account.email);
-    if (await this.hasher.verify(account.passwordHash, password)) return account.passwordHash;
+  /** The password that shall be in force, and the fields of the application that came with it. */
+  private async chosenBy(
+    account: Account,
+    { password = '', newPassword }: VerificationPassword,
+  ): Promise<Pick<Account, 'passwordHash'> & Partial<StoredRegistration>> {
+    if (newPassword !== undefined)
+      return { passwordHash: await this.newPasswords.hash('newPassword', newPassword, account.email) };
     const registered = account.firstLogInAt ? undefined : await this.registrations.find(account.emailKey);
-    if (registered !== undefined && (await this.hasher.verify(registered, password))) return registered;
+    if (registered && (await this.hasher.verify(registered.passwordHash, password))) return registered;
+    if (await this.hasher.verify(account.passwordHash, password)) return { passwordHash: account.passwordHash };
     throw new PasswordMismatchError();
   }
 }

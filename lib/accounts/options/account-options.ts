@@ -28,7 +28,7 @@ class AccountPageSettings extends OptionGroup {
   @Check(pagePath)
   resetPassword = '/reset-password';
 
-  /** Reads `#token=…` and posts it to `confirm-email`. */
+  /** Reads `#token=…`, asks for the account's password and posts both to `confirm-email`. */
   @Check(pagePath)
   confirmEmail = '/confirm-email';
 

@@ -31,6 +31,7 @@ export class NestjsJwtSessionAccounts1764633600000 implements MigrationInterface
       CREATE TABLE IF NOT EXISTS ${registration} (
         email_key text CONSTRAINT jwt_account_registration_pkey PRIMARY KEY,
         password_hash text NOT NULL,
+        fields jsonb NOT NULL,
         expires_at timestamptz(3) NOT NULL
       )`);
     await runner.query(

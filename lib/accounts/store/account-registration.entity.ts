@@ -17,6 +17,10 @@ export class AccountRegistrationEntity {
   @Column({ name: 'password_hash', type: 'text' })
   passwordHash!: string;
 
+  /** The fields of the application that came with this password, and take effect together with it. */
+  @Column({ type: 'jsonb' })
+  fields!: Record<string, unknown>;
+
   @Column({ name: 'expires_at', ...TIMESTAMP })
   expiresAt!: Date;
 }

@@ -43,6 +43,11 @@ export function buildMailStatements({ mail }: AccountTables) {
       `SELECT email FROM ${mail} WHERE account_id = :accountId AND kind = :kind AND failed_at IS NULL
         ORDER BY id DESC LIMIT 1`,
     ),
+    findFormerAddresses: statement<{ accountId: string }, { email: string }>(
+      'jwt_account_mail_find_former_addresses',
+      `SELECT email FROM ${mail}
+        WHERE account_id = :accountId AND kind IN ('email-changed', 'email-changed-again') AND failed_at IS NULL`,
+    ),
     removeLinks: statement<{ accountId: string }>(
       'jwt_account_mail_remove_links',
       `DELETE FROM ${mail} WHERE account_id = :accountId AND kind = 'email-change'`,

@@ -62,6 +62,12 @@ export class MailStore {
     return mail?.email;
   }
 
+  /** The addresses that queued mails tell of a change of the address. */
+  async findFormerAddresses(accountId: string, transaction: AccountTransaction): Promise<string[]> {
+    const mails = await this.database.query(this.sql.findFormerAddresses, { accountId }, transaction);
+    return mails.map(({ email }) => email);
+  }
+
   /** Removes the queued mails that would bring a new link of the account to another address. */
   async removeLinksOf(accountId: string, transaction: AccountTransaction): Promise<void> {
     await this.database.query(this.sql.removeLinks, { accountId }, transaction);

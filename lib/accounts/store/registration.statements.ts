@@ -4,15 +4,18 @@ import type { AccountTables } from './tables.js';
 
 export function buildRegistrationStatements({ registration }: AccountTables) {
   return {
-    put: statement<{ emailKey: string; passwordHash: string; lifetime: number }>(
+    put: statement<{ emailKey: string; passwordHash: string; fields: string; lifetime: number }>(
       'jwt_account_registration_put',
-      `INSERT INTO ${registration} (email_key, password_hash, expires_at)
-        VALUES (:emailKey, :passwordHash, now() + ${interval(':lifetime')})
-        ON CONFLICT (email_key) DO UPDATE SET password_hash = excluded.password_hash, expires_at = excluded.expires_at`,
+      `INSERT INTO ${registration} (email_key, password_hash, fields, expires_at)
+        VALUES (:emailKey, :passwordHash, :fields::jsonb, now() + ${interval(':lifetime')})
+        ON CONFLICT (email_key) DO UPDATE SET
+          password_hash = excluded.password_hash, fields = excluded.fields, expires_at = excluded.expires_at`,
     ),
-    find: statement<{ emailKey: string }, { password_hash: string }>(
+    // The fields as text: the application may have set a parser for jsonb.
+    find: statement<{ emailKey: string }, { passwordHash: string; fields: string }>(
       'jwt_account_registration_find',
-      `SELECT password_hash FROM ${registration} WHERE email_key = :emailKey AND expires_at > now()`,
+      `SELECT password_hash AS "passwordHash", fields::text AS fields
+        FROM ${registration} WHERE email_key = :emailKey AND expires_at > now()`,
     ),
     remove: statement<{ emailKey: string }>(
       'jwt_account_registration_remove',

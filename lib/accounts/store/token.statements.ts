@@ -48,9 +48,15 @@ export function buildTokenStatements({ token, mail }: AccountTables) {
         WHERE account_id = :accountId AND purpose = :purpose AND used_at IS NULL AND expires_at > now()
         ORDER BY expires_at DESC LIMIT 1`,
     ),
-    removeUnused: statement<{ accountId: string; purposes: readonly TokenPurpose[] }>(
+    removeUnused: statement<{
+      accountId: string;
+      purposes: readonly TokenPurpose[];
+      except: Buffer | undefined;
+    }>(
       'jwt_account_token_remove_unused',
-      `DELETE FROM ${token} WHERE account_id = :accountId AND purpose = ANY (:purposes) AND used_at IS NULL`,
+      `DELETE FROM ${token}
+        WHERE account_id = :accountId AND purpose = ANY (:purposes) AND used_at IS NULL
+          AND token_hash IS DISTINCT FROM :except::bytea`,
     ),
     removeAll: statement<{ accountId: string }>(
       'jwt_account_token_remove_all',

@@ -78,13 +78,18 @@ export class TokenStore {
     return token?.email;
   }
 
-  /** Removes the tokens of those purposes. Used ones stay until they expire, so that a second click gets its answer. */
+  /**
+   * Removes the tokens of those purposes. Used ones stay until they expire, so that a second click gets its answer.
+   *
+   * @param except the hash of one that stays
+   */
   async removeUnused(
     accountId: string,
     purposes: readonly TokenPurpose[],
     transaction: AccountTransaction,
+    except?: Buffer,
   ): Promise<void> {
-    await this.database.query(this.sql.removeUnused, { accountId, purposes }, transaction);
+    await this.database.query(this.sql.removeUnused, { accountId, purposes, except }, transaction);
   }
 
   async removeAll(accountId: string, transaction: AccountTransaction): Promise<void> {

@@ -25,6 +25,13 @@ export const DATABASE_URL: Variable = {
   example: 'postgres://user:password@localhost:5432/database',
 };
 
+/** Read by the `main.ts` of new applications. */
+export const TRUSTED_PROXIES: Variable = {
+  name: 'TRUSTED_PROXIES',
+  comment: 'The addresses of your reverse proxies, with commas between them, such as 10.0.0.0/8; empty without a proxy',
+  example: '',
+};
+
 const ACCOUNT_VARIABLES: readonly Variable[] = [
   {
     // Not BASE_URL, which Vite sets in the tests of Nest 12.

@@ -67,6 +67,9 @@ if (token) {
     whoPath: accounts ? '/account' : '/me',
     actions: template(accounts ? 'page.accounts.js' : 'page.users.js').trimEnd(),
     start: accounts ? startWithToken : start,
+    choose: accounts
+      ? '        <button id="choose" value="choose" class="secondary" hidden>Choose this as my new password</button>\n'
+      : '',
   };
   const fill = (text: string) => text.replace(/\{\{(\w+)\}\}/g, (_, key: string) => values[key]!);
   const files = ['page.html', 'page.css', 'page.js'];

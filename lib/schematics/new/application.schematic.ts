@@ -1,5 +1,5 @@
 import type { Rule } from '@angular-devkit/schematics';
-import { DATABASE_URL, variablesOf, writeEnvironment } from '../add/environment.js';
+import { DATABASE_URL, TRUSTED_PROXIES, variablesOf, writeEnvironment } from '../add/environment.js';
 import { template } from '../add/files.js';
 import { addPackages, type Manifest, neededPackages, own, readManifest, writeManifest } from '../add/packages.js';
 import { protectSecrets } from '../add/protect.js';
@@ -25,7 +25,8 @@ export const application =
     write(tree, '.gitignore', 'node_modules\ndist\ncoverage\n*.tsbuildinfo\n.data\n.env\n');
     // Yarn's own way to find packages is not known to Nest's tools.
     if (packageManager === 'yarn') write(tree, '.yarnrc.yml', 'nodeLinker: node-modules\n');
-    writeEnvironment(tree, variablesOf({ accounts, database: DATABASE_URL }), '.env');
+    const variables = [...variablesOf({ accounts, database: DATABASE_URL }), TRUSTED_PROXIES];
+    writeEnvironment(tree, variables, '.env');
     protectSecrets(context, ['.env']);
   };
 
