@@ -181,7 +181,7 @@ export class SessionStoreUnavailableError extends SessionError {
   }
 }
 
-/** The reason of a session in whose place a new login of its client has come. */
+/** The reason of a session that a new login from the same client has replaced. */
 export const REPLACED = 'replaced';
 
 /** The error for a session that ended for the given reason. */

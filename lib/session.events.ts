@@ -37,7 +37,9 @@ export type SessionEvent =
     }
   | { readonly type: 'session.refused'; readonly code: SessionErrorCode; readonly sessionId?: string }
   | {
-      /** This process does not hear of what others end as fast as it should, and asks the database more often. */
+      /**
+       * This process learns of revocations in other processes later than it should, and asks the database more often.
+       */
       readonly type: 'revocation.degraded';
       /** `poll`: the database does not answer. `listen`: it does, but notifications do not arrive. */
       readonly cause: 'poll' | 'listen';

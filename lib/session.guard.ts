@@ -25,7 +25,7 @@ import { SessionExchange } from './http/exchange.js';
  * | no credentials | `session_missing` | no session | no session |
  * | credentials that are refused | the refusal | the refusal | no session |
  *
- * `@RequireRecentLogin()` asks for a session on every route, however it is marked otherwise.
+ * `@RequireRecentLogin()` asks for a session on every route, even if it is public or optional.
  *
  * It keeps no state. Subclasses may override the protected methods.
  */

@@ -106,7 +106,7 @@ function addressKey({ exchange, ip }: Caller): string | undefined {
   return address === undefined ? undefined : digest(`address:${isIPv6(address) ? networkOf(address) : address}`);
 }
 
-/** The first 64 bits: what one subscriber has (RFC 6177), and can vary the rest of at will. */
+/** The first 64 bits: a subscriber has at least this network (RFC 6177), and can choose the rest freely. */
 function networkOf(address: string): string {
   const { address: canonical } = new SocketAddress({ address: address.replace(/%.*$/, ''), family: 'ipv6' });
   const [before = [], after] = canonical.split('::').map(half => half.split(':').filter(Boolean));

@@ -11,7 +11,7 @@ const DEVICE_TTL_MS = 180 * 86_400_000;
 
 /**
  * Recognises browsers in which an account was logged in to before, by a cookie that no other site can set or read
- * (OWASP, device cookies). It proves nothing but that: a login there still needs the password.
+ * (OWASP, device cookies). It proves nothing else: a login there still needs the password.
  */
 @Injectable()
 export class KnownDevices {

@@ -18,8 +18,8 @@ export function toNormalForm(email: string): string {
 }
 
 /**
- * Whether the address differs from its key in case alone. Another one only looks like an address: its key is the one of
- * somebody else (`ſ` and `s`, `K` as KELVIN SIGN, invisible characters in the domain), who could then not register.
+ * Whether the address differs from its key in case alone. With any other difference (`ſ` and `s`, `K` as KELVIN SIGN,
+ * invisible characters in the domain) it would have the key of another person's address, who could then not register.
  */
 export function isUnambiguous(email: string): boolean {
   const [local, domain] = split(email);

@@ -29,7 +29,7 @@ export type AccountEvent =
   | {
       readonly type: 'account.email-changed';
       readonly accountId: string;
-      /** `undo`: by the link that the former address got. */
+      /** `undo`: by the link that was sent to the former address. */
       readonly cause: 'change' | 'undo';
       /** How many sessions were ended. */
       readonly ended: number;

@@ -67,7 +67,7 @@ export class AccountModule extends ConfigurableModuleClass implements NestModule
     requireOneModule(this.modules, 'AccountModule', AccountModule);
   }
 
-  // An application without HTTP configures nothing.
+  // `configure()` is not called without an HTTP adapter.
   onModuleInit(): void {
     this.configure();
   }

@@ -8,7 +8,7 @@ import type { Transport } from './transport.js';
  */
 export function bearerTransport(storage: SessionTokenStorage): Transport {
   return {
-    // A cookie would count before the token that is sent, and make the server answer in cookies.
+    // A cookie would take precedence over the token, and the server would answer in cookies.
     credentials: 'omit',
     async authorize(headers) {
       const token = (await storage.load())?.accessToken;

@@ -22,8 +22,8 @@ export interface SessionTokenStorage {
   /** The tokens saved last, or nothing. Asked for every request, so that it should be quick. */
   load(): Awaitable<SessionTokens | null | undefined>;
   /**
-   * Replaces both tokens at once. Must be done only when they are stored for good: the new access token is used after
-   * that, and to use it tells the server that the new refresh token has arrived.
+   * Replaces both tokens at once. It must resolve only when they are stored permanently: the new access token is used
+   * afterwards, and its use tells the server that the new refresh token has arrived.
    */
   save(tokens: SessionTokens): Awaitable<void>;
   /** Forgets the tokens. */
@@ -39,7 +39,7 @@ export type SessionEndReason =
   | 'token_theft_detected'
   | 'logged_out';
 
-/** What a page is told when the session has ended. */
+/** The end of a session, as pages receive it. */
 export interface SessionEnd {
   readonly reason: SessionEndReason;
   /** With `token_theft_detected`: `recent`, `fork`, `stale` or `binding`. */
@@ -61,7 +61,7 @@ export interface SessionChannel {
   close(): void;
 }
 
-/** What a page or worker offers. Tests and platforms of another kind give their own. */
+/** The features of a page or worker. Tests and other platforms provide their own. */
 export interface SessionEnvironment {
   /** Where the page is: `baseUrl` may be relative to it. */
   readonly location?: { readonly href: string };
@@ -69,9 +69,9 @@ export interface SessionEnvironment {
   readonly document?: { readonly cookie: string };
   /** Makes tabs refresh one at a time; without it each one refreshes for itself, which does no harm. */
   readonly locks?: SessionLocks;
-  /** Opens a channel to the other tabs, a `BroadcastChannel` in pages; without it only this page is told. */
+  /** Opens a channel to the other tabs, a `BroadcastChannel` in pages; without it only this page learns of the end. */
   readonly openChannel?: (name: string, receive: (end: SessionEnd) => Promise<void>) => SessionChannel | undefined;
-  /** Runs something later, `setTimeout` by default. Returns what calls it off. */
+  /** Runs something later, `setTimeout` by default. Returns a function that cancels it. */
   readonly after: (milliseconds: number, run: () => void) => () => void;
 }
 
@@ -82,7 +82,7 @@ export type SessionListener = (end: SessionEnd | undefined) => void;
 export interface SessionFetchOptions {
   /**
    * The root of the application, such as `https://api.example.com/v1`, or in a page `/`. Relative addresses are
-   * resolved against it, as if it ended with a slash. Its origin alone is ever sent credentials.
+   * resolved against it, as if it ended with a slash. Credentials are sent to its origin only.
    */
   readonly baseUrl: string;
   /** Where the session controller is mounted below `baseUrl`; `session` by default. */
@@ -90,8 +90,8 @@ export interface SessionFetchOptions {
   /** Keeps bearer tokens. Without it the session lives in cookies, as is right for pages. */
   readonly storage?: SessionTokenStorage;
   /**
-   * Called once when the session has ended, in every tab: show the login form. A 401 alone does not mean that; no
-   * network and a 503 end nothing. Pages that never had a session hear `session_missing`.
+   * Called once when the session has ended, in every tab: show the login form. A 401 alone does not mean that, and
+   * neither a missing network nor a 503 ends a session. Pages that never had a session get `session_missing`.
    */
   readonly onSessionEnd?: (end: SessionEnd) => void;
   /** The `fetch` to send with, such as one with a cookie jar; the platform's by default. */

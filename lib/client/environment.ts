@@ -19,7 +19,7 @@ const after: SessionEnvironment['after'] = (milliseconds, run) => {
 
 export function platformEnvironment(): SessionEnvironment {
   const { location, document, navigator, BroadcastChannel } = globalThis as unknown as Page;
-  // A process that is no browser may serve many users, who must not hear of each other.
+  // A process that is not a browser may serve many users, who must not receive each other's events.
   if (!location) return { after };
   return {
     after,

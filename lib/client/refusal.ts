@@ -1,6 +1,6 @@
 import type { SessionEnd } from './client.types.js';
 
-/** What a refusal of the session module says. */
+/** The content of a refusal of the session module. */
 export interface Refusal {
   readonly errorCode?: string;
   readonly class?: string;
@@ -8,7 +8,7 @@ export interface Refusal {
 
 /**
  * Finds the refusal in an answer: in its body, which a filter may have wrapped, or in its challenge. GraphQL answers
- * 200 with a list of errors. Other 401s come from something else than the session module.
+ * 200 with a list of errors. Other 401s do not come from the session module.
  */
 export async function refusalOf(response: Response, isGraphql?: boolean): Promise<Refusal | undefined> {
   const { status, headers } = response;

@@ -20,7 +20,7 @@ import type { Mark } from './transport.js';
  * - A refresh is given up after 10 s. Without a network the caller's promise is rejected, as that of any `fetch`; where the
  *   server refuses to refresh, now (503) or for good, the caller gets the 401.
  *
- * @throws TypeError for a `baseUrl` that is none
+ * @throws TypeError for a `baseUrl` that is not a URL
  */
 export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
   const environment = { ...platformEnvironment(), ...options.environment };
@@ -34,7 +34,7 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
   if (onSessionEnd) ends.subscribe(end => end && onSessionEnd(end));
   const refresh = refresher(name, environment, transport, postRefresh);
 
-  /** A request to the session controller. Nothing may take a token elsewhere, not even a redirect. */
+  /** A request to the session controller. Nothing may send a token elsewhere, not even a redirect. */
   function post(path: string, init: { headers: Headers; body?: string; signal?: AbortSignal }): Promise<Response> {
     const address = absolute(`${options.sessionPath ?? 'session'}/${path}`, base);
     return send(address, { ...init, method: 'POST', credentials, redirect: 'error' });

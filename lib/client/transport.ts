@@ -26,13 +26,13 @@ export interface Transport {
   accept(answer: unknown, request: RefreshRequest): Promise<boolean>;
   /** Another tab may have refreshed. */
   suspectChange(): void;
-  /** Removes the tokens, even if they are others by now. */
+  /** Removes the tokens, even if others have replaced them. */
   clear(): Promise<void>;
   /** Removes tokens that were refused. False if others have replaced them. */
   forget(mark: Mark): Promise<boolean>;
   /** Keeps the tokens of a login. */
   save(body: unknown): Promise<void>;
-  /** Whether the session of another tab may have been this one's. */
+  /** Whether the session that ended in another tab may have been this one. */
   isGone(): Promise<boolean>;
   /** The access token, if the application keeps it. */
   accessToken(): Promise<string | undefined>;

@@ -40,7 +40,7 @@ export function clientOf(exchange: SessionExchange): ClientInfo {
   return { ip: clientAddress(exchange), userAgent: clientUserAgent(exchange) };
 }
 
-/** A client that was described to the service, its address in the same spelling as that of a request. */
+/** A client as the caller of the service describes it. Its address is spelled like that of a request. */
 export function clientFrom({ ip, userAgent }: ClientInfo): ClientInfo {
   return { ip: ip === undefined ? undefined : canonicalAddress(ip), userAgent };
 }

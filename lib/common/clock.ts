@@ -8,13 +8,13 @@ export class SessionClock {
     return Date.now();
   }
 
-  /** Milliseconds since some moment; never goes back, and may stand still while the machine sleeps. */
+  /** Milliseconds since an arbitrary moment. The value never goes back, and may stop while the machine sleeps. */
   monotonic(): number {
     return performance.now();
   }
 }
 
-/** Timers, of which none keeps the process alive. */
+/** Timers that do not keep the process alive. */
 @Injectable()
 export class SessionTimers {
   every(milliseconds: number, task: () => void): NodeJS.Timeout {

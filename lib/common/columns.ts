@@ -1,2 +1,2 @@
-/** Milliseconds are kept, because JavaScript's dates have no more. */
+/** Milliseconds, which is the precision of JavaScript's dates. */
 export const TIMESTAMP = { type: 'timestamp with time zone', precision: 3 } as const;

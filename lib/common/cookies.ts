@@ -4,7 +4,7 @@ export interface CookieAttributes {
   readonly domain?: string;
   readonly secure: boolean;
   readonly sameSite: 'lax' | 'strict' | 'none';
-  /** Whether scripts may read it: only for what is no credential. */
+  /** Whether scripts may read it; never for credentials. */
   readonly readable?: boolean;
 }
 

@@ -3,7 +3,7 @@
 // available within `lock_timeout`; 25P04 the end of a transaction by `transaction_timeout`.
 const SERVER = /^(08|28|53|57|58)|^(25006|25P04|55P03)$/;
 
-// The server closes the connection with these, whatever the code: nearly every failure to connect is one.
+// The server closes the connection after errors of these severities. Nearly every failure to connect has one.
 const CLOSING = /^(FATAL|PANIC)$/;
 
 // serialization_failure, deadlock_detected: the transaction did nothing and may be repeated.
@@ -34,7 +34,7 @@ export function isRepeatable(error: unknown): boolean {
   return REPEATABLE.test(codeOf(error));
 }
 
-/** The SQLSTATE, or what the driver has in its place. */
+/** The SQLSTATE, or the driver's own code. */
 export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : '';

@@ -21,7 +21,7 @@ interface ExpectedColumns {
   readonly names: readonly string[];
 }
 
-/** More columns than these are in order: during a rolling update the tables are those of the newer version. */
+/** Additional columns are allowed: during a rolling update the tables are those of the newer version. */
 const FIND_GAPS = statement<ExpectedColumns, Gap>(
   'jwt_session_schema_check',
   `SELECT path, to_regclass(path) IS NOT NULL AS found, json_agg(expected.name ORDER BY expected.name) AS missing
@@ -51,7 +51,7 @@ export async function schemaGaps(
   );
 }
 
-/** As the statements write them: what a naming strategy makes of the names is not asked. */
+/** The names as the statements write them: a naming strategy does not change those. */
 function columnsOf({ metadata, declaredBy }: ExpectedTable): string[] {
   return metadata.columns
     .filter(({ target }) => target === declaredBy)

@@ -1,4 +1,4 @@
-/** The known option that was meant, also where it belongs into another group or is a group itself. */
+/** The known option that was probably meant. It may belong to another group, or be a group itself. */
 export function nearestOption(name: string, known: readonly string[]): string | undefined {
   const groups = known.flatMap(option => (option.includes('.') ? [option.slice(0, option.lastIndexOf('.'))] : []));
   const [nearest] = [...known, ...groups]
@@ -16,7 +16,7 @@ function lastPart(name: string): string {
   return name.slice(name.lastIndexOf('.') + 1).toLowerCase();
 }
 
-/** Levenshtein's distance: how many characters to insert, delete or replace. */
+/** The Levenshtein distance: how many characters to insert, delete or replace. */
 function editDistance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (const [index, character] of [...one].entries()) {

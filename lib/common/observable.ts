@@ -8,7 +8,7 @@ const logger = new Logger('SessionEvents');
  * throws (or rejects) is logged and harms neither the request nor the other subscribers. Also true behind `pipe`.
  */
 export class GuardedObservable<T> extends Observable<T> {
-  /** @param name what the log calls it, such as `SessionService.events` */
+  /** @param name its name in the log, such as `SessionService.events` */
   constructor(
     private readonly name: string,
     subscribe?: (this: Observable<T>, subscriber: Subscriber<T>) => TeardownLogic,

@@ -47,7 +47,7 @@ function describe(handler: object, route: RouteDescription): void {
   if (route.secured) write('apiSecurity', [{ bearer: [] }, { cookie: [] }]);
 }
 
-/** Describes a property of an answer, likewise. */
+/** Describes a property of an answer for @nestjs/swagger. */
 export function ApiField(schema: OpenApiSchema & { readonly required?: boolean }): PropertyDecorator {
   return (prototype, name) => {
     const names = (Reflect.getMetadata('swagger/apiModelPropertiesArray', prototype) as string[] | undefined) ?? [];

@@ -43,7 +43,7 @@ function duration({ min, max, orNone }: { min?: Duration; max?: Duration; orNone
   };
 }
 
-/** What applies to a value or not, with the sentence that says what to write. */
+/** A condition that a value meets or not, with the sentence that says what to write instead. */
 export function matching(isRight: (value: unknown) => boolean, mistake: string): OptionCheck {
   return value => (isRight(value) ? undefined : mistake);
 }

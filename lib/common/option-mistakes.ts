@@ -47,7 +47,7 @@ export function optionNames(type: new () => OptionGroup, path = ''): string[] {
   });
 }
 
-/** What to do about an option that does not exist. */
+/** The message for an option that does not exist. */
 export function unknownOption(name: string, known: readonly string[]): string {
   const nearest = nearestOption(name, known);
   return nearest === undefined

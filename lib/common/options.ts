@@ -4,7 +4,7 @@ import { type Duration, parseDuration } from './duration.js';
  * A class of options. Each property is one option: its initialiser is the default, its decorator the check, its doc
  * comment the documentation. A property that holds another group nests the options of that group.
  *
- * `Given` and `Resolved` derive from the class what applications write and what the library reads.
+ * Two types derive from the class: `Given` is what applications write, `Resolved` is what the library reads.
  */
 export abstract class OptionGroup {
   /** Makes the type nominal: other objects are values of an option, not groups. */
@@ -51,7 +51,7 @@ function overwrite<T extends OptionGroup>(group: T, given: object): T {
   return group;
 }
 
-/** The options as the library reads them. Expects options that were checked. */
+/** The options as the library reads them. The options must have been checked. */
 export function resolve<T extends OptionGroup>(group: T): Resolved<T> {
   const resolved = Object.entries(group).map(([name, value]: [string, unknown]) => {
     if (value instanceof OptionGroup) return [name, resolve(value)];

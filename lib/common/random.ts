@@ -8,7 +8,8 @@ let pool = Buffer.alloc(0);
 
 /**
  * Random bytes from the operating system's CSPRNG. Up to 16 bytes come from a pre-filled pool, which takes 0.2 µs
- * instead of 5 µs; a refresh asks twice. No byte is returned twice. Secrets are longer, so they never lie in the pool.
+ * instead of 5 µs; a refresh asks twice. No byte is returned twice. Secrets are longer, so they never come from the
+ * pool.
  */
 export function randomBytes(length: number): Buffer {
   if (length > MAX_POOLED_BYTES) return bytesOfTheSystem(length);

@@ -8,7 +8,7 @@ export function tableName(metadata: EntityMetadata): string {
     .join('.');
 }
 
-/** A time in milliseconds since the epoch, whatever type parsers the application has set for dates. */
+/** A time in milliseconds since the epoch. It is a number, so type parsers for dates do not apply to it. */
 export function milliseconds(expression: string): string {
   return `floor(extract(epoch FROM ${expression}) * 1000)::float8`;
 }

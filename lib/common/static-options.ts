@@ -14,7 +14,7 @@ const ASYNC_OPTIONS = ['imports', 'inject', 'useFactory', 'useClass', 'useExisti
 /**
  * Checks what `forRootAsync` is given.
  *
- * @throws SessionOptionsError for what has no effect there, and where no way to get the options is given
+ * @throws SessionOptionsError for options that have no effect there, and if there is no way to get the options
  */
 export function checkAsyncOptions(module: string, statics: new () => OptionGroup, given: object): void {
   const known = [...optionNames(statics), ...ASYNC_OPTIONS];

@@ -1,8 +1,11 @@
 import { SetMetadata } from '@nestjs/common';
 import { OPTIONAL_SESSION, PUBLIC_ROUTE } from '../session.constants.js';
 
-/** Lets everybody in, without looking at credentials: for a route under a global or a controller's `SessionGuard`. */
+/**
+ * Admits every request without checking credentials: for a route under a `SessionGuard` of the application or
+ * controller.
+ */
 export const Public = () => SetMetadata(PUBLIC_ROUTE, true);
 
-/** Lets requests without credentials in; those with bad ones are refused as always. */
+/** Admits requests without credentials as well. Requests with invalid credentials are still refused. */
 export const OptionalSession = () => SetMetadata(OPTIONAL_SESSION, true);

@@ -6,12 +6,12 @@ export interface ExchangeRequest {
   readonly headers: IncomingHttpHeaders;
   readonly method?: string;
   readonly url?: string;
-  /** The URL before routers have cut off their prefix. */
+  /** The URL before routers removed their prefix. */
   readonly originalUrl?: string;
   readonly body?: unknown;
   /** `https`, also where the platform's trusted-proxy setting says so. */
   readonly protocol?: string;
-  /** The client's address as the platform's trusted-proxy setting tells it. */
+  /** The client's address, as the platform's trusted-proxy setting determines it. */
   readonly ip?: string;
   /** The same in a socket.io handshake. */
   readonly address?: string;
@@ -67,7 +67,7 @@ export class SessionExchange {
     return Array.isArray(value) ? value.join(', ') : value;
   }
 
-  /** A member of the parsed JSON body, whatever pipes the application has. */
+  /** A member of the parsed JSON body. No pipe of the application has changed it. */
   bodyMember(name: string): unknown {
     const { body } = this.request;
     return typeof body === 'object' && body !== null && Object.hasOwn(body, name)

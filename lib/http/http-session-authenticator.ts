@@ -8,7 +8,7 @@ import type { SessionExchange } from './exchange.js';
 import { SessionAuthenticator } from './session-authenticator.js';
 import type { SessionHttp } from './session-http.js';
 
-/** Authenticates HTTP requests by their access tokens. Makes no query, but where option `revocation` asks for one. */
+/** Authenticates HTTP requests by their access tokens. Makes no query unless option `revocation` requires one. */
 export class HttpSessionAuthenticator extends SessionAuthenticator {
   constructor(
     private readonly http: SessionHttp,
@@ -23,7 +23,7 @@ export class HttpSessionAuthenticator extends SessionAuthenticator {
     headers.vary(exchange, 'Authorization', 'Cookie');
     const incoming = this.http.readAccessToken(exchange);
     if (!incoming) return undefined;
-    // The answer is the session's own; a handler that knows better sets its own header after this.
+    // The answer belongs to one session. A handler may set another value afterwards.
     headers.set(exchange, 'Cache-Control', 'no-store');
     const needsCsrfCheck = incoming.transport === 'cookie' && isUnsafe(exchange);
     if (needsCsrfCheck) csrf.checkOrigin(exchange);

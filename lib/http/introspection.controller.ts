@@ -38,7 +38,7 @@ export class CallerGuard implements CanActivate, OnModuleInit {
     private readonly moduleRef: ModuleRef,
   ) {}
 
-  /** At start, so that a guard that cannot be had is no error of the first request. */
+  /** At start, so that a missing guard is reported there and not at the first request. */
   async onModuleInit(): Promise<void> {
     const { guard } = this.extras.verify!;
     this.guard = this.isProvided(guard) ? this.moduleRef.get(guard, { strict: false }) : await this.make(guard);
@@ -75,15 +75,18 @@ export class CallerGuard implements CanActivate, OnModuleInit {
 }
 
 /**
- * Tells other services whether an access token counts (RFC 7662), for those that cannot verify it on their own or must
- * know of log-outs at once. Mounted only where option `verify` names the guard that says who may ask.
+ * Tells other services whether an access token is active (RFC 7662): services that cannot verify it themselves, or that
+ * must learn of log-outs at once. Mounted only if option `verify` names a guard that decides who may ask.
  */
 @UseGuards(CallerGuard)
 @UseInterceptors(SessionErrorInterceptor)
 export class IntrospectionController {
   constructor(@Inject(AccessTokenAuthenticator) private readonly accessTokens: AccessTokenAuthenticator) {}
 
-  /** Form or JSON with `token`. Whatever is wrong with the token, nothing but `active: false` is told of it. */
+  /**
+   * Takes a form or JSON with `token`. The answer for any token that is not active is `active: false`, without a
+   * reason.
+   */
   @SessionRoute({
     summary: 'Whether an access token is active (RFC 7662)',
     body: { token: { type: 'string' } },
@@ -103,8 +106,8 @@ export class IntrospectionController {
     try {
       const { session, registered } = await this.accessTokens.authenticate(token);
       const { iss, aud, sub, sid, jti, iat, exp, auth_time } = registered;
-      const told = { active: true, token_type: 'Bearer', iss, aud, sub, sid, jti, iat, exp, auth_time };
-      return { ...session.claims, ...told };
+      const standard = { active: true, token_type: 'Bearer', iss, aud, sub, sid, jti, iat, exp, auth_time };
+      return { ...session.claims, ...standard };
     } catch (error) {
       // A store outage says nothing about the token, so it is not reported as inactive.
       if (!(error instanceof SessionError) || error instanceof SessionStoreUnavailableError) throw error;

@@ -2,8 +2,8 @@ import type { HttpAdapterHost } from '@nestjs/core';
 import type { SessionExchange } from './exchange.js';
 
 /**
- * Writes response headers through Nest's HTTP adapter, hence alike on every platform. Does nothing where there is no
- * response, or where its headers are sent.
+ * Writes response headers through Nest's HTTP adapter, in the same way on every platform. Does nothing where there is
+ * no response, or where its headers are sent.
  */
 export class ResponseHeaders {
   constructor(private readonly host: HttpAdapterHost) {}

@@ -2,13 +2,13 @@ import type { UserSession } from '../session.types.js';
 import type { SessionExchange } from './exchange.js';
 
 /**
- * Finds out whose request it is. The guard depends on nothing else, so that it works in every module and, with another
+ * Finds the session of a request. The guard depends on nothing else, so that it works in every module and, with another
  * authenticator behind it, without a database.
  */
 export abstract class SessionAuthenticator {
   /**
    * @returns undefined when no credentials came with the request
-   * @throws SessionError for credentials that do not count
+   * @throws SessionError for credentials that are not valid
    */
   abstract authenticate(exchange: SessionExchange): UserSession | undefined | Promise<UserSession | undefined>;
 

@@ -77,7 +77,7 @@ export class SessionHttp {
     this.csrf = new CsrfProtection(options, this.headers, secrets);
   }
 
-  /** Where `Authorization` is present it alone counts: a cookie must not authenticate what the header failed to. */
+  /** Where `Authorization` is present, it alone counts: a cookie must not authenticate a request whose header fails. */
   usesAuthorization(exchange: SessionExchange): boolean {
     return this.options.transport !== 'cookie' && exchange.header('authorization') !== undefined;
   }
@@ -153,7 +153,7 @@ export class SessionHttp {
   }
 
   /**
-   * Whether session cookies came with the request. Those of others say nothing: load balancers set them for scripts,
+   * Whether session cookies came with the request. Other cookies do not matter: load balancers set them for scripts,
    * too.
    */
   hasCookies(exchange: SessionExchange): boolean {
@@ -220,7 +220,7 @@ export class SessionHttp {
       this.announced.add(error);
       return this.events.refused(error);
     }
-    // By request and not by error alone: requests that wait for one reload or one batch fail with one error.
+    // By request, and not by error alone: requests that wait for the same reload or batch fail with the same error.
     if (this.refusals.get(exchange.request) === error) return;
     this.refusals.set(exchange.request, error);
     for (const [name, value] of refusalHeaders(error)) this.headers.set(exchange, name, value);

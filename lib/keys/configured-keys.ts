@@ -11,7 +11,7 @@ import { importSigningKey } from './signing-key-import.js';
 /** Time limit for the application's function: requests with an unknown `kid` wait for it. */
 const FUNCTION_TIMEOUT_MS = 10_000;
 
-/** The application's own keys (F6): one for ever, or one for each period. They are not kept in the database. */
+/** The application's own keys (F6): one for all time, or one for each period. They are not kept in the database. */
 export class ConfiguredKeys implements KeySource {
   private readonly logger = new Logger('SessionKeys');
   private readonly byPeriod = new Map<number, Promise<RingKey>>();

@@ -8,7 +8,7 @@ const SECRET_ID_BYTES = 4;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** What a private key is encrypted together with: it cannot be decrypted in a row in which any of this was changed. */
+/** The data that is authenticated with an encrypted private key: if the row changes any of it, decryption fails. */
 export interface KeyContext extends KeyPeriod {
   readonly kid: string;
   readonly purpose: string;

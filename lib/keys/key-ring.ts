@@ -29,7 +29,7 @@ export abstract class VerificationKeys {
 /** A key that this process can sign with. */
 export interface RingKey extends KeyPeriod, VerificationKey {
   readonly privateKey: KeyObject;
-  /** Undefined for a secret, which no JWK Set may show. */
+  /** Undefined for a secret, which no JWK Set may contain. */
   readonly publicJwk?: JsonWebKey;
 }
 
@@ -39,7 +39,7 @@ export interface KeySource {
   load(known: ReadonlyMap<string, RingKey>): Promise<RingKey[]>;
 }
 
-/** An unknown `kid` reloads the keys, at most this often: invented ones must not become queries. */
+/** An unknown `kid` reloads the keys, at most this often: invented ones must not cause queries. */
 const RELOAD_INTERVAL_MS = 1_000;
 
 /**
@@ -59,7 +59,7 @@ export class KeyRing extends VerificationKeys {
   private readonly distrusted = new Set<string>();
   /** Distrusted keys that the source no longer knows to be distrusted, as after a failover that lost the statement. */
   lostDistrust: readonly string[] = [];
-  /** How many loads were begun, and the last one whose keys are in use. */
+  /** How many loads have begun, and the number of the load whose keys are in use. */
   private begunLoads = 0;
   private usedLoad = 0;
   private reloadedAt = -Infinity;

@@ -79,7 +79,7 @@ export class KeyRotation {
   }
 
   /**
-   * Makes a key out of turn.
+   * Makes a key before it is due.
    *
    * @param distrust refuses the tokens of all former keys at once; clients refresh
    * @throws Error if the signing key is configured

@@ -53,7 +53,7 @@ export class RevocationCheck {
   /**
    * Asks the database if memory is not recent enough.
    *
-   * @param now the clock's present
+   * @param now the process's time
    * @returns undefined if memory is recent enough, so that most requests await nothing
    * @throws like `requireByMemory`; SessionExpiredError; SessionStoreUnavailableError if the database does not answer
    */

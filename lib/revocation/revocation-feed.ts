@@ -45,7 +45,7 @@ export class RevocationFeed {
   private freshAt?: Moment;
   private polledAt?: Moment;
   private connectedAt?: Moment;
-  /** The echo that is awaited on the present connection. */
+  /** The echo that is awaited on the current connection. */
   private probe?: { readonly nonce: string; readonly sent: Moment };
   /** Whether an echo did not come back, or the connection was lost. */
   private isDeaf = false;

@@ -24,11 +24,11 @@ const CLOCK_MARGIN_MS = 60_000;
 /** Which process ended the sessions of an event. */
 export type RevocationSource = 'local' | 'remote';
 
-/** What this process knows of what ended early, in any process. */
+/** The revocations of all processes, as far as this process knows them. */
 @Injectable()
 export class Revocations {
   private readonly logger = new Logger('SessionRevocation');
-  /** Milliseconds for which an access token can outlive what it was issued for. */
+  /** Milliseconds for which an access token can outlive its revocation. */
   readonly span: number;
   private readonly state: RevocationState;
 

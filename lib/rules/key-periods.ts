@@ -28,7 +28,7 @@ export const EVER: KeyPeriod = {
   retireAt: Infinity,
 };
 
-/** A key whose successor is late goes on signing; it retires late enough for these tokens to be verified. */
+/** A key whose successor is late signs for longer. This margin keeps it until those tokens have expired. */
 const RETIREMENT_MARGIN_MS = 60_000;
 
 /** The key that signs: of the keys whose period has begun, the one that began last. */
@@ -54,13 +54,16 @@ export function dueKeyPeriod(
 ): KeyPeriod | undefined {
   const end = endOf(keys, now);
   if (end > now) return now < end - schedule.publishAhead ? undefined : periodFrom(end, now, schedule);
-  // The first key, or the first after a standstill: no verifier needs it published ahead. It
-  // counts from the period's start, so that a process whose clock is behind uses it too.
+  // The first key, or the first after a gap: no verifier needs it published ahead. It counts from the period's start,
+  // so that a process whose clock is behind uses it too.
   const periodStart = Math.floor(now / schedule.rotateEvery) * schedule.rotateEvery;
   return periodFrom(Math.max(periodStart, end), now, schedule);
 }
 
-/** The period of a key made out of turn, published as far ahead as any other; the due period if that begins sooner. */
+/**
+ * The period of a key that is made before it is due, published as far ahead as any other; the due period if that begins
+ * sooner.
+ */
 export function earlyKeyPeriod(
   keys: readonly KeyPeriod[],
   now: number,

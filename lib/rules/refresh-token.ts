@@ -5,8 +5,8 @@ import { uuidFromBytes, writeUuid } from '../common/uuid.js';
 /**
  * The refresh token: version(1) · session id(16) · generation(4) · secret(32) · tag(16), base64url.
  *
- * The tag tells a token that this server once issued from a made-up one without touching the database, so that
- * garbage costs no query and no attacker can end a session with a forged "old" token.
+ * The tag shows without a query that this server issued the token. Garbage therefore costs no query, and no attacker
+ * can end a session with a forged "old" token.
  */
 export interface RefreshToken {
   readonly sessionId: string;
@@ -39,7 +39,7 @@ export function encodeRefreshToken({ sessionId, generation, secret }: RefreshTok
   return bytes.toString('base64url');
 }
 
-/** The token behind `text`, or undefined for whatever none of the given server secrets has issued. */
+/** Reads a token; undefined if it was not issued under one of the given server secrets. */
 export function openRefreshToken(text: string, secrets: readonly ServerKeys[]): RefreshToken | undefined {
   if (!CANONICAL.test(text)) return undefined;
   const bytes = Buffer.from(text, 'base64url');
@@ -70,8 +70,8 @@ export function newSalt(keys: ServerKeys, random: Buffer): Buffer {
 }
 
 /**
- * The next generation of a token. The same parent gives the same child while the salt is kept;
- * neither the row nor the parent suffices alone.
+ * Derives the next generation of a token. The same parent and salt give the same child; neither the row nor the parent
+ * suffices alone.
  *
  * @returns undefined for a salt of another form, or of a server secret that is not among the given ones
  */

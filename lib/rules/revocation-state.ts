@@ -1,4 +1,4 @@
-/** What of an access token tells whether it was revoked. */
+/** The values of an access token that decide whether it was revoked. */
 export interface RevocationKeys {
   readonly sessionId: string;
   readonly userId: string;
@@ -8,7 +8,7 @@ export interface RevocationKeys {
   readonly tokenVersion: number;
 }
 
-/** What ended tokens early: as committed, as notified, or as read from the database. */
+/** Revocations: as committed, as notified, or as read from the database. */
 export interface Announcement {
   readonly sessions?: readonly EndedSession[];
   /** Users whose access tokens below a version were invalidated. */
@@ -32,7 +32,7 @@ export interface RaisedVersion {
   readonly age?: number;
 }
 
-/** What a poll should have repeated and did not. */
+/** Facts that a poll should have repeated and did not. */
 export interface Lost {
   readonly sessions: readonly EndedSession[];
   readonly users: readonly RaisedVersion[];
@@ -77,7 +77,7 @@ interface Entry<T> {
   readonly forgetAt: number;
 }
 
-/** What is known of one kind of ids. Values only grow, so the order in which they arrive does not matter. */
+/** The facts about ids of one kind. Values only grow, so the order in which they arrive does not matter. */
 class Knowledge<T> {
   private readonly entries = new Map<string, Entry<T>>();
   private hints = 0;
@@ -101,7 +101,7 @@ class Knowledge<T> {
   /** @returns whether the id was unknown */
   learn(id: string, value: T, learning: Learning): boolean {
     const entry = this.entries.get(id);
-    if (learning.from === 'hint') this.hear(id, value, entry, learning);
+    if (learning.from === 'hint') this.addHint(id, value, entry, learning);
     else this.confirm(id, value, entry, learning);
     return entry === undefined && this.entries.has(id);
   }
@@ -125,7 +125,7 @@ class Knowledge<T> {
     }
   }
 
-  private hear(id: string, value: T, entry: Entry<T> | undefined, { now, span, poll }: Learning): void {
+  private addHint(id: string, value: T, entry: Entry<T> | undefined, { now, span, poll }: Learning): void {
     const known = this.valueOf(id);
     if (this.isFull || (known !== undefined && !this.exceeds(value, known))) return;
     const { fact, confirmedIn = 0, expectedUntil = 0 } = entry ?? {};
@@ -147,7 +147,7 @@ class Knowledge<T> {
     this.put(id, { fact: value, hint, confirmedIn: poll, expectedUntil, forgetAt: now + span });
   }
 
-  /** Deletes first, so that the map stays in the order of forgetting. */
+  /** Deletes first, so that the map stays in the order in which entries expire. */
   private put(id: string, entry: Entry<T>): void {
     this.entries.delete(id);
     this.entries.set(id, entry);
@@ -162,8 +162,8 @@ class Knowledge<T> {
 }
 
 /**
- * What ended early within the last span, in memory: a guarded request asks here instead of the database. Only what
- * could still have a valid access token is kept: memory is bounded by what ended within one span, and by `MAX_HINTS`.
+ * The revocations of the last span, in memory: a guarded request asks here instead of the database. Older ones concern
+ * no valid access token, so memory is bounded by the revocations of one span, and by `MAX_HINTS`.
  *
  * Times are those of a monotonic clock, so that setting the wall clock forgets nothing.
  */
@@ -174,7 +174,7 @@ export class RevocationState {
   private readonly claims = new Knowledge<number>((version, other) => version > other);
   private polls = 0;
 
-  /** @param span milliseconds for which an access token can outlive what it was issued for */
+  /** @param span milliseconds for which an access token can outlive its revocation */
   constructor(private readonly span: number) {}
 
   /**
@@ -237,7 +237,7 @@ export interface Moment {
   readonly wall: number;
 }
 
-/** The time that has passed, by the clock that says more. */
+/** The time that has passed, by the clock that shows more. */
 export function elapsed(from: Moment, to: Moment): number {
   return Math.max(to.monotonic - from.monotonic, to.wall - from.wall);
 }

@@ -69,8 +69,8 @@ export function decideRotation(state: RotationState, given: GivenToken): Rotatio
 function decideCurrent(state: RotationState, given: GivenToken): RotationCase {
   if (given.hash !== state.tokenHash) return 'fork';
   if (state.successorHash === null) return state.inWindow ? 'unchanged' : 'mint';
-  // After the window the successor is replaced, so that two parties who share the parent cannot live on one child:
-  // whichever branch is used first voids the other.
+  // After the window the successor is replaced, so that two parties who share the parent cannot share one child: the
+  // branch that is used first invalidates the other.
   return state.inWindow ? 'retry-in-window' : 'retry-of-lost-response';
 }
 

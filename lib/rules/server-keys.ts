@@ -3,13 +3,13 @@ import { HmacKey } from './hmac-key.js';
 
 /** What one server secret is used for; every purpose has a key of its own (RFC 5869). */
 export interface ServerKeys {
-  /** Names the secret in the database without telling anything about it: 4 bytes, base64url. */
+  /** Identifies the secret in the database without revealing anything about it: 4 bytes, base64url. */
   readonly id: string;
   /** Derives the secret of a refresh token from that of its parent. */
   readonly chain: HmacKey;
   /** Authenticates refresh tokens. */
   readonly tag: HmacKey;
-  /** Ties access tokens to a client's address and user agent. */
+  /** Binds access tokens to a client's address and user agent. */
   readonly binding: HmacKey;
   /** Encrypts access tokens. */
   readonly encryption: HmacKey;

@@ -17,7 +17,10 @@ export function theftClassOf(reason: string): TheftClass | undefined {
   return REASON.exec(reason)?.[1] as TheftClass | undefined;
 }
 
-/** Whether the theft ends the user's other sessions where `onTheft` says so: only theft that no crash can look like. */
+/**
+ * Whether the theft ends the user's other sessions, if `onTheft` says so. A crash can look like the other classes of
+ * theft.
+ */
 export function revokesUser(theftClass: TheftClass): boolean {
   return theftClass === 'fork' || theftClass === 'stale';
 }

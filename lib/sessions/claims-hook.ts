@@ -110,7 +110,7 @@ export class ClaimsHook implements OnModuleInit {
   }
 }
 
-/** Classes cannot be called. Their `prototype` is not writable, other than that of functions. */
+/** Classes cannot be called. Unlike that of functions, their `prototype` is not writable. */
 function isClass(claims: object): claims is Type<ClaimsProvider> {
   return (
     Object.getOwnPropertyDescriptor(claims, 'prototype')?.writable === false ||

@@ -7,7 +7,7 @@ type Parser = (userAgent: string) => { readonly browser: { name?: string }; read
 export class DeviceLabels {
   private parser?: Promise<Parser | undefined>;
 
-  /** Such as "Firefox on Linux" or "curl"; null without bowser, and where the user agent names nothing. */
+  /** Such as "Firefox on Linux" or "curl"; null without bowser, and for a user agent without a name. */
   async labelOf(userAgent: string | null): Promise<string | null> {
     const text = userAgent?.slice(0, MAX_USER_AGENT_LENGTH).trim();
     const parse = text ? await (this.parser ??= loadParser()) : undefined;

@@ -41,7 +41,7 @@ export function checkLogIn(userId: unknown, options: LogInOptions): void {
   if (label !== undefined) checkText(label, 'label', MAX_LABEL_LENGTH);
 }
 
-/** JavaScript and casts pass the compiler; an option that is not read would be missed without a word. */
+/** JavaScript and casts bypass the compiler; an unknown option would be ignored silently. */
 function checkOptionNames(options: unknown): void {
   if (options instanceof SessionExchange) {
     throw new SessionUsageError('The exchange is an option: write logIn(userId, { exchange })');
@@ -72,7 +72,7 @@ export function checkClient(
   }
 }
 
-/** User ids are kept exactly, so whatever the database or a token would change is refused. */
+/** User ids are kept exactly, so text that the database or a token would change is refused. */
 export function checkUserId(userId: unknown): void {
   if (typeof userId === 'number' || typeof userId === 'bigint') {
     throw new SessionUsageError('The user id must be a string: write String(id)');

@@ -128,7 +128,7 @@ export class SessionIssuer {
     try {
       return await this.claimsHook.apply(row, transport, { manager, isNew: true });
     } catch (error) {
-      // Where this fails the store logs it, and the row stays behind without a token that could use it.
+      // If this fails, the store logs it. The row remains, but no client has a token of it.
       await this.store.discard(row.id, manager).catch(() => undefined);
       throw error;
     }

@@ -4,10 +4,10 @@ import { elapsed, type Moment } from '../rules/revocation-state.js';
 
 const TICK_MS = 1_000;
 
-/** The system's clock as it was at start: a test that moves the clock of a process does not suspend the process. */
+/** The system's clock, also when a test has replaced `Date.now`: such a test does not suspend the process. */
 const systemTime = Date.now;
 
-/** Requests that lay in the sockets are read within this time after a pause. */
+/** Requests that waited in the sockets are read within this time after a pause. */
 const RESUMING_MS = 1_000;
 
 /**
@@ -32,7 +32,7 @@ export class PauseDetector implements OnModuleInit, OnModuleDestroy {
     this.timer = undefined;
   }
 
-  /** Whether a request that is read now may have waited for more than so many milliseconds. */
+  /** Whether a request that is read now may have waited for longer than `milliseconds`. */
   mayHaveWaited(milliseconds: number): boolean {
     // Without the timer, before start and after shutdown, nothing is known.
     if (!this.timer) return false;

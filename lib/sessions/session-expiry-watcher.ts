@@ -15,7 +15,7 @@ const MAX_CHECKS_PER_TURN = 100;
 interface Watch {
   readonly session: UserSession;
   readonly subscriber: Subscriber<SessionError>;
-  /** Milliseconds since the epoch, as far as is known: a refresh in another process moves it. */
+  /** Milliseconds since the epoch, as last read: a refresh in another process extends it. */
   expiresAt: number;
   isChecking: boolean;
 }
@@ -23,13 +23,13 @@ interface Watch {
 /**
  * Watches sessions while a socket or an event stream of theirs is open, because no guard runs again there.
  *
- * | a session ends by | it is told |
+ * | the session ends by | the stream emits |
  * |---|---|
  * | log-out, theft, limit or a new login, in any process | at once, by the event `session.revoked` |
  * | expiry, changed claims, invalidated tokens, a distrusted key, a database that does not answer | at the next check |
  * | the shutdown of this process | before the HTTP server closes |
  *
- * All streams share one subscription and one timer, so that a stream costs neither log-ins nor refreshes anything.
+ * All streams share one subscription and one timer, so that a stream slows down neither log-ins nor refreshes.
  */
 @Injectable()
 export class SessionExpiryWatcher implements OnModuleInit, BeforeApplicationShutdown {

@@ -30,7 +30,7 @@ export interface SuccessorToken extends HashedToken {
   readonly salt: Buffer;
 }
 
-/** Where tokens go. */
+/** The destination of tokens. */
 export interface Recipient {
   /** The client that tokens are bound to, where they are bound. */
   readonly client: ClientInfo;

@@ -2,7 +2,7 @@ import { interval } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import type { SessionTables } from './tables.js';
 
-/** How many rows one statement reads: few enough to hold up no other statement. */
+/** How many rows one statement reads: few enough not to delay other statements. */
 const BATCH_SIZE = 1_000;
 
 export interface RemovedRow {

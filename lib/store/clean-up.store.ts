@@ -6,7 +6,7 @@ import { Database } from './database.js';
 /** Milliseconds for a statement: counting reads the whole table. */
 const TIMEOUT_MS = 60_000;
 
-/** Removes sessions a while after they have ended, walking the primary key. */
+/** Removes sessions some time after they have ended, in the order of the primary key. */
 @Injectable()
 export class CleanUpStore {
   constructor(private readonly database: Database) {}

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { SessionClock } from '../common/clock.js';
 import { elapsed, type Moment } from '../rules/revocation-state.js';
 
-/** An answer that took longer says too little about the database's time, unless there is no better one. */
+/** An answer that took longer is too imprecise about the database's time, unless there is no better one. */
 const MAX_ROUND_TRIP_MS = 1_000;
 
 interface Reading {

@@ -15,7 +15,7 @@ export function buildKeyStatements(tables: SessionTables) {
           ${milliseconds('sign_until')} AS sign_until_ms, ${milliseconds('retire_at')} AS retire_ms
         FROM ${tables.signingKey} WHERE distrusted_at IS NULL ORDER BY sign_from, kid`,
     ),
-    // Without naming the index: rows of one kid, as the generated server secret's, also conflict at the primary key.
+    // No index is named: rows of one kid, such as the generated server secret, also conflict on the primary key.
     elect: statement<KeyValues, { kid: string }>(
       'jwt_session_key_elect',
       `INSERT INTO ${tables.signingKey} (kid, purpose, algorithm, period, public_jwk, encrypted_private_key,

@@ -39,7 +39,7 @@ export class KeyStore {
     }));
   }
 
-  /** Stands for election. Returns whether this key won; otherwise another one has the purpose and period already. */
+  /** Inserts a key. Returns false if another key already has the purpose and period. */
   async elect(key: StoredKey, timeout?: number): Promise<boolean> {
     const values = {
       ...key,

@@ -5,7 +5,7 @@ import { Database, type OwnConnection } from './database.js';
 import type { HmacKey } from '../rules/hmac-key.js';
 import { statement } from '../common/statement.js';
 
-/** A network may swallow everything without ending the connection. */
+/** A network may drop everything without closing the connection. */
 const TIMEOUT_MS = 5_000;
 
 /** A connection that listens. */

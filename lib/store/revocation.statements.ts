@@ -7,13 +7,13 @@ import type { SessionTables } from './tables.js';
 /** A poll reads at most this many rows of each kind with one statement, so that no answer blocks the event loop. */
 export const POLL_PAGE_ROWS = 2_000;
 
-/** A process whose clock is slow makes the polls read more, but not more than this. */
+/** A slow clock makes a process's polls read more, at most this much. */
 const MAX_CLOCK_LAG = "interval '1 day'";
 
 export function buildRevocationStatements(tables: SessionTables) {
   return {
     // The window begins a span before the slower of both clocks: the process judges by its own how old a token is.
-    // `echo` is selected as well, because a parameter must be used: with the polling feed nothing else mentions it.
+    // `echo` is selected because each parameter must be used: with the polling feed nothing else uses it.
     poll: statement<PollValues, PollRow>(
       'jwt_session_revocation_poll',
       `WITH clocks AS MATERIALIZED (

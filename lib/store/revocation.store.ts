@@ -237,7 +237,7 @@ function withAge<Row extends { readonly at: number }>(rows: readonly Row[] | nul
   return (rows ?? []).map(({ at, ...row }) => ({ ...row, age: Math.max(0, now - at / 1000) }));
 }
 
-/** After a page that is not full, a kind has no more rows; asking for more of it again costs little. */
+/** A kind whose page is not full has no more rows; reading it again costs little. */
 function nextCursor({ sessions, users, claims }: Pages, cursor: PollCursor): PollCursor | undefined {
   if (![sessions, users, claims].some(rows => rows?.length === POLL_PAGE_ROWS)) return undefined;
   const [session, user, claim] = [sessions?.at(-1), users?.at(-1), claims?.at(-1)];

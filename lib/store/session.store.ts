@@ -36,7 +36,7 @@ export interface SessionLimit {
   readonly evict: boolean;
 }
 
-/** A session with what only the server sees. */
+/** A session with the columns that only the server sees. */
 export interface StoredSession extends SessionRow {
   readonly data: SessionData | null;
   readonly label: string | null;
@@ -87,7 +87,7 @@ export class SessionStore {
 
   /**
    * The same within a limit of live sessions: one transaction that locks the user first, so that the limit is exact
-   * however many log in at once.
+   * even if many log in at once.
    *
    * @returns undefined when the limit is reached and nothing may be evicted
    */
@@ -175,7 +175,7 @@ export class SessionStore {
   }
 
   /**
-   * Replaces the claims, and takes back the access tokens that have the former ones.
+   * Replaces the claims, and invalidates the access tokens that have the former ones.
    *
    * @returns the new token version, undefined when there is no such live session
    */

@@ -71,8 +71,8 @@ export class AccessTokenAuthenticator implements TokenAuthenticator {
   async checkStillValid(session: UserSession): Promise<void> {
     const issue = tokenIssueOf(session);
     const { id: sessionId, userId } = session;
-    // A session that came from no token, such as that of a login, has no versions to compare: only its end is looked
-    // for.
+    // A session that was not read from a token, such as that of a login, has no versions to compare: only its end is
+    // checked.
     const keys = issue?.revocationKeys ?? { sessionId, userId, accessVersion: Infinity, tokenVersion: Infinity };
     const check = () => {
       this.revocation.requireByMemory(keys);
@@ -114,7 +114,7 @@ export class AccessTokenAuthenticator implements TokenAuthenticator {
     const { revocationKeys, registered } = verified;
     // Before expiry: refreshing an ended session would not help, so even an expired token says that it has ended.
     this.revocation.requireByMemory(revocationKeys);
-    // Read once for all checks: the clock takes a good part of what a known token costs.
+    // Read once for all checks: reading the clock is a large part of the cost of a known token.
     const now = this.clock.now();
     // Not beyond the configured lifetime either: revocations are remembered that long, and it may have been shortened.
     if (now >= Math.min(registered.exp, registered.iat + this.lifetime) * 1000) throw new AccessTokenExpiredError();

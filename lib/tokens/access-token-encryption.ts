@@ -10,8 +10,8 @@ const ENCRYPTION_HEADER = { alg: 'dir', enc: 'A256GCM', cty: 'JWT' } as const;
 
 /**
  * Encrypts access tokens where `accessToken.encryption` says so (F27): a JWE (RFC 7516) with a direct key around the
- * signed token. Each signing key has an encryption key of its own, so that one key meets far fewer random IVs than
- * AES-GCM bears (NIST SP 800-38D, section 8.3).
+ * signed token. Each signing key has an encryption key of its own, so that each key is used with far fewer random IVs
+ * than AES-GCM allows (NIST SP 800-38D, section 8.3).
  */
 @Injectable()
 export class AccessTokenEncryption {
@@ -29,7 +29,7 @@ export class AccessTokenEncryption {
       .encrypt(keyFor(kid, newest));
   }
 
-  /** How many characters encryption makes of a signed token of so many. */
+  /** The length of a signed token after encryption, in characters. */
   lengthOf(tokenLength: number, kid: string): number {
     if (this.options.accessToken.encryption === 'off') return tokenLength;
     const header = JSON.stringify({ ...ENCRYPTION_HEADER, kid: `${this.secrets.newest.id}.${kid}` });

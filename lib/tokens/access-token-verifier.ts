@@ -40,7 +40,7 @@ const USER_ID = /^[^\0\p{Surrogate}]{1,255}$/u;
  */
 export class AccessTokenVerifier {
   private readonly logger = new Logger('SessionTokens');
-  // Made here and no provider: `app.get(JwtService)` must find the application's own one.
+  // Not a provider: `app.get(JwtService)` must find the application's own instance.
   private readonly jwt = new JwtService();
   private warned = false;
   /** The parsed headers of genuine tokens, by segment: they differ only by key. */
@@ -130,7 +130,7 @@ export class AccessTokenVerifier {
   private isMeantForUs({ iss, aud }: Record<string, unknown>): boolean {
     const { issuer, audience } = this.options.accessToken;
     if (iss === issuer && aud === audience) return true;
-    // The signature is good, so this is most likely a wrong setting and no attack.
+    // The signature is valid, so this is probably a wrong setting and not an attack.
     if (!this.warned) {
       this.logger.warn(
         `a genuine token was refused: its issuer is ${JSON.stringify(iss)} and its audience ${JSON.stringify(aud)}, the options "issuer" and "audience" say ${JSON.stringify(issuer)} and ${JSON.stringify(audience)}`,

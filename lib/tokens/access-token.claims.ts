@@ -21,15 +21,15 @@ export interface RegisteredClaims {
   /** The refresh token's generation and branch at issue: use of the access token confirms that they arrived. */
   readonly generation: number;
   readonly branch: string;
-  /** What the user-auth rows and the session row said at issue. */
+  /** The versions in the user-auth row and the session row at issue. */
   readonly access_version: number;
   readonly token_version: number;
-  /** What ties the token to its client, where `binding` says `always`. */
+  /** Binds the token to its client, where `binding` says `always`. */
   readonly binding?: string;
 }
 
 /**
- * Names that custom claims must not have: those above, and those that have a meaning elsewhere (RFC 7519, section 4.1).
+ * Names that custom claims must not have: the claims above, and those with a standard meaning (RFC 7519, section 4.1).
  */
 export const REGISTERED_CLAIMS: ReadonlySet<string> = new Set([
   'iss',
@@ -49,7 +49,8 @@ export const REGISTERED_CLAIMS: ReadonlySet<string> = new Set([
   'binding',
   'cnf',
   'act',
-  // Would change what the claims object is, not what it holds; and other JWT libraries look names up in plain objects.
+  // These names change the claims object itself instead of adding a member, and other JWT libraries look names up in
+  // plain objects.
   ...Object.getOwnPropertyNames(Object.prototype),
   'prototype',
   'toJSON',
@@ -110,7 +111,7 @@ export function tokenIssueOf(session: UserSession): TokenIssue | undefined {
   return TokenSession.issueOf(session);
 }
 
-/** A session with the issue of its token; a map beside the sessions would weigh on every garbage collection. */
+/** A session with the issue of its token; a separate map would slow down every garbage collection. */
 class TokenSession extends UserSession {
   readonly #issue: TokenIssue;
 
@@ -132,7 +133,7 @@ function deepFreeze<T>(value: T): T {
   return value;
 }
 
-/** The longest access token that is looked at: the cap comes before any parsing or cryptography. */
+/** The maximum length of an access token: longer ones are refused before any parsing or cryptography. */
 export const MAX_ACCESS_TOKEN_LENGTH = 8_192;
 
 /** The `typ` of an access token (RFC 9068, section 2.1). */

@@ -1,7 +1,7 @@
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const SEGMENT = /^[A-Za-z0-9_-]+$/;
 
-/** How many low bits of the last character carry nothing, by the length modulo 4. */
+/** How many low bits of the last character are unused, by the length modulo 4. */
 const SPARE_BITS = [0, NaN, 4, 2];
 
 /**
@@ -19,12 +19,12 @@ export function segmentOf(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
-/** The JSON object in a segment that is spelled as we spell it, undefined for any other. */
+/** The JSON object in a segment of our own spelling; undefined for any other segment. */
 export function parseSegment(segment: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString());
-    // Spelled as we spell it: of a member that stands twice another parser could take the other value, and bytes that
-    // are no UTF-8 are read differently by each.
+    // Other spellings are ambiguous: parsers choose different values of a repeated member, and read bytes that are not
+    // UTF-8 differently.
     if (typeof value !== 'object' || value === null || segmentOf(value) !== segment) return undefined;
     return value as Record<string, unknown>;
   } catch {
@@ -33,7 +33,7 @@ export function parseSegment(segment: string): Record<string, unknown> | undefin
   }
 }
 
-/** How many characters so many bytes take. */
+/** How many base64url characters that number of bytes takes. */
 export function base64urlLength(bytes: number): number {
   return Math.ceil((bytes * 4) / 3);
 }

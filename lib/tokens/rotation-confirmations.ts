@@ -9,7 +9,7 @@ import type { VerifiedToken } from './access-token.claims.js';
 
 const INTERVAL_MS = 100;
 const MAX_BATCH_SIZE = 100;
-/** A database that no longer answers must not keep the application from ending. */
+/** A database that no longer answers must not delay the shutdown. */
 const TIMEOUT_MS = 5_000;
 
 /**
@@ -50,7 +50,7 @@ export class RotationConfirmations implements BeforeApplicationShutdown {
     await this.flush();
   }
 
-  /** Sends what is collected and waits until it is written, or for as long as the database may take. */
+  /** Sends the collected uses, and waits until they are written or their time limit is over. */
   async flush(): Promise<void> {
     this.send();
     await Promise.all(this.inFlight);
@@ -77,7 +77,7 @@ export class RotationConfirmations implements BeforeApplicationShutdown {
       for (const id of skipped) this.noted.delete(tokens.get(id)!);
       await Promise.all(stolen.map(({ sessionId, userId }) => this.endStolen(sessionId, userId)));
     } catch {
-      // Logged by the store. Forgetting that the tokens were noted lets their next use try again.
+      // The store has logged the error. The tokens no longer count as noted, so that their next use tries again.
       for (const token of tokens.values()) this.noted.delete(token);
     }
   }

@@ -1,11 +1,11 @@
 import type { ClientInfo } from '../common/client-address.js';
 import type { VerifiedToken } from './access-token.claims.js';
 
-/** Decides whether an access token counts at this moment: by this application's own keys, or by another one's. */
+/** Decides whether an access token is valid now: by the keys of this application, or by those of another one. */
 export interface TokenAuthenticator {
   /**
    * @param client asked for only where tokens are bound to their client; left out, the binding is not checked
-   * @throws SessionError for a token that does not count
+   * @throws SessionError for a token that is not valid
    */
   authenticate(token: string, client?: () => ClientInfo): Promise<VerifiedToken>;
 }

@@ -32,7 +32,8 @@ export class VerifiedTokenCache<Entry> {
 
   /** @param token verified: a forged one must not push out the genuine one whose tail it has */
   set(token: string, entry: Entry): void {
-    // A copy: V8 keeps of a substring the whole, which is a header full of whatever else its sender has put there.
+    // A copy, because V8 keeps the whole string of a substring alive: here a header with anything that its sender put
+    // there.
     const copy = Buffer.from(token, 'latin1').toString('latin1');
     this.keep(copy.slice(-TAIL), { token: copy, entry });
   }

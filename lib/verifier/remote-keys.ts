@@ -8,7 +8,7 @@ import { SessionStoreUnavailableError } from '../session.errors.js';
 /** The maximum age that the issuing application allows for its keys. A distrusted key is trusted here for that time. */
 const MAX_KEY_AGE_MS = 300_000;
 
-/** An unknown `kid` fetches the keys again, at most this often: invented ones must not become requests. */
+/** An unknown `kid` fetches the keys again, at most this often: invented ones must not cause requests. */
 const COOLDOWN_MS = 1_000;
 
 type PublicKey = Awaited<ReturnType<ReturnType<typeof createRemoteJWKSet>>>;

@@ -17,7 +17,7 @@ const MAX_SAMPLED_ACCOUNTS = 100;
  */
 @Injectable()
 export class PasswordCheck implements OnApplicationBootstrap {
-  /** A hash with today's parameters, of no password. */
+  /** A hash with the current parameters that no password has. */
   private present!: string;
   /** A hash with former parameters, where there are any. */
   private former?: string;

@@ -1,7 +1,7 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import { TIMESTAMP } from '../../common/columns.js';
 
-/** How often somebody has tried something; the counter of all processes. */
+/** A counter of attempts, shared by all processes. */
 @Entity({ name: 'jwt_account_attempt' })
 @Index('jwt_account_attempt_expires_at_index', ['expiresAt'])
 export class AccountAttemptEntity {

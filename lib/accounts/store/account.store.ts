@@ -16,7 +16,7 @@ export abstract class AccountStore {
    */
   abstract insert(account: Account, transaction?: AccountTransaction): Promise<boolean>;
 
-  /** Null for an unknown id, also for one of a form that no account has. */
+  /** Null for an unknown id, also for one in another form. */
   abstract findById(id: string): Promise<Account | null>;
 
   /** @param emailKey as `Account.emailKey` */
@@ -50,8 +50,8 @@ export abstract class AccountStore {
   abstract removeUnused(createdBefore: Date): Promise<number>;
 
   /**
-   * The oldest accounts. Their passwords may be hashed with former parameters, which logins to unknown addresses must
-   * not be faster than.
+   * The oldest accounts. Their passwords may be hashed with former parameters, and logins to unknown addresses must not
+   * be faster.
    */
   abstract findOldest(limit: number): Promise<Account[]>;
 

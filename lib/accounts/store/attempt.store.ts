@@ -26,7 +26,7 @@ export class AttemptStore {
    * Counts one attempt, in one atomic statement.
    *
    * @param key no secret, and no personal data: it is kept as it is
-   * @param ttl milliseconds after the first attempt when counting begins anew
+   * @param ttl milliseconds after the first attempt after which counting starts again
    * @param limit how many attempts there may be until then; one more blocks
    * @param blockDuration milliseconds
    */

@@ -51,7 +51,7 @@ export const nestAdd =
     }
   };
 
-/** What an application without TypeORM is asked before it gets it. */
+/** The question to the developer of an application without TypeORM. */
 function question(store: string, { accounts }: AddOptions): string {
   return `This application stores its data by ${store}, and ${PACKAGE} works through TypeORM. "nest add" would add TypeORM beside ${store}: the packages typeorm, @nestjs/typeorm and pg, a TypeOrmModule on DATABASE_URL (PostgreSQL), and its own tables for sessions${accounts ? ' and accounts' : ''}, by migrations that run at start. Run "npx nest add ${PACKAGE} --yes" to do so.`;
 }

@@ -1,7 +1,7 @@
 import type { Rule, SchematicContext } from '@angular-devkit/schematics';
 import { chmodSync } from 'node:fs';
 
-/** Runs after the files were written, because a tree knows no modes: secrets are for their owner to read. */
+/** Runs after the files were written, because a schematic's tree has no file modes: only the owner may read secrets. */
 export const protect =
   ({ files }: { files: readonly string[] }): Rule =>
   tree => {

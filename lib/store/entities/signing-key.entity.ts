@@ -4,7 +4,7 @@ import { TIMESTAMP } from '../../common/columns.js';
 
 /** A signing key, or the generated server secret. Private parts are encrypted under the server secret. */
 @Entity({ name: 'jwt_session_key' })
-// The election: of all processes that make a key for a period, one inserts it. A distrusted key gives its period free.
+// The election: of all processes that make a key for a period, one inserts it. A distrusted key frees its period.
 @Index('jwt_session_key_election_index', ['purpose', 'period'], { unique: true, where: 'distrusted_at IS NULL' })
 export class SigningKeyEntity {
   @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'jwt_session_key_pkey' })
