@@ -39,8 +39,11 @@ export class PauseDetector implements OnModuleInit, OnModuleDestroy {
     // After a pause a request can be read before the timer runs.
     this.run();
     const { lastPause } = this;
+    // The pause may have begun just after the timer had run.
     return (
-      lastPause !== undefined && lastPause.length > milliseconds && elapsed(lastPause.end, this.lastRun) < RESUMING_MS
+      lastPause !== undefined &&
+      lastPause.length > milliseconds - TICK_MS &&
+      elapsed(lastPause.end, this.lastRun) < RESUMING_MS
     );
   }
 

@@ -66,6 +66,11 @@ describe('a process that was suspended', () => {
     expect(suspended.mayHaveWaited(5_000)).toBe(true);
   });
 
+  it('counts the time since its timer ran last, because the pause may have begun just after', () => {
+    suspended.suspend(15_500);
+    expect(suspended.mayHaveWaited(15_000)).toBe(true);
+  });
+
   it('adds up pauses between which it has hardly run', () => {
     suspended.suspend(10_000);
     suspended.live(100);
