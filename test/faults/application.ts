@@ -92,12 +92,12 @@ class ApplicationController {
   }
 
   @Get('resources')
-  async resources() {
+  resources() {
     global.gc?.();
     return {
+      pid: process.pid,
       heap: process.memoryUsage().heapUsed,
       handles: process.getActiveResourcesInfo().length,
-      status: await this.sessions.status(),
     };
   }
 }

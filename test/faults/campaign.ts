@@ -7,6 +7,7 @@ import { Nemesis, operate, Secrets } from './nemesis.js';
 import { Client, presentCopies, Theft } from './people.js';
 import { type Fault, FAULTS, planFaults } from './plan.js';
 import { Random } from './random.js';
+import { ResourceWatch } from './resources.js';
 import { MAX_STALENESS_MS, type Mode } from './settings.js';
 import { Stage } from './stage.js';
 
@@ -61,13 +62,16 @@ export async function runCampaign(options: CampaignOptions): Promise<Outcome> {
     await Promise.all(processes.map(process => process.start()));
     stage.begin();
     const nemesis = new Nemesis(stage, cluster, secrets, random.branch(), log);
+    const resources = new ResourceWatch(stage, cluster, log);
+    const watching = resources.run();
     const { clients, everybody } = begin(stage, random, options);
     await nemesis.run(planFaults(random.branch(), seconds * 1_000, faults, count));
     await stage.pause(seconds * 1_000 - stage.now);
     log('the last fault is over');
     await recover(stage, clients, random.branch());
+    await resources.checkConnections();
     stage.isOver = true;
-    await everybody;
+    await Promise.all([everybody, watching]);
     const output = new Map(processes.map(process => [process.name, process.lastOutput]));
     return { violations: check(stage.history, mode), history: stage.history, faults: nemesis.counts, output };
   } finally {

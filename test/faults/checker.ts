@@ -137,6 +137,7 @@ function invisible(exchange: Exchange, sessions: Sessions): Violation[] {
 /** Two parties with one token go on by turns that are apart, and nothing is noticed. */
 function missedThefts(sessions: Sessions): Violation[] {
   return sessions.copied.flatMap(({ sessionId, at }): Violation[] => {
+    if (sessions.mayBeRolledBack(sessionId, Infinity)) return [];
     const refreshes = sessions.refreshesOf(sessionId).filter(({ sentAt }) => sentAt > at);
     let turns = 0;
     let last: Exchange | undefined;

@@ -90,7 +90,8 @@ export class Cluster {
     const standby = await this.primary.standby(this.primary.port);
     await this.setSynchronous(this.primary, '*');
     await this.hasStandby("sync_state = 'sync'");
-    // Some commits that only the two of them have.
+    await this.catchUp();
+    // Some commits for which the standby is asked.
     await sleep(1_000);
     await this.replace(standby);
     await this.setSynchronous(standby, '');
@@ -109,6 +110,8 @@ export class Cluster {
       const standby = await this.primary.standby(replication.port);
       await this.hasStandby("state = 'streaming'");
       losing();
+      // What was answered before is not lost.
+      await this.catchUp();
       replication.stall('both');
       await sleep(lag);
       await this.replace(standby, lost);
@@ -135,6 +138,12 @@ export class Cluster {
   private async setSynchronous(server: PostgresServer, names: string): Promise<void> {
     await server.query(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`);
     await server.query('SELECT pg_reload_conf()');
+  }
+
+  /** Waits until the standby has everything that was committed before. */
+  private async catchUp(): Promise<void> {
+    const [row] = await this.query<{ position: string }>('SELECT pg_current_wal_lsn()::text AS position');
+    await this.hasStandby(`flush_lsn >= '${row!.position}'`);
   }
 
   private async hasStandby(condition: string): Promise<void> {

@@ -80,13 +80,16 @@ export class Sessions {
       .some(operation => operation.sentAt < time && !(isDone(operation) && operation.endedAt < begun));
   }
 
-  /** Whether a theft may be declared: the tokens were copied, or the database has lost a rotation of the session. */
+  /** Whether a theft may be declared: the tokens were copied, or a rotation of the session was lost. */
   mayBeStolen(sessionId: string, time: number): boolean {
-    return (
-      this.copied.some(copy => copy.sessionId === sessionId && copy.at <= time) ||
-      this.of(sessionId).some(
-        exchange => ['log-in', 'refresh'].includes(exchange.action) && exchange.sentAt < time && this.isLost(exchange),
-      )
+    const isCopied = this.copied.some(copy => copy.sessionId === sessionId && copy.at <= time);
+    return isCopied || this.mayBeRolledBack(sessionId, time);
+  }
+
+  /** Whether a failover may have lost the session or a rotation of it. */
+  mayBeRolledBack(sessionId: string, time: number): boolean {
+    return this.of(sessionId).some(
+      exchange => ['log-in', 'refresh'].includes(exchange.action) && exchange.sentAt < time && this.isLost(exchange),
     );
   }
 

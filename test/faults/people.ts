@@ -11,6 +11,9 @@ const NEEDS_REFRESH = new Set(['access_token_expired', 'access_token_invalid']);
 
 const LOST_ANSWERS = 0.15;
 
+/** For requests that are safe whenever they are carried out. */
+const LONG_PATIENCE_MS = 10_000;
+
 /** An honest client: a browser whose tabs share a cookie jar, or an application whose screens share its tokens. */
 export class Client {
   credentials?: Credentials;
@@ -49,7 +52,7 @@ export class Client {
     const headers: Record<string, string> = transport === 'bearer' ? { 'session-transport': 'bearer' } : {};
     const answer = await stage.send(
       random.pick(stage.processes),
-      { path: '/login', method: 'POST', headers, body: { userId: name } },
+      { path: '/login', method: 'POST', headers, body: { userId: name }, patience: LONG_PATIENCE_MS },
       { who: name, role: 'honest', action: 'log-in', userId: name },
     );
     if (answer?.status === 200) this.credentials = credentialsOf(transport, answer, { from, until: stage.now });
@@ -79,7 +82,7 @@ export class Client {
   async isServedBy(process: ApplicationProcess, random: Random): Promise<boolean> {
     if (!this.credentials) return false;
     const { access } = this.credentials;
-    const answer = await this.stage.use(this.name, 'honest', process, access);
+    const answer = await this.stage.use(this.name, 'honest', process, access, LONG_PATIENCE_MS);
     if (answer?.status === 401) await this.refresh(random);
     return answer?.status === 200;
   }

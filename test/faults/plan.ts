@@ -45,7 +45,7 @@ export interface Planned {
   readonly lasts: number;
 }
 
-/** The faults of a campaign: all kinds, in an order of its own, again and again. Some overlap. */
+/** The faults of a campaign: every kind, in a random order, at least once. Some overlap. */
 export function planFaults(
   random: Random,
   milliseconds: number,
@@ -56,7 +56,6 @@ export function planFaults(
   const space = Math.min(5_000, milliseconds / faults.length);
   for (let at = space / 2; at < milliseconds;) {
     for (const fault of random.shuffled(faults)) {
-      if (at >= milliseconds) break;
       plan.push({ at, fault, process: Math.floor(random.between(0, processes)), lasts: random.between(300, 7_000) });
       at += random.between(0.5, 1.5) * space;
     }

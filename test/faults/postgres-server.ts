@@ -137,7 +137,7 @@ export class PostgresServer {
   }
 
   async promote(): Promise<void> {
-    await this.query('SELECT pg_promote(true, 30)');
+    await this.query('SELECT pg_promote(true, 120)');
   }
 
   private write(name: string, content: string): void {
