@@ -24,7 +24,7 @@ export class AccountController {
     private readonly dataSource: DataSource,
   ) {}
 
-  /** Whoever sits at an open browser must prove that they are the user: the present password is asked for again. */
+  /** A person at an open browser must prove that they are the user: the route asks for the current password. */
   @Post('password')
   @HttpCode(204)
   @RequireRecentLogin('15m')

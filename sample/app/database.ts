@@ -3,7 +3,7 @@ import { SESSION_MIGRATIONS } from 'nestjs-jwt-session';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { CreateSampleTables1764547300000 } from './sample-tables.migration.js';
 
-// Any number that nobody else uses.
+// Any number that is not used elsewhere.
 const MIGRATION_LOCK = 7_261_534_201;
 
 export function typeOrmOptions(url: string): TypeOrmModuleOptions {

@@ -7,7 +7,7 @@ export const platform = environment.HTTP_PLATFORM ?? 'express';
 /** Whether the live view may offer its demonstrations. */
 export const isDevelopment = environment.NODE_ENV !== 'production';
 
-/** `npm start` sets it to an embedded PostgreSQL's where nobody else has. */
+/** `npm start` sets it to that of an embedded PostgreSQL if it is not set. */
 export function databaseUrl(): string {
   const url = environment.DATABASE_URL;
   if (!url) throw new Error('DATABASE_URL is not set: run "npm start", or name a PostgreSQL of yours');

@@ -25,7 +25,7 @@ export class UsersService implements OnModuleInit {
     }
   }
 
-  /** @throws UnauthorizedException with code `invalid_credentials`, which of the two was wrong is not told */
+  /** @throws UnauthorizedException with code `invalid_credentials`; it does not say which of the two was wrong */
   async authenticate(username: string, password: string): Promise<User> {
     const user = await this.users.findOneBy({ username });
     // A hash is computed in any case, so that the time taken does not tell which names exist.

@@ -5,7 +5,7 @@ const environment = process.env;
 export const port = Number(environment.PORT ?? 3001);
 export const platform = environment.HTTP_PLATFORM ?? 'express';
 
-/** The application that logs users in: the first sample, unless told otherwise. */
+/** The application that logs users in. Default: the first sample. */
 export function verifierOptions(): SessionVerifierOptions {
   return {
     jwksUri: environment.JWKS_URI ?? 'http://localhost:3000/.well-known/jwks.json',

@@ -221,7 +221,7 @@ describe.each(PLATFORMS)('limits of attempts on two processes, %s', platform => 
   });
 
   it.each(['row@example.com', 'no-row@example.com'])(
-    '100 wrong passwords in a row for %s, over whatever time, ask for a recovery',
+    '100 wrong passwords in a row for %s, over any time, require a recovery',
     async email => {
       if (email.startsWith('row')) await apps[0]!.member(email);
       for (let n = 0; n < 100; n++) {

@@ -145,7 +145,7 @@ describe('AccountModule', () => {
     expect(message).toContain('keep one call');
   });
 
-  it('requireVerified: false lets in whoever has registered', async () => {
+  it('requireVerified: false admits users who have only registered', async () => {
     const app = await AccountApp.start({ accounts: { requireVerified: false } });
     await app.register('ada@example.com');
     const client = await app.loggedIn('ada@example.com');
@@ -402,7 +402,7 @@ describe('accounts of the application’s own', () => {
 });
 
 describe('what is told of accounts', () => {
-  it('L01: no password, token, hash or address stands in logs and events; L02: logins, refusals and ends do', async () => {
+  it('L01: logs and events contain no password, token, hash or address; L02: logins, refusals and ends do', async () => {
     const lines: string[] = [];
     const line = (...parts: unknown[]) => void lines.push(parts.map(String).join(' '));
     const logger = { log: line, error: line, warn: line, debug: line, verbose: line, fatal: line };

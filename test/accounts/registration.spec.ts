@@ -125,7 +125,7 @@ describe.each(PLATFORMS)('F24: registering on %s', platform => {
     expect(app.inbox.to('nobody@example.com')).toEqual([]);
   });
 
-  it('whoever registered an address before its owner does not know the password of the owner’s account', async () => {
+  it('a person who registered an address before its owner does not know the password of the owner’s account', async () => {
     await app.register('victim@example.com', OTHER_PASSWORD);
     await app.verificationMail('victim@example.com');
     await app.register('victim@example.com', PASSWORD);

@@ -53,7 +53,7 @@ describe.each(PLATFORMS)('F24: from a stolen session to the account, on %s', pla
     expect((await other.send('/account')).body.errorCode).toBe('session_revoked');
   });
 
-  it('the former address takes the account back for some days, whatever was done with it meanwhile', async () => {
+  it('the former address takes the account back for some days, after any changes meanwhile', async () => {
     const id = await app.member('owner@example.com');
     const thief = await app.loggedIn('owner@example.com');
     await moveTo(thief, 'thief-1@example.com');
@@ -89,7 +89,7 @@ describe.each(PLATFORMS)('F24: from a stolen session to the account, on %s', pla
     );
   });
 
-  it('an address is not confirmed by its link alone: whoever follows a link of somebody else gives nothing away', async () => {
+  it('an address is not confirmed by its link alone: a person who follows the link of another person gives nothing away', async () => {
     await app.member('asking@example.com');
     const client = await app.loggedIn('asking@example.com');
     await requestEmail(client, 'scanned@example.com');

@@ -13,7 +13,7 @@ describeInChromium("the sample's live view, in a browser", () => {
     expect(await sample.closeUsers()).toEqual([]);
   });
 
-  it('R03: a lost response does no harm, and the view shows what became of it', async () => {
+  it('R03: a lost response does no harm, and the view shows its outcome', async () => {
     const user = await sample.user();
     await user.signedIn();
     const page = await user.open('/inside');

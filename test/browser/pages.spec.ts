@@ -68,7 +68,7 @@ describeInChromium("the sample's pages, for everybody", () => {
       .waitFor();
   });
 
-  it('with forced colours the generation in use is told apart', async () => {
+  it('with forced colours the generation in use can be told apart', async () => {
     const user = await sample.user();
     await user.signedIn();
     const page = await user.open('/inside');

@@ -16,7 +16,7 @@ describeInChromium('a stolen copy, in a browser', () => {
     expect(await sample.closeUsers()).toEqual([]);
   });
 
-  it('R02, scenario 7: the thief was first: the page is told at its next use, in all tabs; the copy is dead', async () => {
+  it('R02, scenario 7: the thief was first: the page learns of it at its next use, in all tabs; the copy is refused', async () => {
     const user = await sample.user();
     const page = await user.signedIn();
     await writeNote(page, 'a private thought');
@@ -42,7 +42,7 @@ describeInChromium('a stolen copy, in a browser', () => {
     await page.getByText('a private thought').waitFor();
   });
 
-  it('R02, scenario 7: the thief was late: refused, and the page is told all the same', async () => {
+  it('R02, scenario 7: the thief was late: refused, and the page learns of it as well', async () => {
     const user = await sample.user();
     const page = await user.signedIn();
     const thief = await user.steal();

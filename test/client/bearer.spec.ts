@@ -213,7 +213,7 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
     expect(ends).toEqual([{ reason: 'logged_out' }]);
   });
 
-  it('forget the tokens of a session that has ended, and tell whoever shares the storage, and nobody else', async () => {
+  it('forget the tokens of a session that has ended, and tell the clients that share the storage, and no others', async () => {
     open(storage);
     const foreign = new SlowStorage();
     await logIn(open(foreign));

@@ -34,7 +34,7 @@ describe.each(PLATFORMS)('a refresh that fails on %s', platform => {
   });
   afterEach(() => page.close());
 
-  /** What becomes of refreshes. */
+  /** The outcomes of refreshes. */
   function refreshes(answer: (request: Request) => Promise<Response>): void {
     recording.between = (request, forward) => (request.url.endsWith('/refresh') ? answer(request) : forward(request));
   }

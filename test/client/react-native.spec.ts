@@ -64,7 +64,7 @@ class SafariUrl extends URL {
   static override canParse: never = undefined as never;
 }
 
-/** A request whose address is that which the application wrote, as React Native's is. */
+/** A request whose address is the text that the application wrote, like React Native's. */
 const unread = (address: string) => Object.defineProperty(new Request(address), 'url', { value: address });
 
 /** The published client, with the globals of that platform and no others. */

@@ -86,7 +86,7 @@ describe.each(PLATFORMS)('the client refreshes on %s', platform => {
     expect(refreshes()).toBe(1);
   });
 
-  it('and repeats a request as it was, whatever its caller changes meanwhile', async () => {
+  it('and repeats a request as it was, even if its caller changes it meanwhile', async () => {
     await test.advance('11m');
     const headers = new Headers({ ...JSON_TYPE, 'x-mine': 'yes' });
     const init = { method: 'POST', headers, body: TEXT };

@@ -168,7 +168,7 @@ describe('the client', () => {
     expect(await client.accessToken()).not.toBe(accessToken);
   });
 
-  it('tells all listeners of ends and beginnings, and says how it stands', async () => {
+  it('tells all listeners of ends and beginnings, and has the current state', async () => {
     const told: [string, string | undefined][] = [];
     page.subscribe(end => told.push(['first', end?.reason]));
     const stop = page.subscribe(end => told.push(['second', end?.reason]));

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** A block of code, with where it stands. */
+/** A block of code and its place. */
 export interface CodeBlock {
   readonly page: string;
   readonly line: number;

@@ -73,7 +73,7 @@ describe('what the documentation tells people to do', () => {
     [OTHER_TOOLS, 'How do I use it with axios, ky or openapi-fetch?', 'http-libraries.ts'],
     [OTHER_TOOLS, 'How do I use it in React Native or Expo?', 'secure-storage.ts'],
     [OTHER_TOOLS, 'How do I keep tokens out of pino?', 'pino-redaction.ts'],
-  ])('%s: %s: the code is that which runs here', (page, heading, file) => {
+  ])('%s: %s: the code is the code that runs here', (page, heading, file) => {
     expect(blockUnder(page, heading, 'ts')).toBe(readFileSync(`test/docs/recipes/${file}`, 'utf8'));
   });
 

@@ -43,7 +43,7 @@ describe('the page of requirements', () => {
   });
 });
 
-/** The ids in a file, comments left out: names of tests also stand in tables and templates. */
+/** The ids in a file, comments left out: names of tests also occur in tables and templates. */
 function idsIn(file: string): ReadonlySet<string> {
   const code = readFileSync(file, 'utf8').replaceAll(/^\s*(\/\/|\/?\*).*$/gm, '');
   return new Set(code.match(ID));

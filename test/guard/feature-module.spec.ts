@@ -60,7 +60,7 @@ describe.each(PLATFORMS)('a feature module on %s', platform => {
     await expectItToWork([SessionModule.forRoot({ secret: SECRET }), feature()]);
   });
 
-  it('imports nothing, wherever forRootAsync stands', async () => {
+  it('imports nothing, in any module that calls forRootAsync', async () => {
     await expectItToWork([feature(), SessionModule.forRootAsync({ useFactory: () => ({ secret: SECRET }) })]);
   });
 

@@ -87,7 +87,7 @@ describe('GraphQL on express', () => {
     return { ...answer, body: answer.body as GraphqlAnswer };
   }
 
-  it('a resolver is guarded, and told the session by bearer token', async () => {
+  it('a resolver is guarded, and gets the session by bearer token', async () => {
     const answer = await ask('{ me }', { ...(await signInAs(test.app, 'grace')) });
     expect(answer.body).toEqual({ data: { me: 'grace' } });
   });

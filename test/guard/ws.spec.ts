@@ -36,7 +36,7 @@ class WsGateway implements OnGatewayConnection {
     return { event: 'answer', data: session.userId };
   }
 
-  // The plain guard, which finds no request in a `ws` context: so it stands as APP_GUARD.
+  // The plain guard, which finds no request in a `ws` context: so it is the APP_GUARD.
   @SubscribeMessage('public')
   @UseGuards(SessionGuard)
   @Public()

@@ -43,7 +43,7 @@ describe.each(PLATFORMS)("C01: a cookie that browsers take for another than __Ho
 
   const urls = () => [test.url, verifier.url];
 
-  it('makes nobody the attacker, whatever byte its name begins with', async () => {
+  it('makes nobody the attacker, with any first byte of its name', async () => {
     for (const url of urls()) {
       for (const byte of BYTES) {
         const answer = await getMe(url, `${byte}${ACCESS_COOKIE}=${mallory}`);

@@ -66,7 +66,7 @@ describe.each(PLATFORMS)('session cookies on %s', platform => {
     expect(login.headers.get('cache-control')).toBe('no-store');
   });
 
-  it('C02: no token stands in the body where cookies carry them', async () => {
+  it('C02: the body contains no token where cookies carry them', async () => {
     const { url } = await apps.start();
     const browser = new CookieJarClient(url);
     const login = await browser.logIn('ada');

@@ -135,7 +135,7 @@ describe.each(PLATFORMS)('F9: requests of other sites on %s', platform => {
       const headers = { ...evil, authorization };
       for (const [method, path] of CHECKED) {
         const answer = await browser.send(path, { method, headers, body });
-        // Log-out answers 204 to whoever brings no session; the cookies do not count.
+        // Log-out answers 204 to a request without a session; the cookies do not count.
         const refused = path === '/session/logout' ? [204, 403] : [401, 403];
         expect(refused).toContain(answer.status);
         expect(answer.setCookie).toEqual([]);

@@ -24,7 +24,7 @@ describe.each(PLATFORMS)('several cookies of one name on %s', platform => {
     postWithCookies(`${test.url}${path}`, access, refresh, undefined, marked);
   const isLive = async ({ session }: Issued) => (await test.sessions.get(session.id)) !== null;
 
-  describe.each(ORDERS)("C07: the client's own stands %s", (_, both) => {
+  describe.each(ORDERS)("C07: the client's own comes %s", (_, both) => {
     beforeAll(async () => {
       [own, planted] = [await logIn('ada'), await logIn('grace')];
     });

@@ -86,7 +86,7 @@ describe.each(PLATFORMS)('F17: introspection on %s', platform => {
     }
   });
 
-  it('a live token is told of, and custom claims override nothing; no statement is made', async () => {
+  it('a live token is described, and custom claims override nothing; no statement is made', async () => {
     const test = await apps.start({
       imports: [CallersModule],
       providers: [{ provide: APP_GUARD, useExisting: SessionGuard }],
@@ -112,7 +112,7 @@ describe.each(PLATFORMS)('F17: introspection on %s', platform => {
     expect(await statementsDuring(test, () => ask(test.url, accessToken, '/api/introspect'))).toEqual([]);
   });
 
-  it('O01: O02: whatever does not count answers exactly active: false', async () => {
+  it('O01: O02: every other token answers exactly active: false', async () => {
     const test = await apps.start(guardedBy(OpenGuard));
     const { sessions } = test;
     const tokenOf = async (userId: string) => sessions.logIn(userId);

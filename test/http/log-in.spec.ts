@@ -96,7 +96,7 @@ describe.each(PLATFORMS)('login on %s', platform => {
       expect((await browser.send('/me')).body.userId).toBe('ada');
     });
 
-    it('that of the refresh cookie, whoever logs in', async () => {
+    it('that of the refresh cookie, for any user who logs in', async () => {
       const session = await issue('grace');
       await withCookies([], [session.refreshToken]);
       expect(await isLive(session)).toBe(false);

@@ -203,7 +203,7 @@ describe.each(PLATFORMS)('mounted on %s', platform => {
     ]);
   });
 
-  it('nothing is mounted where nothing shall be', async () => {
+  it('nothing is mounted if the options say so', async () => {
     const { url } = await start({ session: { controller: false, jwks: false } });
     const browser = new CookieJarClient(url);
     await browser.logIn('ada');

@@ -58,7 +58,7 @@ describe('a signing key whose row was written by somebody without the secret', (
     return jws(header, { ...payload, iat, exp: iat + 600 }, es256(privateKey));
   }
 
-  /** A process that starts now and so reads what stands in the table. */
+  /** A process that starts now, and so reads the table. */
   async function fresh(run: (process: TestApp) => Promise<unknown>): Promise<void> {
     await run(await apps.start(PATIENTLY));
   }

@@ -82,7 +82,7 @@ class Installation {
   private lookAhead(ahead: number): void {
     const moment = this.now + ahead;
     const due = dueKeyPeriod(this.load(moment), moment, this.schedule);
-    // It is there for all to see from now on, whatever that clock says.
+    // All processes see it from now on, whatever that clock says.
     if (due) this.elect({ ...due, publishAt: this.now });
   }
 

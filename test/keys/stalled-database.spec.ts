@@ -13,7 +13,7 @@ class ImpatientTimers extends SessionTimers {
   }
 }
 
-// The data source has no `query_timeout`: whatever waits for the driver alone waits for ever.
+// The data source has no `query_timeout`: a wait for the driver alone never ends.
 describe('a database that swallows everything', () => {
   let test: TestApp;
   let database: TestDatabase;

@@ -25,7 +25,7 @@ const PERIOD = 7 * 24 * 3_600_000;
 const keyRows = ({ database }: TestApp) =>
   database.query("SELECT kid FROM jwt_session_key WHERE purpose LIKE 'access-token%'");
 
-/** A key management that knows one key per period, whoever asks. */
+/** A key management that has one key per period, the same for every caller. */
 function keyManagement() {
   const keys = new Map<number, JsonWebKey>();
   const asked: SigningPeriod[] = [];

@@ -75,7 +75,7 @@ describe.each(PLATFORMS)('logging in on %s', platform => {
 
     expect(client.refreshToken).not.toBe(before.refreshToken);
     expect(client.accessToken).not.toBe(before.accessToken);
-    // A late refusal clears no cookies, which may be the new ones already: who refreshes gets on with those.
+    // A late refusal clears no cookies, which may be the new ones already: a refresh uses those.
     expect(await before.sendOnly('/me')).toMatchObject({ ...refused('access_token_invalid'), setCookie: [] });
     expect(await before.sendOnly(...REFRESH)).toMatchObject({ ...refused('session_revoked'), setCookie: [] });
     expect(await client.send('/me')).toMatchObject({ status: 200 });

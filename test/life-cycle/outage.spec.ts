@@ -185,7 +185,7 @@ describe.each(PLATFORMS)('without a database on %s', platform => {
   it('a confirmation that is lost is made good by the next use', async () => {
     const client = await logIn();
     await client.refresh();
-    // What is known of revocations is fresh when the outage begins, whatever the tests before have left.
+    // The revocations in memory are fresh when the outage begins, after any earlier test.
     await test.app.get(RevocationFeed, { strict: false }).poll();
     await proxy.refuse();
     expect(await client.send('/me')).toMatchObject({ status: 200 });

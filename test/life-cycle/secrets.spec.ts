@@ -51,7 +51,7 @@ function candidates({ texts, bytes, sessions }: Dump): Set<string> {
   return found;
 }
 
-/** A refresh token's shape: version, session id, generation, secret, and a tag under a key that stands in the dump. */
+/** A refresh token's shape: version, session id, generation, secret, and a tag under a key that is in the dump. */
 function inShape(sessionId: string, generation: number, secret: Buffer, key: Buffer): string {
   const head = Buffer.concat([
     Buffer.of(1),

@@ -14,7 +14,7 @@ class Customer extends AccountEntity {
   company!: string | null;
 }
 
-// Found at start, not by whoever comes first with a request that needs the column.
+// Found at start, not by the first request that needs the column.
 describe('on the tables of an older version an application', () => {
   let database: TestDatabase;
   beforeEach(async () => {

@@ -39,7 +39,7 @@ describe('without an HTTP server', () => {
     expect(await sessions.list('ada')).toHaveLength(1);
     expect(await sessions.logOutAll('ada')).toBe(1);
     await context.close();
-    // Nothing stands between the process and its end; a connection that stays open fails this by time.
+    // Nothing keeps the process from ending; an open connection makes this test time out.
     await allConnectionsEnded(database);
   });
 });

@@ -37,9 +37,9 @@ function isTypeOnly(statement: ts.ImportDeclaration | ts.ExportDeclaration): boo
   return statement.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
 }
 
-/** From the top: what a file may import stands on a line below its own. */
+/** From the top: a file may import what is on the lines below its own. */
 const LAYERS = [
-  // Runs in browsers: it stands apart.
+  // Runs in browsers, so it is separate.
   ['client'],
   // Runs where applications are made, and knows the rest by its public names in templates alone.
   ['schematics'],
@@ -161,7 +161,7 @@ describe('the house', () => {
     expect([...reached].filter(file => file.startsWith('store/'))).toEqual([]);
   });
 
-  it('only the store speaks to pg, and SQL stands only there', () => {
+  it('only the store uses pg, and only it contains SQL', () => {
     const outside = files.filter(
       file => layerOf(file) !== 'store' && !file.startsWith('accounts/store/') && file !== 'common/missing-schema.ts',
     );

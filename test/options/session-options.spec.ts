@@ -220,7 +220,7 @@ describe('the options of SessionModule', () => {
     expect(refusal({ secret })).toMatch(/option "secret" is present but undefined: set the environment variable/);
   });
 
-  it('no secret stands in the message of another mistake', () => {
+  it('the message of another mistake contains no secret', () => {
     expect(refusal({ secret: SECRET, [SECRET.slice(0, 3)]: SECRET })).not.toContain(SECRET);
   });
 

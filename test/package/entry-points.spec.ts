@@ -22,7 +22,7 @@ function evaluate(script: string): unknown {
 }
 
 describe('the entry points', () => {
-  it('offer the same in both formats, and one class to whoever imports and requires', () => {
+  it('offer the same in both formats, and one class to an application that imports and requires', () => {
     const found = evaluate(`
       const isRenamed = (value, name) =>
         typeof value === 'function' && value.toString().startsWith('class') && value.name !== name;

@@ -104,7 +104,7 @@ describe.each(PLATFORMS)('S13: @RequireRecentLogin on %s', platform => {
       return client;
     }
 
-    it('lets in whoever has logged in lately', async () => {
+    it('admits users who have logged in recently', async () => {
       const client = await logIn();
       await test.advance('4m');
       for (const path of SENSITIVE) {

@@ -14,7 +14,7 @@ describe('revocation in several processes', () => {
   let issuer: TestApp;
   beforeAll(async () => {
     database = await TestDatabase.create();
-    // Polls every three minutes: what is in force sooner was told by notification.
+    // Polls every three minutes: what takes effect sooner came by notification.
     const environment = { REVOCATION_MAX_STALENESS: '9m' };
     processes = await Promise.all(Array.from({ length: 4 }, () => SampleProcess.start(database, environment)));
     // Issues and revokes by the library in this process, with the generated secret from the database like the others.

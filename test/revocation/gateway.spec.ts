@@ -70,7 +70,7 @@ describe.each(PLATFORMS)('a gateway that closes the sockets of ended sessions, o
     const revoked = { type: 'session.revoked', sessionIds: [ended.session.id], reason: 'logout' };
     expect(here.events).toContainEqual({ ...revoked, source: 'local' });
     expect(there.events).toContainEqual({ ...revoked, source: 'remote' });
-    // Each process is told once, whether by its own statement, the notification or the poll.
+    // Each process emits the event once, after its own statement, the notification or the poll.
     for (const { events } of [here, there]) {
       expect(events.filter(event => event.type === 'session.revoked')).toHaveLength(1);
     }

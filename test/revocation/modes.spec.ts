@@ -87,7 +87,7 @@ describe.each(PLATFORMS)('modes and feeds of revocation on %s', platform => {
   });
 
   describe('strict', () => {
-    it.each(CHANGES)('scenario 10: at once, although nobody was told: $change', async ({ sql, answer }) => {
+    it.each(CHANGES)('scenario 10: at once, without a notification: $change', async ({ sql, answer }) => {
       const app = await start({ mode: 'strict' });
       const { id, token } = await logIn(app);
       await database.query(sql, [id]);

@@ -51,7 +51,7 @@ describe('revocations while something is wrong', () => {
     return { id: session.id, token: accessToken! };
   }
 
-  /** How it stands with the feed, as the events told since then. */
+  /** The events of the feed since then. */
   function told(since: number): SessionEvent[] {
     return there.events.slice(since).filter(({ type }) => type.startsWith('revocation.'));
   }

@@ -58,7 +58,7 @@ describe('what ended, in memory', () => {
     );
   });
 
-  it('only grows: what was refused stays refused, whatever comes', () => {
+  it('only grows: a refused token stays refused, whatever arrives', () => {
     const refused = (state: RevocationState) => JSON.stringify(knowledge(state)).split('true').length;
     fc.assert(
       fc.property(announcements, announcement, (news, more) => {
@@ -88,7 +88,7 @@ describe('what ended, in memory', () => {
     expect(state.reasonOf('a')).toBe('theft/stale');
   });
 
-  it('keeps for a full span whatever it has heard of', () => {
+  it('keeps every fact for a full span', () => {
     fc.assert(
       fc.property(announcements, fc.array(fc.nat(SPAN - 1)), (news, times) => {
         const state = merged(...news);
@@ -99,7 +99,7 @@ describe('what ended, in memory', () => {
     );
   });
 
-  it('memory is bounded by what ended within one span, whatever the polls repeat', () => {
+  it('memory is bounded by the revocations of one span, whatever the polls repeat', () => {
     const state = new RevocationState(SPAN);
     let recent: { readonly at: number; readonly id: string }[] = [];
     let largest = 0;

@@ -47,7 +47,7 @@ describe.each(PLATFORMS)('the pages of the sample on %s', platform => {
     return stream;
   }
 
-  /** What happened to sessions. How it stands with the feed is told, too, where the machine is slow. */
+  /** What happened to sessions. On a slow machine there are events of the feed as well. */
   const told = (stream: EventStream) => stream.of('happened').filter(({ type }) => String(type).startsWith('session.'));
 
   describe('files', () => {
@@ -198,7 +198,7 @@ describe.each(PLATFORMS)('the pages of the sample on %s', platform => {
       expect(stream.of('ended')).toEqual([{ code }]);
     });
 
-    it('ends when another process has ended the session, even if nobody tells', async () => {
+    it('ends when another process has ended the session, even without a notification', async () => {
       const ada = await logIn('ada');
       const stream = await watch(ada);
       const { sessionId } = (await ada.send('/me')).body;

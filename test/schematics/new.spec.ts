@@ -194,7 +194,7 @@ describe('nestjs-jwt-session with-postgres', () => {
     expect(existsSync(dirname(folder!))).toBe(false);
   });
 
-  it('F25: leaves DATABASE_URL alone where it is set, or stands in .env', () => {
+  it('F25: leaves DATABASE_URL alone if it is set, or is in .env', () => {
     const set = run(['with-postgres', ...print], { env: { DATABASE_URL: 'postgres://mine/app' } });
     expect(set.stdout).toBe('postgres://mine/app\n');
     writeFileSync(join(scratch, '.env'), 'DATABASE_URL=postgres://mine/app\n');

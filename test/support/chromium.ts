@@ -13,7 +13,7 @@ const hint = executablePath
   ? ''
   : ' (skipped: no Chromium; run apt-get install chromium-headless-shell, or set CHROMIUM_PATH)';
 
-/** A suite that needs Chromium. Who has none is told what to do about it. */
+/** A suite that needs Chromium. Without it, the message says how to install it. */
 export function describeInChromium(title: string, suite: () => void): void {
   runSuite(title + hint, suite);
 }

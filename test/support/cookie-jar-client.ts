@@ -78,7 +78,7 @@ function liesUnder(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
 }
 
-/** Browsers drop cookies that break the rules of their prefix without a word; a test shall hear of it. */
+/** Browsers silently drop cookies that break the rules of their prefix; a test must fail then. */
 function requirePrefixRules({ name, attributes: { Secure, Path, Domain } }: Cookie): void {
   const sound = name.startsWith('__Host-') ? Secure && Path === '/' && !Domain : !name.startsWith('__') || Secure;
   if (!sound) throw new Error(`browsers would drop the cookie ${name}`);

@@ -1,7 +1,7 @@
 /** What one message of a stream says. */
 export type StreamMessage = Record<string, unknown>;
 
-/** A client of server-sent events that keeps everything it was told. */
+/** A client of server-sent events that keeps all events. */
 export class EventStream {
   /** The whole stream so far, as it came. */
   text = '';

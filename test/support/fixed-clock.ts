@@ -1,6 +1,6 @@
 import { SessionClock } from '../../lib/testing/index.js';
 
-/** A process clock that stands still, for edges that are one millisecond wide. */
+/** A process clock that does not move, for edges that are one millisecond wide. */
 export class FixedClock extends SessionClock {
   constructor(public time = Date.now()) {
     super();

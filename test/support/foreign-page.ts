@@ -76,7 +76,7 @@ export class ForeignPage {
     return { status, text, withCookies };
   }
 
-  /** Sends a request by script with whatever cookies the browser gives. The answer's text, or the browser's refusal. */
+  /** Sends a request by script with the cookies that the browser adds. The answer's text, or the browser's refusal. */
   async fetch(url: string, init: Record<string, unknown> = {}): Promise<string> {
     const options = JSON.stringify({ credentials: 'include', ...init });
     return this.page.evaluate(
@@ -84,7 +84,7 @@ export class ForeignPage {
     );
   }
 
-  /** Sends the same as a form by script, which needs nobody's leave but cannot read the answer; the server's status. */
+  /** Sends the same as a form by script, which needs no permission but cannot read the answer; the server's status. */
   async fetchBlindly(url: string, fields: Record<string, string> = {}): Promise<number> {
     const init = {
       method: 'POST',

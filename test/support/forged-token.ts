@@ -16,10 +16,10 @@ export const SIGNATURE_PARAMETERS = {
   PS256: { digest: 'sha256', padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
 } as const;
 
-/** Text and bytes stand for themselves, so that they need not be JSON. */
+/** Text and bytes are taken as they are, so that they need not be JSON. */
 export type Content = Members | string | Buffer;
 
-/** A compact JWS of whatever is given. */
+/** A compact JWS of the given parts. */
 export function jws(header: Content, payload: Content, signature: Signature): string {
   return signed(`${segment(header)}.${segment(payload)}`, signature);
 }

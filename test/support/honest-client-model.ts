@@ -13,7 +13,7 @@ import {
 
 /**
  * Whether an honest client can ever be refused, under the production decision of docs/protocol.md. Its tabs share a
- * cookie jar, or its screens share stored tokens: each answer is kept that is read in time, in whatever order.
+ * cookie jar, or its screens share stored tokens: each answer that is read in time is kept, in any order.
  */
 export interface HonestClient {
   readonly tabs: number;
@@ -61,7 +61,7 @@ interface World {
   readonly kept: Token;
   /**
    * Every access token that reached the client. Each may have been used at once, and the confirmation of that use may
-   * be lost or written at any later time, so that one set stands for every order of uses and confirmations.
+   * be lost or written at any later time, so that one set represents every order of uses and confirmations.
    */
   readonly used: ReadonlySet<Token>;
   readonly tabs: readonly (Exchange | null)[];

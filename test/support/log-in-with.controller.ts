@@ -3,7 +3,7 @@ import { Exchange, type LogInOptions, Public, SessionExchange, SessionService } 
 
 export type LogInWith = Pick<LogInOptions, 'transport' | 'crossSite' | 'claims'> & { readonly userId: string };
 
-/** Logs in with whatever options the test asks for, also under a global guard. */
+/** Logs in with the options of the test, also under a global guard. */
 @Controller('log-in-with')
 export class LogInWithController {
   constructor(private readonly sessions: SessionService) {}

@@ -11,7 +11,7 @@ class PatientTimers extends SessionTimers {
   }
 }
 
-/** Nothing happens by itself, so that what a request does is told from what is done beside it. */
+/** Nothing happens by itself, so that the effects of a request can be told apart from background work. */
 export const PATIENTLY: TestAppOptions = {
   override: builder => builder.overrideProvider(SessionTimers).useValue(new PatientTimers()),
 };

@@ -24,7 +24,7 @@ export interface RowOutcome {
   readonly revoked: string | null;
 }
 
-/** And what the client was told: the case that the event names, or the error's code. */
+/** And the answer to the client: the case that the event names, or the error's code. */
 export interface RefreshOutcome extends RowOutcome {
   readonly name: string;
   readonly refreshToken?: { readonly generation: number; readonly hash: string | null };

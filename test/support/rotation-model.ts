@@ -39,7 +39,7 @@ export type Token = string;
 export const CURRENT: Token = '0:current';
 export const FIRST_ROW = relativeRow(null, null);
 
-/** What becomes of the row, and `rename`, which says what an older token is to it from now on. */
+/** The row afterwards, and `rename`, which gives an older token its name relative to that row. */
 export interface Change {
   readonly row: RotationState;
   readonly rename: (token: Token) => Token;

@@ -34,12 +34,12 @@ export const STATES: readonly RotationState[] = [null, 'successor'].flatMap(succ
   ),
 );
 
-/** Each hash at each generation; `foreign` stands for what the row does not hold. */
+/** Each hash at each generation; `foreign` is a hash that the row does not have. */
 export const TOKENS: readonly GivenToken[] = [-3, -2, -1, 0, 1, 2].flatMap(distance =>
   ['previous', 'current', 'successor', 'foreign'].map(hash => ({ generation: GENERATION + distance, hash })),
 );
 
-/** The key of a state with a token, whatever generation they are told from. */
+/** The key of a state with a token, at any generation. */
 export function pairKey({ generation, successorHash, previousHash, inWindow }: RotationState, token: GivenToken) {
   return [successorHash, previousHash, inWindow, token.generation - generation, token.hash].join(' ');
 }

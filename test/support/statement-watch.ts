@@ -3,7 +3,7 @@ import type { TestApp } from './test-app.js';
 
 const logs = new WeakMap<TestApp, StatementLog>();
 
-/** What the revocation feed sends by itself, whatever requests come. */
+/** What the revocation feed sends without any request. */
 const BACKGROUND = /^(jwt_session_revocation_poll$|LISTEN )/;
 
 /** The statements that the application made while `run` ran. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { freePort } from '../../lib/schematics/database/free-port.js';
 
-// PostgreSQL's ReadyForQuery outside a transaction: whatever came before it is committed.
+// PostgreSQL's ReadyForQuery outside a transaction: everything before it is committed.
 const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
 interface Link {

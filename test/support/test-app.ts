@@ -39,7 +39,7 @@ export type Platform = (typeof PLATFORMS)[number];
 
 export const SECRET = 'test-secret-that-is-long-enough-for-everybody';
 
-/** Logs in whoever asks, and has one guarded route of each kind. */
+/** Logs any user in, and has one guarded route of each kind. */
 @Controller()
 export class TestController {
   constructor(private readonly sessions: SessionService) {}

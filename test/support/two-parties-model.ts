@@ -41,7 +41,7 @@ export interface TwoPartiesExploration {
    */
   readonly unnoticed: readonly string[];
   /**
-   * How far the row gets past the copied token while both have an answered refresh before them; 2 stands for more, too.
+   * How far the row gets past the copied token while both have an answered refresh before them; 2 means two or more.
    */
   readonly generationsBothAlive: number;
   readonly refusals: readonly RotationCase[];

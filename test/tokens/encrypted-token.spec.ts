@@ -18,7 +18,7 @@ describe('F27: encrypted access tokens', () => {
   const start = (secret: string | string[] = SECRET, encryption: 'off' | 'A256GCM' = 'A256GCM') =>
     apps.start({ session: { secret, accessToken: { encryption } } });
 
-  it('tell nothing, and count in every process, whatever the option says there, and after a rotation of the secret', async () => {
+  it('reveal nothing, and are valid in every process, with either value of the option there, and after a rotation of the secret', async () => {
     const test = await start();
     const issued = await test.sessions.logIn('ada-lovelace', { claims: { role: 'admin' } });
     const segments = issued.accessToken!.split('.');

@@ -9,7 +9,7 @@ import { statementsDuring } from '../support/statement-watch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 import { type Forgery, openWorkshop, type Workshop } from './forgeries.js';
 
-/** An application under attack, and what the attacker works with. Its process clock stands still. */
+/** An application under attack, and what the attacker works with. Its process clock does not move. */
 export interface Target {
   readonly test: TestApp;
   readonly workshop: Workshop;

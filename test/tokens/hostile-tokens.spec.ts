@@ -49,7 +49,7 @@ describe.each(GENERATED_ALGORITHMS)('hostile %s tokens', algorithm => {
     const { header, payload, own } = target.workshop;
     const verify = (change: Members) => target.test.sessions.verify(jws(header, { ...payload, ...change }, own));
     await expect(verify({ auth_time: 0 })).resolves.toMatchObject({ authenticatedAt: new Date(0) });
-    // Nothing lives for longer than `accessToken.lifetime`, whatever it says.
+    // No token lives for longer than `accessToken.lifetime`, whatever its `exp` says.
     await expect(verify({ iat: 0 })).rejects.toMatchObject({ errorCode: 'access_token_expired' });
     await expect(verify({ exp: 0 })).rejects.toMatchObject({ errorCode: 'access_token_expired' });
     await expect(verify({ exp: payload.iat })).rejects.toMatchObject({ errorCode: 'access_token_expired' });
@@ -86,7 +86,7 @@ describe.each(GENERATED_ALGORITHMS)('hostile %s tokens', algorithm => {
     );
   });
 
-  it('J05: whatever text comes is refused as an invalid token', async () => {
+  it('J05: any other text is refused as an invalid token', async () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 200 }),
       fc.array(fc.base64String({ maxLength: 60 }), { minLength: 1, maxLength: 5 }).map(parts => parts.join('.')),
@@ -98,7 +98,7 @@ describe.each(GENERATED_ALGORITHMS)('hostile %s tokens', algorithm => {
     );
   });
 
-  it('J03: J05: whatever we signed, it is accepted or refused as a token: nothing else is thrown', async () => {
+  it('J03: J05: any signed payload is accepted or refused as a token: nothing else is thrown', async () => {
     const { header, payload, own } = target.workshop;
     const json = fc.jsonValue({ stringUnit: 'binary', maxDepth: 3 });
     const change = fc.dictionary(fc.constantFrom(...Object.keys(payload), 'nbf', 'iss', '__proto__', 'x'), json);

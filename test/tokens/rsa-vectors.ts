@@ -47,7 +47,7 @@ const pss =
   input =>
     sign(digest, input, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength });
 
-/** What stands before the hash in PKCS #1 v1.5 (RFC 8017, section 9.2, note 1). */
+/** The bytes before the hash in PKCS #1 v1.5 (RFC 8017, section 9.2, note 1). */
 const DIGEST_INFO = Buffer.from('3031300d060960864801650304020105000420', 'hex');
 const WITHOUT_NULL = Buffer.from('302f300b06096086480165030402010420', 'hex');
 const SHA_1 = Buffer.from('3021300906052b0e03021a05000414', 'hex');

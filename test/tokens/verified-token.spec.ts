@@ -108,7 +108,7 @@ describe('a verified access token', () => {
 });
 
 describe('the cache of verified tokens', () => {
-  it('is bounded, whatever comes', () => {
+  it('is bounded', () => {
     const cache = new VerifiedTokenCache<number>(10);
     for (let token = 0; token < 1_000; token++) {
       cache.set(`token-${token}`, token);

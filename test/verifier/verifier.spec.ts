@@ -37,7 +37,7 @@ describe.each(PLATFORMS)('F17, F18: a service that verifies by the public keys a
 
   const codeOf = async (token: string, path?: string) => (await ask(token, path)).body.errorCode;
 
-  /** The genuine token with the given parts changed, signed by whatever signs. */
+  /** The genuine token with the given parts changed, signed by any key. */
   async function forged(header: object, sign = es256(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)) {
     const parts = partsOf((await logIn()).accessToken!);
     return jws({ ...parts.header, ...header }, parts.payload, sign);

@@ -26,11 +26,11 @@ import {
 } from 'rxjs';
 import { In, type Repository } from 'typeorm';
 
-/** How often a stream looks at its session, in milliseconds. */
+/** How often a stream reads its session, in milliseconds. */
 const PULSE = 1_000;
-/** How long events may settle before the session is looked at, in milliseconds. */
+/** How long a stream waits after an event before it reads the session, in milliseconds. */
 const SETTLED = 50;
-/** How long a stream outlives its session: what else is to be told of its end may come later, in milliseconds. */
+/** How long a stream outlives its session, in milliseconds: other events of its end may come later. */
 const LAST_WORDS = 1_000;
 
 interface SessionState {
@@ -43,7 +43,7 @@ interface SessionState {
 }
 
 /**
- * What a user may see of their own session while it lives: how it stands, and what happens to it. No token, no hash.
+ * What a user may see of their own session while it lives: its state and its events, without tokens and hashes.
  */
 @Injectable()
 export class LiveView {

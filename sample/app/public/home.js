@@ -39,12 +39,12 @@ function showSignedIn({ username, role }) {
   byId('change-password').elements.username.value = username;
 }
 
-/** Shows what the server says of whoever sits here now. */
+/** Shows the user whom the server recognises now. */
 async function load() {
   const isLast = beginTurn();
   const me = await api('GET', '/me');
   if (!isLast()) return;
-  // Why a session has ended is told by `onSessionEnd`.
+  // `onSessionEnd` reports why a session has ended.
   if (me.code === 'session_missing') {
     // What somebody is typing stays.
     if (byId('signed-out').hidden) showSignedOut();
@@ -104,7 +104,7 @@ addEventListener('pagehide', clearPrivate);
 addEventListener('pageshow', ({ persisted }) => {
   if (persisted) void loadOrSay();
 });
-// Not by the clock: asking on and on would keep a session alive that nobody uses.
+// Not on a timer: repeated requests would keep an unused session alive.
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') void loadOrSay();
 });

@@ -19,7 +19,7 @@ function listen() {
   stream.addEventListener('happened', ({ data }) => show(JSON.parse(data)));
   stream.addEventListener('ended', () => {
     stream.close();
-    // The session's end is told by the next request like any other, with the reason.
+    // The next request reports the end of the session and its reason, as always.
     if (!over) void load();
   });
   stream.addEventListener('error', () => {
@@ -80,7 +80,7 @@ onSessionEnd(reason => {
   drawEnd();
   for (const button of document.querySelectorAll('#live button')) button.hidden = true;
   if (reason === 'token_theft_detected') {
-    say('A theft was detected, and this session has ended, for you and for whoever holds the copy.', {
+    say('A theft was detected, and this session has ended, for you and for the person who has the copy.', {
       alarm: true,
       link: { href: '/theft', text: 'What it means, and what to do' },
     });
@@ -89,7 +89,7 @@ onSessionEnd(reason => {
   }
 });
 
-/** Sends what a button asks for; a session that has ended is told by `onSessionEnd`. */
+/** Sends the request of a button; `onSessionEnd` reports a session that has ended. */
 async function send(path, body) {
   const answer = await api('POST', path, body);
   if (!answer.ok && answer.status !== 401) say(refusalText(answer), { alarm: true });

@@ -8,7 +8,7 @@ const sessionFetch = createSessionFetch({
   onSessionEnd: ({ reason }) => listeners.forEach(listener => listener(reason)),
 });
 
-/** Calls `listener(reason)` when the session has ended, whichever request or tab was told so. */
+/** Calls `listener(reason)` when the session has ended, in every tab. */
 export function onSessionEnd(listener) {
   listeners.add(listener);
 }

@@ -49,7 +49,7 @@ export async function stealCopy() {
       tell(
         'The second client refreshes, with a token that is out of date by now. That gives it away: its copy is dead.',
       );
-      // What the user's own page is told next.
+      // The next event of the user's own page.
       await api('GET', '/me');
       return;
     }

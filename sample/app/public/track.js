@@ -15,10 +15,10 @@ let longest = 0;
 /** Milliseconds until the leeway window ends. */
 export const windowLeft = () => Math.max(0, windowEnd - performance.now());
 
-/** Draws how the session stands while it lives. */
+/** Draws the state of the session while it lives. */
 export function drawState({ generation, minted, lastCase, windowLeft: remaining }) {
   windowEnd = performance.now() + remaining;
-  // Nobody tells how long the window is; the longest remainder seen is as good.
+  // The length of the window is unknown; the longest remainder so far is used instead.
   longest = Math.max(longest, remaining);
   drawWindow();
   byId('last-case').replaceChildren(

@@ -75,8 +75,8 @@ export async function supertokensStore(url) {
 }
 
 /**
- * By what its routes call, without passwords, cookies and HTTP. It has no refresh token: what stands for a refresh is
- * reading the session and extending it, which it does at most once a day by default.
+ * By what its routes call, without passwords, cookies and HTTP. It has no refresh token; the counterpart of a refresh
+ * is reading the session and extending it, which it does at most once a day by default.
  *
  * @returns {Promise<SessionStore>}
  */
@@ -105,7 +105,7 @@ export async function betterAuthStore(url, users) {
 }
 
 /**
- * `express-session`'s store `connect-pg-simple`, without cookies and HTTP. What stands for a refresh is `touch`. It does
+ * `express-session`'s store `connect-pg-simple`, without cookies and HTTP. The counterpart of a refresh is `touch`. It does
  * not know whose a session is: no list, no log-out of all.
  *
  * @returns {Promise<SessionStore>}

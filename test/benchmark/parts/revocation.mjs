@@ -110,7 +110,7 @@ async function startIssuer(url) {
 
 async function startSample(url) {
   const port = await freePort();
-  // Polls every three minutes: what is in force sooner was told by notification.
+  // Polls every three minutes: what takes effect sooner came by notification.
   const env = { PATH: process.env.PATH, DATABASE_URL: url, PORT: String(port), REVOCATION_MAX_STALENESS: '9m' };
   const child = spawn(process.execPath, ['sample/app/dist/main.js'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   await new Promise((resolve, reject) => {

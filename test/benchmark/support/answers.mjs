@@ -10,7 +10,7 @@ export function answersOf(child, name) {
   const ended = once(child, 'exit').then(([code]) => {
     throw new Error(`${name} ended with code ${code}`);
   });
-  // Of those that have answered nobody asks how they ended.
+  // The outcome of requests that have answered is not asked for.
   ended.catch(() => {});
   return async () => (await Promise.race([once(child, 'message'), ended]))[0];
 }

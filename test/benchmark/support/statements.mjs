@@ -8,7 +8,7 @@ pg.Client.prototype.query = function (...args) {
   return query.apply(this, args);
 };
 
-/** How many statements this process has sent, whoever asked for them. */
+/** How many statements this process has sent, for any caller. */
 export function countStatements() {
   return statements;
 }
