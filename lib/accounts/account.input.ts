@@ -41,7 +41,7 @@ const IsBounded = () =>
 const IsAddress = () =>
   Is('not_an_email', 'must be an e-mail address such as ada@example.com', value => value === '' || isAddress(value));
 
-export function isAddress(text: string): boolean {
+function isAddress(text: string): boolean {
   if (text.length > MAX_EMAIL_LENGTH || UNSTORABLE.test(text) || QUOTED.test(text)) return false;
   return isUnambiguous(text) && isEmail(text);
 }

@@ -31,7 +31,7 @@ export function canonicalAddress(address: string): string {
   return zone === undefined ? canonical : `${canonical}%${zone}`;
 }
 
-export function clientUserAgent(exchange: SessionExchange): string | undefined {
+function clientUserAgent(exchange: SessionExchange): string | undefined {
   return exchange.header('user-agent')?.replaceAll('\0', '').slice(0, MAX_USER_AGENT_LENGTH);
 }
 

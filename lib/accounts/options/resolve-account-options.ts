@@ -10,9 +10,6 @@ import { StaticAccountSettings } from './static-account-options.js';
 
 type Settings = Resolved<AccountSettings>;
 
-/** How often something may be tried. `within` is milliseconds. */
-export type ResolvedAttemptLimit = Settings['attempts']['logIn'];
-
 /** The options with every default filled in. Durations are milliseconds. */
 export abstract class ResolvedAccountOptions extends optionsToken<
   Omit<Settings, 'serviceName' | 'password' | 'mail'>

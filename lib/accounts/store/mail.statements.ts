@@ -3,7 +3,7 @@ import { statement } from '../../common/statement.js';
 import type { MailKind, MailRequest } from '../account.types.js';
 import type { AccountTables } from './tables.js';
 
-export interface MailRow {
+interface MailRow {
   readonly id: string;
   readonly kind: MailKind;
   readonly email: string;
