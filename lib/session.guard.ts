@@ -27,10 +27,13 @@ import { SessionExchange } from './http/exchange.js';
  *
  * `@RequireRecentLogin()` asks for a session on every route, even if it is public or optional.
  *
- * It keeps no state. Subclasses may override the protected methods.
+ * Subclasses may override the protected methods.
  */
 @Injectable()
 export class SessionGuard implements CanActivate {
+  /** By class and handler, which share decorators with others: reading metadata takes as long as finding the token. */
+  readonly #rules = new WeakMap<object, WeakMap<object, AccessRules>>();
+
   constructor(
     protected readonly reflector: Reflector,
     protected readonly authenticator: SessionAuthenticator,
@@ -39,15 +42,14 @@ export class SessionGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const maxAge = this.maxAgeOf(context);
     // Before the request is looked for: with the guard as APP_GUARD, public handlers of other transports may have none.
-    if (maxAge === undefined && this.is(PUBLIC_ROUTE, context)) {
+    if (maxAge === undefined && this.rulesOf(context).isPublic) {
       attachSession(context, undefined);
       return true;
     }
     const exchange = this.getExchange(context);
     try {
       const session = await this.authenticator.authenticate(exchange);
-      const isOptional = maxAge === undefined && this.is(OPTIONAL_SESSION, context);
-      if (!session && !isOptional) throw new SessionMissingError();
+      if (!session && (maxAge !== undefined || !this.rulesOf(context).isOptional)) throw new SessionMissingError();
       if (session && maxAge !== undefined) this.authenticator.requireRecentLogin(session, maxAge);
       this.attach(exchange, session, context);
       return true;
@@ -74,15 +76,32 @@ export class SessionGuard implements CanActivate {
 
   /** Milliseconds that may have passed since the login; undefined where a login of any age is enough. */
   protected maxAgeOf(context: ExecutionContext): number | undefined {
-    return this.reflector.getAllAndOverride<number | undefined>(RECENT_LOGIN, [
-      context.getHandler(),
-      context.getClass(),
-    ]);
+    return this.rulesOf(context).maxAge;
   }
 
-  private is(metadata: string, context: ExecutionContext): boolean {
-    return this.reflector.getAllAndOverride<boolean>(metadata, [context.getHandler(), context.getClass()]) === true;
+  private rulesOf(context: ExecutionContext): AccessRules {
+    const [type, handler] = [context.getClass(), context.getHandler()];
+    let ofType = this.#rules.get(type);
+    if (!ofType) this.#rules.set(type, (ofType = new WeakMap()));
+    let rules = ofType.get(handler);
+    if (!rules) ofType.set(handler, (rules = this.readRules([handler, type])));
+    return rules;
   }
+
+  private readRules(targets: Parameters<Reflector['getAllAndOverride']>[1]): AccessRules {
+    return {
+      maxAge: this.reflector.getAllAndOverride<number | undefined>(RECENT_LOGIN, targets),
+      isPublic: this.reflector.getAllAndOverride<boolean>(PUBLIC_ROUTE, targets) === true,
+      isOptional: this.reflector.getAllAndOverride<boolean>(OPTIONAL_SESSION, targets) === true,
+    };
+  }
+}
+
+/** What the decorators of a handler and its class say. */
+interface AccessRules {
+  readonly maxAge: number | undefined;
+  readonly isPublic: boolean;
+  readonly isOptional: boolean;
 }
 
 /**

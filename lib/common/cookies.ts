@@ -20,19 +20,32 @@ export const MAX_COOKIE_LENGTH = 4_096;
  * removes U+00A0 too. A sibling domain could set a cookie of the name "\u00A0__Host-access_token", in which browsers
  * see no prefix.
  */
-const WHITE_SPACE = /^[ \t]+|[ \t]+$/g;
+const isWhiteSpace = (character: string | undefined) => character === ' ' || character === '\t';
 
 /**
  * The values of all cookies of that name. Written here because cookie libraries return one of them, and which of
- * several counts is a security decision. Tokens need no decoding.
+ * several counts is a security decision. Tokens need no decoding. Other cookies, which may be many, are not taken
+ * apart.
  */
 export function cookieValues(header: string | undefined, name: string): string[] {
-  const values = (header ?? '')
-    .split(';')
-    .map(pair => pair.replace(WHITE_SPACE, ''))
-    .filter(pair => pair.startsWith(`${name}=`))
-    .map(pair => pair.slice(name.length + 1));
-  return [...new Set(values)];
+  const values: string[] = [];
+  if (header === undefined) return values;
+  const start = `${name}=`;
+  for (let at = header.indexOf(start); at >= 0; at = header.indexOf(start, at + start.length)) {
+    if (!beginsPair(header, at)) continue;
+    const semicolon = header.indexOf(';', at);
+    let end = semicolon < 0 ? header.length : semicolon;
+    while (end > at + start.length && isWhiteSpace(header[end - 1])) end--;
+    const value = header.slice(at + start.length, end);
+    if (!values.includes(value)) values.push(value);
+  }
+  return values;
+}
+
+function beginsPair(header: string, at: number): boolean {
+  let before = at - 1;
+  while (isWhiteSpace(header[before])) before--;
+  return before < 0 || header[before] === ';';
 }
 
 /** A `Set-Cookie` header. HttpOnly unless said otherwise: no script needs to read a token. */

@@ -62,7 +62,7 @@ export class CsrfProtection {
    */
   checkLogInOrigin(exchange: SessionExchange): void {
     if (this.options.csrf === 'off' || this.options.transport === 'bearer') return;
-    this.headers.vary(exchange, 'Origin', 'Sec-Fetch-Site');
+    this.headers.vary(exchange, 'Origin, Sec-Fetch-Site');
     const origin = exchange.header('origin');
     const allowed = isSameSite(
       {

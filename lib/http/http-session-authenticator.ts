@@ -20,7 +20,7 @@ export class HttpSessionAuthenticator extends SessionAuthenticator {
 
   async authenticate(exchange: SessionExchange): Promise<UserSession | undefined> {
     const { headers, csrf } = this.http;
-    headers.vary(exchange, 'Authorization', 'Cookie');
+    headers.vary(exchange, 'Authorization, Cookie');
     const incoming = this.http.readAccessToken(exchange);
     if (!incoming) return undefined;
     // The answer belongs to one session. A handler may set another value afterwards.

@@ -14,6 +14,7 @@ import {
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { AccessTokenAuthenticator } from '../tokens/access-token-authenticator.js';
 import { Public } from './access.decorators.js';
 import { Exchange } from './exchange.decorator.js';
@@ -81,7 +82,10 @@ export class CallerGuard implements CanActivate, OnModuleInit {
 @UseGuards(CallerGuard)
 @UseInterceptors(SessionErrorInterceptor)
 export class IntrospectionController {
-  constructor(@Inject(AccessTokenAuthenticator) private readonly accessTokens: AccessTokenAuthenticator) {}
+  constructor(
+    @Inject(AccessTokenAuthenticator) private readonly accessTokens: AccessTokenAuthenticator,
+    @Inject(ResolvedSessionOptions) private readonly options: ResolvedSessionOptions,
+  ) {}
 
   /**
    * Takes a form or JSON with `token`. The answer for any token that is not active is `active: false`, without a
@@ -104,8 +108,10 @@ export class IntrospectionController {
       throw new InvalidRequestError('Send the access token as "token", in a form or as JSON');
     }
     try {
-      const { session, registered } = await this.accessTokens.authenticate(token);
-      const { iss, aud, sub, sid, jti, iat, exp, auth_time } = registered;
+      const { session, userId: sub, sessionId: sid, jti, iat, exp } = await this.accessTokens.authenticate(token);
+      // No other issuer and audience is accepted.
+      const { issuer: iss, audience: aud } = this.options.accessToken;
+      const auth_time = session.authenticatedAt.getTime() / 1000;
       const standard = { active: true, token_type: 'Bearer', iss, aud, sub, sid, jti, iat, exp, auth_time };
       return { ...session.claims, ...standard };
     } catch (error) {

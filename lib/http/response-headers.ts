@@ -24,13 +24,15 @@ export class ResponseHeaders {
     if (kept.length < current.length) this.replaceCookies(exchange, kept);
   }
 
-  /** Adds names to `Vary`. */
-  vary(exchange: SessionExchange, ...names: string[]): void {
+  /** Adds names to `Vary`, which are separated by `, `. */
+  vary(exchange: SessionExchange, names: string): void {
     if (!this.canWrite(exchange)) return;
     const present = String(this.get(exchange, 'Vary') ?? '');
-    if (present === '') return this.set(exchange, 'Vary', names.join(', '));
+    // A second guard of the route finds what the first one has written.
+    if (present === names) return;
+    if (present === '') return this.set(exchange, 'Vary', names);
     const known = new Set(present.toLowerCase().split(/,\s*/));
-    const missing = names.filter(name => !known.has(name.toLowerCase()));
+    const missing = names.split(', ').filter(name => !known.has(name.toLowerCase()));
     if (missing.length > 0) this.set(exchange, 'Vary', [present, ...missing].join(', '));
   }
 

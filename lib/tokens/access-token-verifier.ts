@@ -10,8 +10,7 @@ import {
   customClaims,
   MAX_ACCESS_TOKEN_LENGTH,
   type RegisteredClaims,
-  sessionOfClaims,
-  type VerifiedToken,
+  VerifiedToken,
 } from './access-token.claims.js';
 import { type AccessTokenEncryption, isEncrypted } from './access-token-encryption.js';
 import { isCanonicalBase64url, parseSegment, segmentOf } from './base64url.js';
@@ -83,14 +82,7 @@ export class AccessTokenVerifier {
     // Another parser may read a repeated member, or bytes that are not UTF-8, in another way.
     if (segmentOf(payload) !== payloadSegment) throw new AccessTokenInvalidError();
     const registered = this.checkClaims(payload);
-    const revocationKeys = {
-      sessionId: registered.sid,
-      userId: registered.sub,
-      accessVersion: registered.access_version,
-      tokenVersion: registered.token_version,
-    };
-    const session = sessionOfClaims(registered, customClaims(payload), { revocationKeys, kid });
-    return Object.freeze({ session, registered, revocationKeys, kid, algorithm: key.algorithm });
+    return new VerifiedToken(registered, customClaims(payload), key.kid, key.algorithm);
   }
 
   private verifySignature(token: string, { algorithm, publicKey }: VerificationKey): Record<string, unknown> {
@@ -124,7 +116,7 @@ export class AccessTokenVerifier {
       // Bound to a key that the client must prove to hold (RFC 7800), which is not checked here.
       payload.cnf === undefined;
     if (!sound || !this.isMeantForUs(payload)) throw new AccessTokenInvalidError();
-    return Object.freeze(payload as unknown as RegisteredClaims);
+    return payload as unknown as RegisteredClaims;
   }
 
   private isMeantForUs({ iss, aud }: Record<string, unknown>): boolean {

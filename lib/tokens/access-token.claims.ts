@@ -66,19 +66,6 @@ export interface SignedAccessToken {
   readonly issuedAt: number;
 }
 
-/** What is re-checked for as long as a session object is in use. */
-export interface TokenIssue {
-  readonly revocationKeys: RevocationKeys;
-  readonly kid: string;
-}
-
-/** A verified access token; frozen, because one object serves every request that brings the token. */
-export interface VerifiedToken extends TokenIssue {
-  readonly session: UserSession;
-  readonly registered: RegisteredClaims;
-  readonly algorithm: AccessTokenAlgorithm;
-}
-
 /** Splits a verified payload into what the library put there and what the application did. */
 export function customClaims(payload: Record<string, unknown>): SessionClaims {
   const claims: SessionClaims = {};
@@ -88,41 +75,80 @@ export function customClaims(payload: Record<string, unknown>): SessionClaims {
   return claims;
 }
 
-/**
- * The session that an access token's claims describe; deeply frozen.
- *
- * @param tokenIssue of a token that came with a request
- */
-export function sessionOfClaims(
-  { sid, sub, auth_time, session_exp }: RegisteredClaims,
-  claims: SessionClaims,
-  tokenIssue?: TokenIssue,
-): UserSession {
-  const authenticatedAt = new Date(auth_time * 1000);
-  const expiresAt = new Date(session_exp * 1000);
-  const fields = { id: sid, userId: sub, claims: deepFreeze(claims), authenticatedAt, expiresAt };
-  const session = tokenIssue ? new TokenSession(fields, tokenIssue) : new UserSession(fields);
+/** The session that the claims of a new access token describe; deeply frozen. */
+export function sessionOfClaims(registered: RegisteredClaims, claims: SessionClaims): UserSession {
+  const session = new UserSession(fieldsOf(registered, claims));
   Object.freeze(session);
   return session;
 }
 
-/** The token issue of a session that came with a request; undefined for that of a login. */
-export function tokenIssueOf(session: UserSession): TokenIssue | undefined {
-  return TokenSession.issueOf(session);
+/**
+ * A verified access token; frozen, because one object serves every request that brings the token. It is flat, and has
+ * only what is checked for each request: thousands of them are kept.
+ */
+export class VerifiedToken implements RevocationKeys {
+  readonly session: UserSession;
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly accessVersion: number;
+  readonly tokenVersion: number;
+  readonly generation: number;
+  readonly branch: string;
+  readonly binding: string | undefined;
+  readonly jti: string;
+  /** Seconds since the epoch. */
+  readonly iat: number;
+  readonly exp: number;
+
+  /**
+   * @param custom the claims that the application has put into the token
+   * @param kid the key that has signed it
+   */
+  constructor(
+    registered: RegisteredClaims,
+    custom: SessionClaims,
+    readonly kid: string,
+    readonly algorithm: AccessTokenAlgorithm,
+  ) {
+    this.session = new TokenSession(fieldsOf(registered, custom), this);
+    Object.freeze(this.session);
+    this.sessionId = registered.sid;
+    this.userId = registered.sub;
+    this.accessVersion = registered.access_version;
+    this.tokenVersion = registered.token_version;
+    this.generation = registered.generation;
+    this.branch = registered.branch;
+    this.binding = registered.binding;
+    this.jti = registered.jti;
+    this.iat = registered.iat;
+    this.exp = registered.exp;
+    Object.freeze(this);
+  }
+
+  /** The token of a session that came with a request; undefined for the session of a login. */
+  static of(session: UserSession): VerifiedToken | undefined {
+    return TokenSession.tokenOf(session);
+  }
 }
 
-/** A session with the issue of its token; a separate map would slow down every garbage collection. */
+/** A session with its token; a separate map would slow down every garbage collection. */
 class TokenSession extends UserSession {
-  readonly #issue: TokenIssue;
+  readonly #token: VerifiedToken;
 
-  constructor(fields: SessionFields, issue: TokenIssue) {
+  constructor(fields: SessionFields, token: VerifiedToken) {
     super(fields);
-    this.#issue = issue;
+    this.#token = token;
   }
 
-  static issueOf(session: UserSession): TokenIssue | undefined {
-    return #issue in session ? session.#issue : undefined;
+  static tokenOf(session: UserSession): VerifiedToken | undefined {
+    return #token in session ? session.#token : undefined;
   }
+}
+
+function fieldsOf({ sid, sub, auth_time, session_exp }: RegisteredClaims, claims: SessionClaims): SessionFields {
+  const authenticatedAt = new Date(auth_time * 1000);
+  const expiresAt = new Date(session_exp * 1000);
+  return { id: sid, userId: sub, claims: deepFreeze(claims), authenticatedAt, expiresAt };
 }
 
 function deepFreeze<T>(value: T): T {

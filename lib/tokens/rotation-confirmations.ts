@@ -36,12 +36,12 @@ export class RotationConfirmations implements BeforeApplicationShutdown {
 
   /** Called for every accepted token: it must be quick and must not throw. */
   noteUse(token: VerifiedToken): void {
-    const { sid, generation } = token.registered;
+    const { sessionId, generation } = token;
     // Generation 0 came with the login's own answer: there is nothing to confirm.
     if (generation === 0 || this.noted.has(token)) return;
     this.noted.add(token);
-    if (this.batch.has(sid) || this.batch.size >= MAX_BATCH_SIZE) this.send();
-    this.batch.set(sid, token);
+    if (this.batch.has(sessionId) || this.batch.size >= MAX_BATCH_SIZE) this.send();
+    this.batch.set(sessionId, token);
     this.timer ??= this.timers.after(INTERVAL_MS, () => this.send());
   }
 
@@ -68,12 +68,7 @@ export class RotationConfirmations implements BeforeApplicationShutdown {
 
   private async confirm(tokens: ReadonlyMap<string, VerifiedToken>): Promise<void> {
     try {
-      const used = [...tokens.values()].map(({ registered }) => ({
-        sessionId: registered.sid,
-        generation: registered.generation,
-        branch: registered.branch,
-      }));
-      const { skipped, stolen } = await this.store.confirm(used, TIMEOUT_MS);
+      const { skipped, stolen } = await this.store.confirm([...tokens.values()], TIMEOUT_MS);
       for (const id of skipped) this.noted.delete(tokens.get(id)!);
       await Promise.all(stolen.map(({ sessionId, userId }) => this.endStolen(sessionId, userId)));
     } catch {

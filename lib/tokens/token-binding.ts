@@ -4,7 +4,7 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { isDigestOf, type ServerKeys } from '../rules/server-keys.js';
 import { AccessTokenInvalidError } from '../session.errors.js';
 import type { ClientInfo } from '../common/client-address.js';
-import type { RegisteredClaims } from './access-token.claims.js';
+import type { VerifiedToken } from './access-token.claims.js';
 
 const BYTES = 16;
 
@@ -13,6 +13,8 @@ const BYTES = 16;
 export class TokenBinding {
   private readonly byIp: boolean;
   private readonly byUserAgent: boolean;
+  /** The client that a token was last accepted from: its next request needs no digest. */
+  private readonly accepted = new WeakMap<VerifiedToken, ClientInfo>();
 
   constructor(
     { binding }: ResolvedSessionOptions,
@@ -32,10 +34,17 @@ export class TokenBinding {
    * @param client asked for only where tokens are bound
    * @throws AccessTokenInvalidError for a token of another client: refreshing gives a token for this one
    */
-  check({ sid, binding }: RegisteredClaims, client: () => ClientInfo): void {
+  check(token: VerifiedToken, client: () => ClientInfo): void {
     if (!this.byIp && !this.byUserAgent) return;
     const now = client();
-    if (isDigestOf(binding ?? '', this.secrets.trusted, keys => this.digest(sid, now, keys))) return;
+    const known = this.accepted.get(token);
+    if (known && (!this.byIp || known.ip === now.ip) && (!this.byUserAgent || known.userAgent === now.userAgent))
+      return;
+    const { sessionId, binding = '' } = token;
+    if (isDigestOf(binding, this.secrets.trusted, keys => this.digest(sessionId, now, keys))) {
+      this.accepted.set(token, now);
+      return;
+    }
     throw new AccessTokenInvalidError('The access token belongs to another client: refresh');
   }
 

@@ -29,7 +29,7 @@ export class RemoteTokenAuthenticator implements TokenAuthenticator {
     const known = this.cache.get(token);
     const verified = known ?? (await this.verifier.verify(token));
     if (!known) this.cache.set(token, verified);
-    if (this.clock.now() >= verified.registered.exp * 1000) throw new AccessTokenExpiredError();
+    if (this.clock.now() >= verified.exp * 1000) throw new AccessTokenExpiredError();
     const key = await this.keys.find(verified.kid, verified.algorithm);
     if (!key) throw new AccessTokenInvalidError();
     return verified;
