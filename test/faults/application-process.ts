@@ -13,11 +13,11 @@ export type TheftEvent = Extract<SessionEvent, { type: 'session.theft' }>;
 
 export interface ProcessReports {
   readonly theft: (event: TheftEvent, process: string) => void;
-  /** Something that a process must never print, or an end that nobody caused. */
+  /** A process printed an unhandled error, or ended without a signal. */
   readonly defect: (description: string) => void;
 }
 
-/** What Node prints about rejections and errors that nobody handles, and about leaks. */
+/** Node's messages about unhandled rejections and errors, and about leaks of listeners. */
 const DEFECT = /Unhandled|uncaught|MaxListenersExceeded|ERR_UNHANDLED/i;
 
 /** A process of the application, with its supervisor: when it ends it is started again. */
@@ -103,20 +103,17 @@ export class ApplicationProcess {
   }
 
   /** Ends it as a deployment does, and starts it with other settings. */
-  async replace(settings: Partial<ApplicationSettings> = {}): Promise<number> {
-    const took = await this.stop();
+  async replace(settings: Partial<ApplicationSettings>): Promise<void> {
+    await this.stop();
     this.settings = { ...this.settings, ...settings };
     await this.start();
-    return took;
   }
 
-  /** @returns the milliseconds that it took */
-  async stop(): Promise<number> {
+  async stop(): Promise<void> {
     this.isWanted = false;
     await this.supervising;
     const { child } = this;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return 0;
-    const since = performance.now();
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
     child.kill('SIGCONT');
     child.kill('SIGTERM');
     const killer = setTimeout(() => {
@@ -125,6 +122,5 @@ export class ApplicationProcess {
     }, 30_000);
     await once(child, 'exit');
     clearTimeout(killer);
-    return performance.now() - since;
   }
 }

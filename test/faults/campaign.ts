@@ -27,11 +27,11 @@ export interface Outcome {
   readonly violations: readonly Violation[];
   readonly history: readonly Entry[];
   readonly faults: ReadonlyMap<Fault, number>;
-  /** What the processes have printed last, by their names. */
+  /** The last output of each process, by its name. */
   readonly output: ReadonlyMap<string, string>;
 }
 
-/** How long it may take until everybody is served again, also on a slow machine. */
+/** Within this time every client must be served again, also on a slow machine. */
 const RECOVERY_MS = 180_000;
 
 /** Processes, people, thieves, operators and faults, for a while; then their history is checked. */

@@ -59,7 +59,7 @@ describe('the checker of campaigns finds', () => {
     ['no false theft', 'a theft that is declared to an honest client', [exchange('refresh', 200, THEFT)]],
     ['no false theft', 'a theft that only an event tells of', [reported(300)]],
     ['no false theft', 'a theft before the tokens were copied', [reported(300), copied(400)]],
-    ['no session lost', 'an honest client whose session nobody has ended', [exchange('refresh', 200, REVOKED)]],
+    ['no session lost', 'an honest client whose session was not ended', [exchange('refresh', 200, REVOKED)]],
     [
       'no session lost',
       'a session that was begun after everybody was logged out',
@@ -114,7 +114,7 @@ describe('the checker of campaigns finds', () => {
       [exchange('log-out', 200, DONE), exchange('list', 400, { status: 200, sessions: [SESSION] }, OF_USER)],
     ],
     ['no missed theft', 'two parties who go on by turns', [copied(500), ...turns(APART_MS, 4)]],
-    ['no defect', 'an error that nobody has handled', [{ kind: 'defect', at: 1, description: 'unhandled' }]],
+    ['no defect', 'an unhandled error', [{ kind: 'defect', at: 1, description: 'unhandled' }]],
     ['recovered', 'a client that is not served', [{ kind: 'not-recovered', at: 1, description: 'ada' }]],
   ])('%s: %s', (invariant, _, history) => expect(found(history)).toEqual(expect.arrayContaining([invariant])));
 
@@ -128,7 +128,7 @@ describe('the checker of campaigns finds', () => {
 describe('the checker of campaigns is content with', () => {
   it.each<[string, readonly Entry[]]>([
     ['a refusal that says when to repeat', [exchange('refresh', 200, { status: 503, retryAfter: '1' })]],
-    ['an answer that nobody has read', [exchange('refresh', 200)]],
+    ['an answer that was not read', [exchange('refresh', 200)]],
     ['a theft', [copied(100), exchange('refresh', 200, THEFT), reported(250)]],
     [
       'a session that an operator has ended',

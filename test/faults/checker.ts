@@ -36,7 +36,7 @@ const ENDED = [
   'token_theft_detected',
 ];
 
-/** What of a history must not have happened. It asks nobody and changes nothing. */
+/** Finds the entries of a history that break an invariant. A pure function: it needs the history alone. */
 export function check(history: readonly Entry[], mode: Mode): Violation[] {
   const sessions = new Sessions(history);
   const violations = [
@@ -73,12 +73,12 @@ function wrongStatus(exchange: Exchange): Violation[] {
   return answer.retryAfter ? [] : [violation('no 500', exchange, 'a 503 without Retry-After')];
 }
 
-/** An honest client is told that its session is over, and nobody has ended it. */
+/** An honest client is told that its session is over, although no request has ended it. */
 function lostSession(exchange: Exchange, sessions: Sessions): Violation[] {
   const { role, answer, sessionId, endedAt } = exchange;
   if (role !== 'honest' || !answer?.code || !ENDED.includes(answer.code)) return [];
   if (sessionId === undefined || sessions.isExcused(sessionId, endedAt)) return [];
-  return [violation('no session lost', exchange, 'nobody has ended the session')];
+  return [violation('no session lost', exchange, 'no request has ended the session')];
 }
 
 function falseThefts(history: readonly Entry[], sessions: Sessions): Violation[] {
@@ -90,7 +90,7 @@ function falseThefts(history: readonly Entry[], sessions: Sessions): Violation[]
   const answers = sessions.exchanges
     .filter(({ answer, sessionId }) => answer?.code === 'token_theft_detected' && sessionId !== undefined)
     .filter(({ sessionId, endedAt }) => !sessions.mayBeStolen(sessionId!, endedAt))
-    .map(exchange => violation('no false theft', exchange, 'nobody has copied its tokens'));
+    .map(exchange => violation('no false theft', exchange, 'its tokens were not copied'));
   return [...events, ...answers];
 }
 

@@ -1,11 +1,11 @@
 import type { Operation } from './settings.js';
 
-/** What happened in a campaign, as its clients saw it. Times are milliseconds since the start, by one clock. */
+/** The history of a campaign, as its clients saw it. Times are milliseconds since the start, by one clock. */
 export type Entry = Exchange | Copied | TheftReported | CommitsLost | Defect | NotRecovered;
 
 export type Action = 'log-in' | 'refresh' | 'use' | Operation['verb'];
 
-/** A request, and its answer if the client read one in time. Without an answer nobody knows what the request did. */
+/** A request, and its answer if the client read one in time. Without an answer its effect is unknown. */
 export interface Exchange {
   readonly kind: 'exchange';
   readonly who: string;
@@ -61,14 +61,14 @@ export interface CommitsLost extends Interval {
   readonly kind: 'commits-lost';
 }
 
-/** An error that nobody handled, or a process that ended by itself. */
+/** An unhandled error, or a process that ended without a signal. */
 export interface Defect {
   readonly kind: 'defect';
   readonly at: number;
   readonly description: string;
 }
 
-/** A client or a process for which things did not go on after the last fault. */
+/** A client that a process does not serve after the last fault. */
 export interface NotRecovered {
   readonly kind: 'not-recovered';
   readonly at: number;

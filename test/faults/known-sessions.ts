@@ -28,7 +28,7 @@ export class Sessions {
     return this.of(sessionId).filter(({ action }) => action === 'refresh');
   }
 
-  /** The answered operations, log-outs and refusals for theft, after which the session is no more. */
+  /** The answered operations and refusals that show that the session has ended. */
   endOf(sessionId: string): Exchange[] {
     const ends = this.operationsOn(sessionId).filter(
       operation => ['log-out', 'log-out-all'].includes(operation.action) && this.isCertain(operation, sessionId),
@@ -56,7 +56,7 @@ export class Sessions {
     return [...this.endOf(sessionId), ...invalidations];
   }
 
-  /** The greatest change of claims that an access token has which was asked for at that time; 0 if that is not sure. */
+  /** The change of claims that an access token must have which was requested at that time; 0 if that is not certain. */
   claimsSetBefore(sessionId: string, time: number): number {
     const changes = this.operationsOn(sessionId).filter(({ action }) => action === 'set-claims');
     // A statement that was given up may be carried out after a later one.
@@ -71,7 +71,7 @@ export class Sessions {
       .map(([sessionId]) => sessionId);
   }
 
-  /** Whether somebody may have ended the session by then, or stolen it, or the database may have lost it. */
+  /** Whether the session may have ended by then: by an operation, by a theft, or because a failover has lost it. */
   isExcused(sessionId: string, time: number): boolean {
     if (this.mayBeStolen(sessionId, time)) return true;
     const begun = this.logIns.get(sessionId)?.sentAt ?? 0;
@@ -97,7 +97,7 @@ export class Sessions {
     return this.bySession.get(sessionId) ?? [];
   }
 
-  /** The operations that are about the session, its user, or everybody. */
+  /** The operations on the session, its user, or all users. */
   private operationsOn(sessionId: string): Exchange[] {
     const user = this.logIns.get(sessionId)?.userId;
     return this.operations.filter(operation => {

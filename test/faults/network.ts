@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** What the network swallows: it arrives late, when the network works again. */
+/** The directions in which the network holds everything back. It arrives when the network works again. */
 export type Stalled = 'requests' | 'answers' | 'both';
 
 interface Direction {
@@ -13,8 +13,9 @@ interface Direction {
 }
 
 /**
- * Stands between a process and its database. What comes while the network is stalled is kept and delivered afterwards,
- * also for a connection that its client has closed meanwhile: a statement that was given up is then carried out.
+ * A proxy between a process and its database. While the network is stalled, the proxy keeps all data and delivers it
+ * afterwards, also for a connection that its client has closed meanwhile: the database then carries out a statement
+ * that its client gave up.
  */
 export class Network {
   private readonly directions = new Set<Direction>();

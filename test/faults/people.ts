@@ -6,7 +6,7 @@ import type { Random } from './random.js';
 import { PATIENCE_MS } from './settings.js';
 import type { Stage } from './stage.js';
 
-/** The codes after which a client refreshes; the others that end a session are those of `isOver`. */
+/** The codes after which a client refreshes. Any other 401 ends its session. */
 const NEEDS_REFRESH = new Set(['access_token_expired', 'access_token_invalid']);
 
 const LOST_ANSWERS = 0.15;
@@ -26,13 +26,13 @@ export class Client {
     private readonly random: Random,
   ) {}
 
-  /** One tab, until the campaign is over. Some refresh before they have to. */
+  /** One tab, until the campaign is over. It sometimes refreshes before it has to. */
   async tab(): Promise<void> {
     const { stage } = this;
     const random = this.random.branch();
     while (!stage.isOver) {
       await stage.pause(random.between(200, 1_000));
-      if (this.credentials && random.isTrue(0.2)) stage.leave(this.credentials.access);
+      if (this.credentials && random.isTrue(0.2)) stage.copyAccess(this.credentials.access);
       if (!this.credentials) await this.logIn(random);
       else if (random.isTrue(0.02)) await this.logOut(random);
       else if (random.isTrue(0.25)) await this.refresh(random);
@@ -58,7 +58,7 @@ export class Client {
     if (answer?.status === 200) this.credentials = credentialsOf(transport, answer, { from, until: stage.now });
   }
 
-  /** @returns whether the session goes on and its access token does not count */
+  /** @returns whether the client has to refresh */
   async needsRefresh(random: Random, process = random.pick(this.stage.processes)): Promise<boolean> {
     const { credentials, stage } = this;
     if (!credentials) return false;
@@ -98,7 +98,7 @@ export class Client {
   }
 
   private end(credentials: Credentials): void {
-    this.stage.leave(credentials.access);
+    this.stage.copyAccess(credentials.access);
     // Another tab may have logged in meanwhile.
     if (this.credentials?.sessionId === credentials.sessionId) this.credentials = undefined;
   }
@@ -196,7 +196,7 @@ export class Theft {
   }
 }
 
-/** Presents access tokens that their clients have left behind, as somebody would who has copied them. */
+/** A thief with copies of access tokens, also of sessions that have ended. */
 export async function presentCopies(stage: Stage, random: Random): Promise<void> {
   while (!stage.isOver) {
     await stage.pause(random.between(50, 300));

@@ -1,7 +1,7 @@
 import type { Cluster } from './cluster.js';
 import type { Stage } from './stage.js';
 
-/** What a process holds, after garbage was collected. */
+/** The resources of a process, after a garbage collection. */
 interface Resources {
   readonly pid: number;
   readonly heap: number;
@@ -14,9 +14,9 @@ interface Sample extends Resources {
 
 const INTERVAL_MS = 60_000;
 
-/** What processes hold for a while after faults, such as connections that are closing, is no leak. */
+/** Less is no leak: connections that are closing, caches. */
 const MAX_HEAP_GROWTH = 30 * 2 ** 20;
-const MAX_HANDLES_GROWTH = 30;
+const MAX_HANDLES_GROWTH = 100;
 
 /** A process begins to count when its caches are warm. It is compared with itself ten minutes later. */
 const WARM_UP_MS = 60_000;
@@ -69,12 +69,12 @@ export class ResourceWatch {
       const response = await fetch(`${url}/resources`, { signal: AbortSignal.timeout(10_000) });
       return response.ok ? ((await response.json()) as Resources) : undefined;
     } catch {
-      // A process that is suspended or not there holds nothing that could be counted.
+      // The process is suspended, or there is none.
       return undefined;
     }
   }
 
-  /** After the last fault, when connections that were given up are gone. */
+  /** To be called after the last fault: connections that were given up must be gone. */
   async checkConnections(): Promise<void> {
     const { stage } = this;
     const [row] = await this.cluster.query<{ count: number }>(

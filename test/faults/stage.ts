@@ -5,7 +5,7 @@ import type { Action, Answered, Entry, Exchange } from './history.js';
 import type { Random } from './random.js';
 import { type Operation, PATIENCE_MS } from './settings.js';
 
-/** What a request is to the history. */
+/** The part of an entry of the history that is known before a request is sent. */
 export interface Purpose {
   readonly who: string;
   readonly role: Exchange['role'];
@@ -30,10 +30,10 @@ const OPERATOR_PATIENCE_MS = 15_000;
 
 const ACCESS_TOKENS_KEPT = 60;
 
-/** Where a campaign takes place: the processes, the clock, and the history that everybody writes. */
+/** The processes, the clock and the history of a campaign. All its parts share it. */
 export class Stage {
   readonly history: Entry[] = [];
-  /** Access tokens that somebody may have copied; honest clients leave them behind. */
+  /** Access tokens that a thief has copied, the newest last. */
   readonly copies: AccessToken[] = [];
   isOver = false;
   private since = performance.now();
@@ -61,7 +61,8 @@ export class Stage {
     return logIns.findLast(logIn => logIn.userId === userId && logIn.sessionId !== undefined)?.sessionId;
   }
 
-  leave(access: AccessToken): void {
+  /** A thief copies the access token. */
+  copyAccess(access: AccessToken): void {
     this.copies.push(access);
     if (this.copies.length > ACCESS_TOKENS_KEPT) this.copies.shift();
   }

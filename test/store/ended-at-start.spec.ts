@@ -7,7 +7,7 @@ import { TestDatabase } from '../support/database.js';
 const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 const TERMINATED = Buffer.from('SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0');
 
-/** Stands before a database that shuts down: each connection is ended in the packet that says that it is ready. */
+/** A database that shuts down: it ends each connection in the packet that says that the connection is ready. */
 class EndingProxy {
   isEnding = false;
 

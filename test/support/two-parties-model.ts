@@ -28,7 +28,7 @@ interface Move {
   readonly acts?: Party;
 }
 
-/** `apart`: nobody acts in a window that the other one opened; `shared`: anyone acts at any time; `none`: leeway 0. */
+/** `apart`: no party acts in a window that the other one opened; `shared`: both act at any time; `none`: leeway 0. */
 export type Windows = 'apart' | 'shared' | 'none';
 
 export interface TwoPartiesExploration {
