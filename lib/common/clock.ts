@@ -1,4 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+
+/** What waits have together once the application shuts down, and what a later one has at least. */
+const SHUTDOWN_TIMEOUT_MS = 2_000;
+const MIN_SHUTDOWN_TIMEOUT_MS = 200;
 
 /** The process's clock. Replace it in tests (`nestjs-jwt-session/testing`) so that they need no sleeping. */
 @Injectable()
@@ -16,7 +20,10 @@ export class SessionClock {
 
 /** Timers that do not keep the process alive. */
 @Injectable()
-export class SessionTimers {
+export class SessionTimers implements OnModuleDestroy {
+  private readonly waits = new Set<() => void>();
+  private shutdownEnd?: number;
+
   every(milliseconds: number, task: () => void): NodeJS.Timeout {
     return setInterval(task, milliseconds).unref();
   }
@@ -43,13 +50,49 @@ export class SessionTimers {
    * The answer, unless it is late.
    *
    * @param late called when the time is over; returns the error
-   * @throws what `late` returns, after that many milliseconds
+   * @throws what `late` returns, after that many milliseconds, or earlier where the application shuts down
    */
   within<T>(milliseconds: number, answer: Promise<T>, late: () => Error): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
+    let end: () => void;
     const lateness = new Promise<never>((_, reject) => {
-      timer = this.after(milliseconds, () => reject(late()));
+      end = this.giveUpAfter(milliseconds, () => reject(late()));
     });
-    return Promise.race([answer, lateness]).finally(() => this.clear(timer));
+    return Promise.race([answer, lateness]).finally(() => end());
+  }
+
+  /**
+   * Calls `giveUp` after so many milliseconds, or earlier where the application shuts down.
+   *
+   * @returns a function that calls it off
+   */
+  giveUpAfter(milliseconds: number, giveUp: () => void): () => void {
+    const end = () => {
+      this.waits.delete(over);
+      this.clear(timer);
+    };
+    const over = () => {
+      end();
+      giveUp();
+    };
+    const timer = this.after(Math.min(milliseconds, this.timeLeft), over);
+    this.waits.add(over);
+    return end;
+  }
+
+  /**
+   * The application shuts down: a database or a mail server that does not answer must not keep the process alive. Every
+   * wait ends within two seconds, those that are under way as well.
+   */
+  onModuleDestroy(): void {
+    if (this.shutdownEnd !== undefined) return;
+    this.shutdownEnd = performance.now() + SHUTDOWN_TIMEOUT_MS;
+    this.after(SHUTDOWN_TIMEOUT_MS, () => {
+      for (const over of this.waits) over();
+    });
+  }
+
+  private get timeLeft(): number {
+    if (this.shutdownEnd === undefined) return Infinity;
+    return Math.max(this.shutdownEnd - performance.now(), MIN_SHUTDOWN_TIMEOUT_MS);
   }
 }

@@ -1,16 +1,17 @@
-import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { ClientConfig, Pool, PoolClient, QueryConfig } from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SESSION_DATA_SOURCE } from '../session.constants.js';
 import { SessionError, SessionStoreUnavailableError, SessionUsageError } from '../session.errors.js';
+import { joinTransaction, runTransaction, STATEMENT_TIMEOUT_MS, type TimeLimit } from '../common/bounded-database.js';
 import { randomBytes } from '../common/random.js';
 import { SessionTimers } from '../common/clock.js';
 import { dataSourceOf } from '../common/data-source-of.js';
 import { codeOf, isRepeatable, isServerError, isUnavailable } from '../common/database-errors.js';
 import { type Statement, valuesOf } from '../common/statement.js';
 import { DatabaseClock } from './database-clock.js';
-import { queryPool } from './pooled-query.js';
+import { dropConnecting, queryPool } from './pooled-query.js';
 import { sessionTables, type SessionTables } from './tables.js';
 import { VALUE_PARSERS } from './value-parsers.js';
 
@@ -30,15 +31,12 @@ export interface QueryContext {
   readonly timeout?: number;
 }
 
-/** The limit of statements that have no other one, in milliseconds. */
-const STATEMENT_TIMEOUT_MS = 10_000;
-
 /** How often a statement is sent that the database rolls back for the sake of another one. */
 const MAX_ATTEMPTS = 8;
 
 /** Runs the statements of `store/` on the data source's pool, or on the connection of the caller's transaction. */
 @Injectable()
-export class Database implements OnModuleInit {
+export class Database implements OnModuleInit, BeforeApplicationShutdown {
   /**
    * Parameters of the notifications that statements send: which process sends them, and where. None before a channel.
    */
@@ -126,22 +124,16 @@ export class Database implements OnModuleInit {
    */
   async transaction<T>(run: (joined: QueryContext) => Promise<T>, manager?: EntityManager): Promise<T> {
     if (manager?.queryRunner) return run({ manager });
-    let connection: PoolClient | undefined;
-    let isLate = false;
-    const transaction = this.dataSource.transaction('READ COMMITTED', async inner => {
-      connection = (await inner.queryRunner!.connect()) as PoolClient;
-      if (isLate) throw new SessionStoreUnavailableError();
-      return run({ manager: inner });
-    });
     try {
-      return await this.timers.within(STATEMENT_TIMEOUT_MS, transaction, () => {
-        isLate = true;
-        if (connection) abandon(connection);
-        return new SessionStoreUnavailableError();
-      });
+      return await runTransaction(this.dataSource, inner => run({ manager: inner }), this.limit(STATEMENT_TIMEOUT_MS));
     } catch (error) {
       throw this.translate(error, 'transaction');
     }
+  }
+
+  /** Whether the wait for a connection of the pool is limited by the data source. */
+  get limitsConnecting(): boolean {
+    return Boolean(this.pool.options.connectionTimeoutMillis);
   }
 
   /**
@@ -158,6 +150,11 @@ export class Database implements OnModuleInit {
     return new Client({ ...options, ...limits, password: options.password, keepAlive: true });
   }
 
+  /** A pool ends when its connections have ended, and one that is being opened without a time limit may never end. */
+  async beforeApplicationShutdown(): Promise<void> {
+    if (this.dataSource.isInitialized) await dropConnecting(this.pool, this.timers);
+  }
+
   /** A transaction pooler, which the polling feed is for, gives each statement another connection. */
   private get prepares(): boolean {
     return this.options.revocation.feed === 'notify';
@@ -169,12 +166,16 @@ export class Database implements OnModuleInit {
         'The option "manager" belongs to another data source: begin the transaction on the one that SessionModule uses',
       );
     }
-    const connection = (await manager.queryRunner!.connect()) as PoolClient;
-    const { rows } = await this.timers.within(timeout, connection.query<Row>(query), () => {
-      abandon(connection);
-      return new SessionStoreUnavailableError();
-    });
+    const { rows } = await joinTransaction(
+      manager.queryRunner!,
+      connection => (connection as PoolClient).query<Row>(query),
+      this.limit(timeout),
+    );
     return rows;
+  }
+
+  private limit(milliseconds: number): TimeLimit {
+    return { timers: this.timers, milliseconds, late: () => new SessionStoreUnavailableError() };
   }
 
   private get pool(): Pool {
@@ -189,10 +190,4 @@ export class Database implements OnModuleInit {
     this.logger.error(`${name} failed: ${codeOf(error)} ${reason}`);
     return isServerError(error) && !isUnavailable(error) ? error : new SessionStoreUnavailableError();
   }
-}
-
-/** Gives up a connection on which a statement is late. Its transaction ends with it. */
-function abandon(connection: PoolClient): void {
-  // While a statement runs, `end` destroys the socket. The pool drops the connection when the transaction releases it.
-  void (connection as unknown as { end(): Promise<void> }).end();
 }

@@ -8,6 +8,9 @@ import { statement } from '../common/statement.js';
 /** A network may drop everything without closing the connection. */
 const TIMEOUT_MS = 5_000;
 
+/** How long the server may take to confirm the end of a connection. */
+const GOODBYE_TIMEOUT_MS = 500;
+
 /** A connection that listens. */
 export interface Listening {
   close(): Promise<void>;
@@ -82,7 +85,7 @@ export class Notifications {
   /** The connection may be broken already, so its end may neither be answered nor reported. */
   private async end(client: OwnConnection): Promise<void> {
     const { connection } = client as unknown as { connection: { stream: Socket } };
-    const timer = this.timers.after(TIMEOUT_MS, () => connection.stream.destroy());
+    const timer = this.timers.after(GOODBYE_TIMEOUT_MS, () => connection.stream.destroy());
     await client.end().catch(() => undefined);
     this.timers.clear(timer);
   }

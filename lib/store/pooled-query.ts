@@ -1,7 +1,23 @@
+import type { Socket } from 'node:net';
 import type { Pool, PoolClient, QueryConfig } from 'pg';
 import type { SessionTimers } from '../common/clock.js';
 import { isRepeatable } from '../common/database-errors.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
+
+/** How long a connection may take to open while the application shuts down. */
+const SHUTDOWN_CONNECT_TIMEOUT_MS = 1_000;
+
+/** The parts of pool and client that their types leave out. */
+interface ConnectingClient {
+  /** Whether the server has accepted the connection. */
+  readonly _connected: boolean;
+  readonly connection: { readonly stream: Socket };
+}
+
+interface EndingPool {
+  readonly options: { connectionTimeoutMillis?: number };
+  readonly _clients?: readonly ConnectingClient[];
+}
 
 /** A statement's connection failed: the driver reports it to the statement as well. */
 const ignore = () => undefined;
@@ -24,13 +40,13 @@ export function queryPool<Row extends object>(
   return new Promise((resolve, reject) => {
     let client: PoolClient | undefined;
     let isLate = false;
-    const timer = timers.after(timeout, () => {
+    const end = timers.giveUpAfter(timeout, () => {
       isLate = true;
       client?.release(true);
       reject(new SessionStoreUnavailableError());
     });
     const fail = (error: Error) => {
-      timers.clear(timer);
+      end();
       reject(error);
     };
     pool.connect((failure, connected) => {
@@ -45,9 +61,22 @@ export function queryPool<Row extends object>(
         // returns.
         connected.release(error && !isRepeatable(error));
         if (error) return fail(error);
-        timers.clear(timer);
+        end();
         resolve(result.rows);
       });
     });
   });
+}
+
+/**
+ * A pool that ends waits for connections that are being opened, which may take for ever: the application shuts down, and
+ * neither those nor later ones get more time.
+ */
+export async function dropConnecting(pool: Pool, timers: SessionTimers): Promise<void> {
+  const { options, _clients = [] } = pool as unknown as EndingPool;
+  options.connectionTimeoutMillis = Math.min(options.connectionTimeoutMillis || Infinity, SHUTDOWN_CONNECT_TIMEOUT_MS);
+  const connecting = _clients.filter(({ _connected }) => _connected === false);
+  if (connecting.length === 0) return;
+  await timers.pause(SHUTDOWN_CONNECT_TIMEOUT_MS);
+  for (const client of connecting) if (client._connected === false) client.connection.stream.destroy();
 }

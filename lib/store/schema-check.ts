@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import { SESSION_ENTITIES } from './entities/index.js';
@@ -16,6 +17,8 @@ const COMPATIBLE = ['postgres', 'cockroachdb'];
 
 /** Refuses to start on a database that the module cannot use. The message says what to change. */
 export class SchemaCheck {
+  private readonly logger = new Logger('SessionStore');
+
   constructor(private readonly database: Database) {}
 
   /** @throws Error that says what to add to the data source */
@@ -36,6 +39,14 @@ export class SchemaCheck {
     });
     // From here on the database's time is known.
     await this.database.query(PING, {});
+    this.warnOfUnlimitedWaits();
+  }
+
+  private warnOfUnlimitedWaits(): void {
+    if (this.database.limitsConnecting) return;
+    this.logger.warn(
+      'the data source sets no connectTimeoutMS: a connection that opens half keeps its place in the pool for ever, and your own statements wait without limit. Write connectTimeoutMS: 5_000',
+    );
   }
 
   private gaps(): Promise<string[]> {

@@ -21,6 +21,8 @@ export class AppModule {
         TypeOrmModule.forRoot({
           type: 'postgres',
           url: databaseUrl,
+          connectTimeoutMS: 5_000,
+          extra: { query_timeout: 10_000 },
           autoLoadEntities: true,
           migrations: [...SESSION_MIGRATIONS, ...ACCOUNT_MIGRATIONS],
           migrationsRun: true,

@@ -28,7 +28,7 @@ function setHeaders(response: ServerResponse): void {
 }
 
 const module = AppModule.on({ databaseUrl: databaseUrl(), baseUrl, smtp, catcher });
-const app = await NestFactory.create<NestExpressApplication>(module);
+const app = await NestFactory.create<NestExpressApplication>(module, { forceCloseConnections: true });
 app.setGlobalPrefix('api');
 // The design is that of the other sample, and sessions are kept by the package's own client.
 app.useStaticAssets(join(dirname(sample), 'app', 'public'), { prefix: '/assets', setHeaders });
@@ -37,13 +37,8 @@ app.useStaticAssets(fileURLToPath(new URL('client/', import.meta.resolve('nestjs
   setHeaders,
 });
 app.useStaticAssets(join(sample, 'pages'), { extensions: ['html'], setHeaders });
+app.enableShutdownHooks([], { useProcessExit: true });
 await app.listen(port);
-
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    void app.close().then(() => process.exit(0));
-  });
-}
 
 console.log(`
 The sample listens on ${baseUrl}

@@ -10,6 +10,9 @@ export function typeOrmOptions(url: string): TypeOrmModuleOptions {
   return {
     type: 'postgres',
     url,
+    // A database that does not answer must hold up neither requests nor the shutdown.
+    connectTimeoutMS: 5_000,
+    extra: { query_timeout: 10_000 },
     autoLoadEntities: true,
     migrations: [...SESSION_MIGRATIONS, CreateSampleTables1764547300000],
   };

@@ -1,30 +1,26 @@
 import 'reflect-metadata';
-import { type INestApplication, ValidationPipe } from '@nestjs/common';
+import { ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
 import { databaseUrl, platform, port } from './settings.js';
 
-const app = await createApp().catch((error: unknown) => {
+await createApp().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);
 });
 
-async function createApp(): Promise<INestApplication> {
+async function createApp(): Promise<void> {
   const module = AppModule.on(databaseUrl());
+  // Connections that browsers keep open must not hold up the shutdown.
+  const options = { abortOnError: false, forceCloseConnections: true };
   const application =
     platform === 'fastify'
-      ? await NestFactory.create(module, new FastifyAdapter(), { abortOnError: false })
-      : await NestFactory.create(module, { abortOnError: false });
+      ? await NestFactory.create(module, new FastifyAdapter(), options)
+      : await NestFactory.create(module, options);
   application.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true }));
+  application.enableShutdownHooks([], { useProcessExit: true });
   await application.listen(port);
-  return application;
-}
-
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    void app.close().then(() => process.exit(0));
-  });
 }
 
 const url = `http://localhost:${port}`;

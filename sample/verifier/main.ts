@@ -7,8 +7,8 @@ import { platform, port, verifierOptions } from './settings.js';
 
 const app: INestApplication =
   platform === 'fastify'
-    ? await NestFactory.create(AppModule, new FastifyAdapter())
-    : await NestFactory.create(AppModule);
+    ? await NestFactory.create(AppModule, new FastifyAdapter(), { forceCloseConnections: true })
+    : await NestFactory.create(AppModule, { forceCloseConnections: true });
 app.enableShutdownHooks();
 await app.listen(port);
 

@@ -10,6 +10,7 @@ import {
 import { accountStoreContract } from 'nestjs-jwt-session/accounts/testing';
 import { SESSION_ENTITIES, SESSION_MIGRATIONS } from 'nestjs-jwt-session';
 import { AccountDatabase } from '../../lib/accounts/store/account.database.js';
+import { SessionTimers } from '../../lib/common/clock.js';
 import { dataSourceOn, driftOf } from '../support/data-source.js';
 import { SharedClock, TestDatabase } from '../support/database.js';
 
@@ -45,7 +46,10 @@ describe.each([
     await database?.drop();
   });
 
-  for (const { name, run } of accountStoreContract(() => new TypeOrmAccountStore(dataSource, entity))) it(name, run);
+  for (const { name, run } of accountStoreContract(
+    () => new TypeOrmAccountStore(new AccountDatabase(dataSource, new SessionTimers()), entity),
+  ))
+    it(name, run);
 });
 
 describe('the contract of AccountStore', () => {
@@ -135,7 +139,8 @@ describe('AttemptStore', () => {
     await database.drop();
   });
 
-  const stores = () => processes.map(dataSource => new AttemptStore(new AccountDatabase(dataSource)));
+  const stores = () =>
+    processes.map(dataSource => new AttemptStore(new AccountDatabase(dataSource, new SessionTimers())));
   const attempt = (store: AttemptStore, key: string) => store.increment(key, 60_000, 10, 120_000, 'test');
 
   it('two processes at once let exactly as many attempts through as the limit says', async () => {

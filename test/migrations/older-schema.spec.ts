@@ -3,6 +3,7 @@ import { Column, Entity } from 'typeorm';
 import { SessionModule, SessionService } from 'nestjs-jwt-session';
 import { ACCOUNT_ENTITIES, AccountEntity } from 'nestjs-jwt-session/accounts';
 import { AccountDatabase } from '../../lib/accounts/store/account.database.js';
+import { SessionTimers } from '../../lib/common/clock.js';
 import { refusalOf, startApplication, typeOrmOn } from '../support/application.js';
 import { dataSourceOn } from '../support/data-source.js';
 import { TestDatabase } from '../support/database.js';
@@ -59,7 +60,7 @@ describe('on the tables of an older version an application', () => {
   ])('with accounts in %s does not start either', async (table, entity) => {
     const others = ACCOUNT_ENTITIES.filter(one => one !== AccountEntity);
     const dataSource = await dataSourceOn(database, { entities: [entity, ...others], synchronize: true }).initialize();
-    const accounts = new AccountDatabase(dataSource);
+    const accounts = new AccountDatabase(dataSource, new SessionTimers());
     expect(await accounts.gaps()).toEqual([]);
     if (entity === Customer) await database.query('ALTER TABLE customer DROP COLUMN company');
     await database.query(`ALTER TABLE ${table} DROP COLUMN role`);

@@ -162,6 +162,8 @@ import { AuthController } from './auth/auth.controller.js';
     TypeOrmModule.forRoot({
       type: 'postgres',
       url: process.env.DATABASE_URL,
+      connectTimeoutMS: 5_000,
+      extra: { query_timeout: 10_000 },
       autoLoadEntities: true,
       migrations: [...SESSION_MIGRATIONS],
       migrationsRun: true,
@@ -192,6 +194,8 @@ import { AuthController } from "./auth/auth.controller.js"
         TypeOrmModule.forRoot({
             type: "postgres",
             url: process.env.DATABASE_URL,
+            connectTimeoutMS: 5_000,
+            extra: { query_timeout: 10_000 },
             autoLoadEntities: true,
             migrations: [...SESSION_MIGRATIONS],
             migrationsRun: true,
@@ -211,6 +215,8 @@ export class AppModule { }
     TypeOrmModule.forRoot({
       type: 'postgres',
       url: process.env.DATABASE_URL,
+      connectTimeoutMS: 5_000,
+      extra: { query_timeout: 10_000 },
       autoLoadEntities: true,
       migrations: [...SESSION_MIGRATIONS],
       migrationsRun: true,

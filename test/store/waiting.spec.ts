@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
 import { statement } from '../../lib/common/statement.js';
@@ -73,5 +74,20 @@ describe("where the database's default isolation is repeatable read", () => {
     } finally {
       await test.close();
     }
+  });
+});
+
+describe('a data source whose waits for a connection are', () => {
+  it.each([
+    ['unlimited, is warned of once, with what to write', {}, 1],
+    ['limited by connectTimeoutMS, is not warned of', { connectTimeoutMS: 5_000 }, 0],
+    ['limited in its pool, is not warned of', { extra: { connectionTimeoutMillis: 5_000 } }, 0],
+  ])('%s', async (_, typeorm, warnings) => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const test = await startTestApp({ typeorm });
+    const lines = warn.mock.calls.map(([line]) => String(line));
+    warn.mockRestore();
+    await test.close();
+    expect(lines.filter(line => line.includes('Write connectTimeoutMS: 5_000'))).toHaveLength(warnings);
   });
 });

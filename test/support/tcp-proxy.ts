@@ -46,6 +46,11 @@ export class TcpProxy {
     return url.href;
   }
 
+  /** How many connections the application has. */
+  get connections(): number {
+    return this.links.size;
+  }
+
   /** The database is gone: connections end, new ones are refused. */
   async refuse(): Promise<void> {
     const closed = once(this.listener, 'close');

@@ -1,7 +1,16 @@
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import type { DataSource } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 import { ACCOUNT_DATA_SOURCE } from '../account.constants.js';
 import type { AccountTransaction } from '../account.types.js';
+import { SessionStoreUnavailableError } from '../../index.js';
+import {
+  joinTransaction,
+  runTransaction,
+  STATEMENT_TIMEOUT_MS,
+  type TimeLimit,
+  useConnection,
+} from '../../common/bounded-database.js';
+import { SessionTimers } from '../../common/clock.js';
 import { CommitHooks } from '../../common/commit-hooks.js';
 import { requireSchema, schemaGaps } from '../../common/missing-schema.js';
 import { ACCOUNT_SERVICE_ENTITIES } from './entities.js';
@@ -14,7 +23,10 @@ export class AccountDatabase implements OnModuleInit, OnModuleDestroy {
   private readonly hooks = new CommitHooks();
   private readonly built = new Map<unknown, unknown>();
 
-  constructor(@Inject(ACCOUNT_DATA_SOURCE) readonly dataSource: DataSource) {}
+  constructor(
+    @Inject(ACCOUNT_DATA_SOURCE) readonly dataSource: DataSource,
+    private readonly timers: SessionTimers,
+  ) {}
 
   onModuleInit(): void {
     this.hooks.attach(this.dataSource);
@@ -34,12 +46,25 @@ export class AccountDatabase implements OnModuleInit, OnModuleDestroy {
   async query<Values extends object, Row extends object>(
     statement: Statement<Values, Row>,
     values: NoInfer<Values>,
-    { manager }: AccountTransaction = {},
+    transaction?: AccountTransaction,
   ): Promise<Row[]> {
-    const { text } = statement;
-    const rows = await (manager ?? this.dataSource).query<Row[] | [Row[], number]>(text, valuesOf(statement, values));
+    const parameters = valuesOf(statement, values);
+    const rows = await this.run(transaction, manager =>
+      manager.query<Row[] | [Row[], number]>(statement.text, parameters),
+    );
     // TypeORM answers UPDATE and DELETE with the rows and their number.
     return Array.isArray(rows[0]) ? rows[0] : (rows as Row[]);
+  }
+
+  /**
+   * Uses the caller's transaction, or a connection of the pool.
+   *
+   * @throws SessionStoreUnavailableError when the database does not answer in time
+   */
+  run<T>({ manager }: AccountTransaction = {}, use: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return manager?.queryRunner
+      ? joinTransaction(manager.queryRunner, () => use(manager), this.limit)
+      : useConnection(this.dataSource, runner => use(runner.manager), this.limit);
   }
 
   /** What the database lacks of the tables, in words. */
@@ -64,6 +89,14 @@ export class AccountDatabase implements OnModuleInit, OnModuleDestroy {
   }
 
   transaction<T>(run: (transaction: AccountTransaction) => Promise<T>): Promise<T> {
-    return this.dataSource.transaction('READ COMMITTED', manager => run({ manager }));
+    return runTransaction(this.dataSource, manager => run({ manager }), this.limit);
+  }
+
+  private get limit(): TimeLimit {
+    return {
+      timers: this.timers,
+      milliseconds: STATEMENT_TIMEOUT_MS,
+      late: () => new SessionStoreUnavailableError(),
+    };
   }
 }

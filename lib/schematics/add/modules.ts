@@ -16,6 +16,8 @@ export function typeOrmModule(choices: Choices, importer: Importer, migrations: 
   const options = [
     "type: 'postgres'",
     `url: ${variable(choices, 'DATABASE_URL')}`,
+    'connectTimeoutMS: 5_000',
+    'extra: { query_timeout: 10_000 }',
     'autoLoadEntities: true',
     `migrations: [${migrations.join(', ')}]`,
     'migrationsRun: true',

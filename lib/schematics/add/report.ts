@@ -51,6 +51,7 @@ function nextLines(done: Done): string[] {
     [migrationsByHand, 'Run the migrations as you run yours; if that takes a data source of its own, add them there.'],
     [!accounts, logIn],
     [accounts, 'Start it, and POST { email, password } to /account/register: see README, "Accounts".'],
+    [true, 'In main.ts call app.enableShutdownHooks(): see docs/operating.md, "What happens at a shutdown?".'],
     [true, 'In production set the variables of .env.example. Migrate before several instances start at once.'],
   ];
   return conditional.filter(([applies]) => applies).map(([, line]) => line);
