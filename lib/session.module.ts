@@ -24,8 +24,11 @@ import { JwksRoute } from './http/jwks-route.js';
 import { RequestSession } from './http/request-session.js';
 import { SessionAuthenticator } from './http/session-authenticator.js';
 import { SessionHttp } from './http/session-http.js';
+import { ConfiguredKeys } from './keys/configured-keys.js';
+import { GeneratedKeys } from './keys/generated-keys.js';
 import { KeyRing } from './keys/key-ring.js';
-import { KEY_PROVIDERS } from './keys/key.providers.js';
+import { KeyRotation } from './keys/key-rotation.js';
+import { ServerSecrets } from './keys/server-secrets.js';
 import { resolveOptions, ResolvedSessionOptions } from './options/resolve-options.js';
 import type { SessionModuleOptions } from './options/session-options.js';
 import { type SessionModuleExtras, StaticSessionSettings } from './options/static-options.js';
@@ -78,6 +81,25 @@ const STORE = [
   Notifications,
 ];
 
+const KEYS = [
+  ServerSecrets,
+  GeneratedKeys,
+  {
+    provide: KeyRing,
+    inject: [ResolvedSessionOptions, GeneratedKeys, SessionClock, SessionTimers],
+    useFactory: (
+      options: ResolvedSessionOptions,
+      generated: GeneratedKeys,
+      clock: SessionClock,
+      timers: SessionTimers,
+    ): KeyRing => {
+      const isConfigured = options.keys.signingKey !== undefined;
+      return new KeyRing(options, isConfigured ? new ConfiguredKeys(options, clock, timers) : generated, clock);
+    },
+  },
+  KeyRotation,
+];
+
 const REVOCATION = [Revocations, Announcements, RevocationFeed, RevocationCheck];
 
 const HTTP = [
@@ -112,15 +134,7 @@ const SESSIONS = [
   SessionHealthIndicator,
 ];
 
-const SESSION_PROVIDERS: Provider[] = [
-  ...RUNTIME,
-  ...STORE,
-  ...KEY_PROVIDERS,
-  ...REVOCATION,
-  ...TOKENS,
-  ...HTTP,
-  ...SESSIONS,
-];
+const SESSION_PROVIDERS: Provider[] = [...RUNTIME, ...STORE, ...KEYS, ...REVOCATION, ...TOKENS, ...HTTP, ...SESSIONS];
 
 const MODULE = 'SessionModule';
 

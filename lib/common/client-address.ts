@@ -1,8 +1,17 @@
 import { isIP, SocketAddress } from 'node:net';
-import type { SessionExchange } from '../http/exchange.js';
 
 const MAX_USER_AGENT_LENGTH = 512;
 const MAPPED = '::ffff:';
+
+/** What tells who sent a request. `SessionExchange` has it. */
+export interface RequestSource {
+  readonly request: {
+    readonly ip?: string;
+    readonly address?: string;
+    readonly socket?: { readonly remoteAddress?: string };
+  };
+  header(name: string): string | undefined;
+}
 
 /** What is known of a client. */
 export interface ClientInfo {
@@ -14,7 +23,7 @@ export interface ClientInfo {
  * The client's address. Forwarded headers count only as far as the platform's trusted-proxy setting believes them
  * (`app.set('trust proxy', …)`, `new FastifyAdapter({ trustProxy })`): they are never read here.
  */
-export function clientAddress({ request }: SessionExchange): string | undefined {
+export function clientAddress({ request }: RequestSource): string | undefined {
   const given = request.ip ?? request.address ?? request.socket?.remoteAddress;
   if (given !== undefined && isIP(given) !== 0) return canonicalAddress(given);
   // Some proxies write the port as well.
@@ -35,13 +44,10 @@ export function canonicalAddress(address: string): string {
   return zone === undefined ? canonical : `${canonical}%${zone}`;
 }
 
-function clientUserAgent(exchange: SessionExchange): string | undefined {
-  return exchange.header('user-agent')?.replaceAll('\0', '').slice(0, MAX_USER_AGENT_LENGTH);
-}
-
 /** Address and `User-Agent` of the client that has sent a request. */
-export function clientOf(exchange: SessionExchange): ClientInfo {
-  return { ip: clientAddress(exchange), userAgent: clientUserAgent(exchange) };
+export function clientOf(source: RequestSource): ClientInfo {
+  const userAgent = source.header('user-agent')?.replaceAll('\0', '').slice(0, MAX_USER_AGENT_LENGTH);
+  return { ip: clientAddress(source), userAgent };
 }
 
 /** A client as the caller of the service describes it. Its address is spelled like that of a request. */
