@@ -20,7 +20,7 @@ export declare class ConfigService {
 /**
  * Compiles the sources of applications as the Nest starter does, strictly, against the built package.
  *
- * @returns what the compiler has to say, by the file
+ * @returns the compiler's messages, by the file
  */
 export function compileApplications(applications: Readonly<Record<string, Files>>): string[] {
   const texts = new Map<string, string>([[CONFIG_PATH, CONFIG]]);

@@ -7,7 +7,10 @@ import type { Server } from 'node:http';
 import type { TestDatabase } from './database.js';
 import type { Platform } from './test-app.js';
 
-/** The `TypeOrmModule` as an application imports it; what a refused start leaves open does not keep the process. */
+/**
+ * The `TypeOrmModule` as an application imports it; connections that a refused start leaves open do not keep the
+ * process alive.
+ */
 export function typeOrmOn(database: TestDatabase, options: object = {}) {
   return TypeOrmModule.forRoot({
     type: 'postgres',
@@ -45,7 +48,10 @@ export interface ApplicationOptions extends ModuleMetadata {
 
 const SILENT: LoggerService = { log: () => {}, warn: () => {}, error: () => {} };
 
-/** Starts exactly the given module, listening on 127.0.0.1. `startTestApp` is for tests that need no own wiring. */
+/**
+ * Starts exactly the given module, listening on 127.0.0.1. `startTestApp` is for tests that need no modules of their
+ * own.
+ */
 export async function startApplication(options: ApplicationOptions): Promise<{ app: INestApplication; url: string }> {
   const { platform, override, configure, ...metadata } = options;
 
@@ -65,7 +71,7 @@ export async function startApplication(options: ApplicationOptions): Promise<{ a
 /** Listens on 127.0.0.1. Returns the root URL. */
 export async function listen(app: INestApplication): Promise<string> {
   await app.listen(0, '127.0.0.1');
-  // Idle connections are the client's to close, so that it never sends on one that the server is just closing.
+  // The client closes idle connections, so that it never sends on one that the server is closing.
   (app.getHttpServer() as Server).keepAliveTimeout = 0;
   return app.getUrl();
 }

@@ -23,7 +23,7 @@ export function launchChromium(): Promise<Browser> {
     executablePath,
     // The pages are our own, and containers have no sandbox. Names below `.test` make sites of this machine.
     args: ['--no-sandbox', '--host-resolver-rules=MAP *.test 127.0.0.1'],
-    // What people have.
+    // Users have the back/forward cache.
     ignoreDefaultArgs: ['--disable-back-forward-cache'],
   });
 }

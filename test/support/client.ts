@@ -1,4 +1,4 @@
-/** What tests look at in any body of the API. */
+/** The members of the API's bodies that tests read. */
 export interface AnswerBody {
   statusCode?: number;
   error?: string;

@@ -6,13 +6,13 @@ import { BUILT_PACKAGE } from './built-package.js';
 const ROOT = BUILT_PACKAGE;
 const CONSUMER = join(ROOT, 'test', 'consumer', 'tsconfig.json');
 
-/** What libraries declare is read once, however many programs a test compiles. */
+/** The declarations of libraries are read once for all programs of a test. */
 const parsed = new Map<string, ts.SourceFile | undefined>();
 
 /**
  * Compiles a source as an application would: with the Nest starter's compiler options, against the built package.
  *
- * @returns what the compiler has to say
+ * @returns the compiler's messages
  */
 export function compileAsConsumer(source: string): string[] {
   return compileAllAsConsumer([source])[0]!;
@@ -21,7 +21,7 @@ export function compileAsConsumer(source: string): string[] {
 /**
  * The same for many sources, as files of one application.
  *
- * @returns what the compiler has to say about each
+ * @returns the compiler's messages for each
  */
 export function compileAllAsConsumer(given: readonly string[]): string[][] {
   const { config } = ts.readConfigFile(CONSUMER, path => readFileSync(path, 'utf8')) as { config: object };

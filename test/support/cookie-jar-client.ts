@@ -50,7 +50,7 @@ export class CookieJarClient {
     return this.post(path, { userId });
   }
 
-  /** What goes with a request to that path. */
+  /** The cookies of a request to that path. */
   cookieHeader(path: string): string {
     return this.cookies
       .filter(({ attributes }) => liesUnder(path.split('?')[0]!, String(attributes.Path)))

@@ -20,7 +20,7 @@ export async function driftOf(dataSource: DataSource): Promise<string[]> {
   return upQueries.map(({ query }) => query);
 }
 
-/** Waits until nobody is connected: a server process goes on for a moment after its client has left. */
+/** Waits until there are no connections: a server process runs on for a moment after its client has left. */
 export async function allConnectionsEnded(database: TestDatabase): Promise<void> {
   const others = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`;
   const left = async () => (await database.query(others)).length === 0;

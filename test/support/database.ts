@@ -66,8 +66,7 @@ export class SharedClock extends TestClock {
   /** Moves both clocks; also back: `'-1h'`. */
   override async advance(duration: string): Promise<void> {
     const isBack = duration.startsWith('-');
-    // The clock that is behind for a moment is the process's: a poll in between would take the database for slow, and
-    // deadlines for passed.
+    // The process's clock is moved last: otherwise a poll in between would find the database slow and deadlines passed.
     if (isBack) this.advanceProcess(duration);
     const milliseconds = parseDuration(duration.replace(/^-/, ''))!;
     await this.database.query('UPDATE clock.shift SET milliseconds = milliseconds + $1', [

@@ -1,4 +1,4 @@
-/** What one message of a stream says. */
+/** The content of one message of a stream. */
 export type StreamMessage = Record<string, unknown>;
 
 /** A client of server-sent events that keeps all events. */

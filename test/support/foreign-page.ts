@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { BrowserContext, Page } from 'playwright-core';
 import { selfSigned } from './certificate.js';
 
-/** What became of a form that a page sent. */
+/** The outcome of a form that a page sent. */
 export interface Sent {
   readonly status: number;
   readonly text: string;
@@ -30,7 +30,7 @@ export class ForeignServer {
     return new ForeignServer(server, scheme);
   }
 
-  /** The origin that it is by that name. */
+  /** Its origin under that name. */
   at(host: string): string {
     return `${this.scheme}://${host}:${(this.server.address() as AddressInfo).port}`;
   }

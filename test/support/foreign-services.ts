@@ -5,19 +5,19 @@ import { createInterface } from 'node:readline';
 import type { GeneratedAlgorithm } from '../../lib/options/token-options.js';
 import type { Members } from './forged-token.js';
 
-/** What another service is told: where the keys are, and which tokens are meant for it. */
+/** The configuration of another service: where the keys are, and which tokens are meant for it. */
 export interface Trust {
   readonly jwksUri: string;
   readonly issuer: string;
   readonly audience: string;
   readonly algorithm: GeneratedAlgorithm;
-  /** The time that it is for the application that issues the tokens. */
+  /** The time of the application that issues the tokens. */
   readonly now: () => number;
 }
 
 /** Another service, with somebody else's library at its defaults. */
 export interface ForeignService {
-  /** The payload of a token that the library accepts; an error for any other. */
+  /** The payload of a token that the library accepts; rejects any other. */
   verify(token: string): Promise<Members>;
   close(): Promise<unknown>;
 }

@@ -24,7 +24,7 @@ export function jws(header: Content, payload: Content, signature: Signature): st
   return signed(`${segment(header)}.${segment(payload)}`, signature);
 }
 
-/** Appends the signature to a signing input that is already encoded, however wrongly. */
+/** Appends the signature to a signing input that is already encoded, in whatever form. */
 export function signed(input: string, signature: Signature): string {
   return `${input}.${signature(Buffer.from(input)).toString('base64url')}`;
 }

@@ -17,7 +17,7 @@ import {
  */
 export interface HonestClient {
   readonly tabs: number;
-  /** How many refresh tokens the server may mint. */
+  /** The maximum number of refresh tokens that the server mints. */
   readonly mints: number;
   /** In steps of the model's clock. */
   readonly leeway: number;

@@ -10,7 +10,10 @@ interface Traffic {
   total: number;
 }
 
-/** Stands between a browser and an application, in the clear or with TLS, counts, and loses answers as networks do. */
+/**
+ * A proxy between a browser and an application, with or without TLS. It counts requests, and loses answers as networks
+ * do.
+ */
 export class HttpProxy {
   private readonly traffic = new Map<string, Traffic>();
   private losing?: { readonly line: string; readonly lost: () => void };
@@ -72,7 +75,7 @@ export class HttpProxy {
     const end = this.begin(line);
     // On a connection of its own: one that was used before may be closed by the application at this very moment.
     const forwarded = request({ hostname, port, method, path, headers, agent: false }, answer => {
-      // Before the browser can know of the answer, and send what follows from it.
+      // Before the browser receives the answer and sends further requests.
       end();
       if (this.losing?.line === line) {
         const { lost } = this.losing;
@@ -87,7 +90,7 @@ export class HttpProxy {
       outgoing.writeHead(answer.statusCode!, { ...answer.headers, connection: 'close' });
       answer.pipe(outgoing);
     });
-    // Either side may hang up.
+    // Either side may close the connection.
     forwarded.on('error', () => outgoing.destroy());
     outgoing.on('close', () => {
       end();

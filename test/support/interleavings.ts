@@ -1,6 +1,6 @@
 /**
- * Every order in which `parties` can each take `steps` steps, as lists of whose turn it is. Parties are alike, so that
- * of orders which differ in their names only one is given.
+ * Every order in which `parties` can each take `steps` steps, as lists of parties. Parties are interchangeable, so
+ * orders that differ only in names are listed once.
  */
 export function interleavings(parties: number, steps: number): number[][] {
   const orders: number[][] = [];

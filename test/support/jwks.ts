@@ -20,7 +20,7 @@ export class ForeignVerifier {
     private readonly now: () => number,
   ) {}
 
-  /** The payload of a token whose signature is right; an error for any other. */
+  /** The payload of a token whose signature is right; rejects any other. */
   async verify(token: string): Promise<Members> {
     const { header, payload, segments } = partsOf(token);
     const jwk = (await this.keys()).find(({ kid }) => kid === header.kid);

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Shows an application's JWK Set to others, counts how often it is asked for, and can be out of order. */
+/** Serves an application's JWK Set to others, counts the requests for it, and can fail. */
 export class KeySetServer {
-  /** How often the keys were asked for. */
+  /** How often the keys were requested. */
   fetched = 0;
   isDown = false;
 

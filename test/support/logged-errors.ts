@@ -16,8 +16,8 @@ export async function loggedErrorsDuring(app: INestApplication, run: () => Promi
 }
 
 /**
- * Asks for something that is a mistake of the application: the client gets a bare 500, and the log the message with its
- * stack, which is returned.
+ * Makes a request that hits a mistake of the application: the client gets a bare 500, and the log gets the message with
+ * its stack, which is returned.
  */
 export async function usageErrorOf(app: INestApplication, ask: () => Promise<Answer>): Promise<string> {
   let answer: Answer | undefined;

@@ -8,5 +8,5 @@ process.on('message', ({ pass }) => {
   Date.now = () => now() + passed;
   process.send({ passed });
 });
-// A test that has gone must not keep the process.
+// A process must not outlive its test.
 process.channel.unref();

@@ -7,7 +7,7 @@ import { freePort } from '../../lib/schematics/database/free-port.js';
 import type { TestDatabase } from './database.js';
 import { until } from './until.js';
 
-/** Debian keeps servers where only root looks for them. */
+/** On Debian servers are in a folder that is only in root's PATH. */
 const PATH = `${process.env.PATH}:/usr/sbin`;
 const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;

@@ -1,13 +1,13 @@
 import { Client } from 'pg';
 import type { TestDatabase } from './database.js';
 
-/** A transaction on a connection of its own. Whoever needs a row that it has changed must wait for its end. */
+/** A transaction on a connection of its own. Other statements that need a row which it has changed wait for its end. */
 export class OpenTransaction {
   private constructor(private readonly client: Client) {}
 
   static async begin(database: TestDatabase): Promise<OpenTransaction> {
     const client = new Client({ connectionString: database.url });
-    // What a failed test has left open ends with its database.
+    // A connection that a failed test left open ends with its database.
     client.on('error', () => undefined);
     await client.connect();
     await client.query('BEGIN');
@@ -32,7 +32,7 @@ export class OpenTransaction {
   }
 }
 
-/** Returns once `count` statements are waiting for a lock, so that what a test does next is sure to meet them. */
+/** Returns once `count` statements are waiting for a lock, so that the next step of a test certainly meets them. */
 export async function untilWaiting(database: TestDatabase, count: number): Promise<void> {
   await until(database, `count(*) FILTER (WHERE wait_event_type = 'Lock') >= ${count}`);
 }
@@ -49,7 +49,7 @@ export async function deadlocksOf(database: TestDatabase): Promise<number> {
   return Number(row!.deadlocks);
 }
 
-/** Reached only by what would never happen. */
+/** Reached only if the condition never becomes true. */
 const MAX_WAIT_MS = 30_000;
 
 async function until(database: TestDatabase, condition: string): Promise<void> {

@@ -9,12 +9,12 @@ export interface Tokens {
   readonly refreshToken?: string;
 }
 
-/** What a service call of `logIn` without an exchange answers, all of it present. */
+/** The answer of `logIn` without an exchange, with all members present. */
 export type Issued = Required<Tokens> & { readonly session: { readonly id: string } };
 
 const KEYS = deriveServerKeys(SECRET);
 
-/** The marker that a browser has beside that refresh token; none for what is no token. */
+/** The marker that a browser has beside that refresh token; none for a text that is not a token. */
 function markerCookies(refreshToken: string): string[] {
   const token = openRefreshToken(refreshToken, [KEYS]);
   return token ? [`${MARKER_COOKIE}=${markerOf(token.sessionId, { newest: KEYS })}`] : [];

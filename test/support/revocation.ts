@@ -5,7 +5,7 @@ import type { TestDatabase } from './database.js';
 import type { TestApp } from './test-app.js';
 import { until } from './until.js';
 
-/** What a guarded route of a process says to a token: `accepted`, or the error's code. */
+/** The answer of a guarded route to a token: `accepted`, or the error's code. */
 export async function me({ url }: { readonly url: string }, token: string): Promise<string> {
   const { body } = await send(`${url}/me`, { headers: { authorization: `Bearer ${token}` } });
   return body.errorCode ?? 'accepted';
@@ -20,9 +20,9 @@ export function untilListening({ sessions }: TestApp): Promise<void> {
   return until(async () => (await sessions.status()).revocation.listening);
 }
 
-/** Timers that can be cut short, so that what waits for a database that says nothing gives up soon. */
+/** Timers that can be shortened, so that a wait for a silent database ends soon. */
 export class ShortTimers extends SessionTimers {
-  /** To be set only while the database says nothing: a healthy one may take its time. */
+  /** Set it only while the database is silent: a healthy one may be slow. */
   limit = Infinity;
 
   override after(milliseconds: number, task: () => void): NodeJS.Timeout {
@@ -31,8 +31,7 @@ export class ShortTimers extends SessionTimers {
 }
 
 /**
- * What an administrator, or an unknown process, changes in the database, and what the token is then
- * told.
+ * Changes that an administrator or an unknown process makes in the database, and the answer to the token afterwards.
  */
 export const CHANGES = [
   {

@@ -17,7 +17,7 @@ export interface Pair {
   readonly session: SessionInSpace;
 }
 
-/** What became of a row, in the words of the rules. */
+/** The outcome for a row, in the words of the rules. */
 export interface RowOutcome {
   readonly row: NamedRow;
   readonly window: 'started' | 'untouched' | 'other';
@@ -56,7 +56,7 @@ export class RotationHarness {
     return pairs;
   }
 
-  /** Presents every refresh token. A successor that is minted in proper form is called `candidate`. */
+  /** Refreshes with every refresh token. A successor that is minted in proper form is called `candidate`. */
   async refreshAll(pairs: readonly Pair[], candidate: string): Promise<Record<string, RefreshOutcome>> {
     const before = await this.rows();
     this.test.events.length = 0;
@@ -76,7 +76,7 @@ export class RotationHarness {
       const answer = answers[index] as Error | { refreshToken?: string; accessToken: string };
       if (answer instanceof Error) return { ...outcome, name: nameOf(answer) };
       const { generation, secret } = openRefreshToken(
-        // Left out where the client has it already.
+        // Undefined if the client has it already.
         answer.refreshToken ?? session.refreshToken(token),
         ACCEPTED,
       )!;
@@ -85,7 +85,7 @@ export class RotationHarness {
     });
   }
 
-  /** Tells the store of the use of access tokens that have every token's generation and branch. */
+  /** Reports to the store the use of an access token with each token's generation and branch. */
   async useAll(pairs: readonly Pair[]): Promise<Record<string, RowOutcome>> {
     const before = await this.rows();
     const used = pairs.map(({ session, token: { generation, hash } }) => ({

@@ -14,7 +14,9 @@ import {
  * docs/protocol.md. Tokens are relative to the row, so that the searches end without a bound on the generations.
  */
 
-/** What the models take from the server, so that a test can break one part of it and see that the search notices. */
+/**
+ * The parts of the server that the models use, so that a test can break one part of it and see that the search notices.
+ */
 export interface RotationRules {
   readonly rotate: typeof rotate;
   readonly use: typeof use;
@@ -82,7 +84,8 @@ function changeTo({ generation, tokenHash, successorHash, previousHash }: Rotati
     if (token === tokenHash) return CURRENT;
     if (token === successorHash) return row.successorHash!;
     if (token === previousHash) return row.previousHash!;
-    // What the row has forgotten never comes back; only its age still counts, and two generations are as stale as ten.
+    // Tokens that the row no longer has never come back; only their age matters, and two generations are as stale as
+    // ten.
     return `${Math.max(-2, generationOf(token) - generation)}:forgotten`;
   };
   return { row, rename };

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { uuidV7 } from '../../lib/common/uuid.js';
 import type { TestDatabase } from './database.js';
 
-/** A row of `jwt_session` as a test wants it; times are milliseconds from now. */
+/** A row of `jwt_session` for a test; times are milliseconds from now. */
 export interface SessionSeed {
   readonly id: string;
   readonly userId: string;

@@ -3,7 +3,7 @@ import type { GeneratedAlgorithm } from '../../lib/options/token-options.js';
 
 const CURVES = { ES256: 'P-256', ES384: 'P-384' } as const;
 
-/** A private key as an application has made it elsewhere. */
+/** A private key that an application generated with other tools. */
 export function signingKeyFor(algorithm: GeneratedAlgorithm, bits = 2048): KeyObject {
   return algorithm === 'ES256' || algorithm === 'ES384'
     ? generateKeyPairSync('ec', { namedCurve: CURVES[algorithm] }).privateKey

@@ -10,7 +10,7 @@ const BACKGROUND = /^(jwt_session_revocation_poll$|LISTEN )/;
 export async function statementsDuring(test: TestApp, run: () => Promise<unknown>): Promise<string[]> {
   if (!logs.has(test)) logs.set(test, new StatementLog(test.app));
   const log = logs.get(test)!;
-  // What was noted before would be written in between.
+  // Uses that were noted before would otherwise be written in between.
   await test.confirmUses();
   log.take();
   await run();

@@ -11,7 +11,7 @@ import { SessionClock, SessionTimers } from '../../lib/common/clock.js';
 import type { TestDatabase } from './database.js';
 import { SECRET } from './test-app.js';
 
-/** What one process has of `lib/store`: the stores on a pool of connections. */
+/** The part of a process that is `lib/store`: the stores on a pool of connections. */
 export class StoreProcess {
   readonly rotation: RotationStore;
   readonly sessions: SessionStore;

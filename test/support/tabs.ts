@@ -38,7 +38,7 @@ export class FakeLocks implements SessionLocks {
   }
 }
 
-/** Time that passes when a test says so. */
+/** A time that only the test advances. */
 export class ManualTimers {
   private now = 0;
   private readonly timers = new Set<{ readonly at: number; readonly run: () => void }>();
@@ -64,7 +64,7 @@ export class ManualTimers {
   }
 }
 
-/** Tabs hear of each other as in a browser, through Node's own `BroadcastChannel`. */
+/** Tabs communicate as in a browser, through Node's own `BroadcastChannel`. */
 export const openChannel: SessionEnvironment['openChannel'] = (name, receive) => {
   const channel = new BroadcastChannel(name);
   channel.addEventListener('message', event => void receive((event as MessageEvent).data));

@@ -16,7 +16,7 @@ interface LostAnswer {
   readonly lost: () => void;
 }
 
-/** Stands between an application and its database on 127.0.0.1, and fails in the ways in which networks do. */
+/** A proxy between an application and its database on 127.0.0.1, which fails in the ways of networks. */
 export class TcpProxy {
   private readonly links = new Set<Link>();
   private readonly listener: Server;
@@ -59,19 +59,19 @@ export class TcpProxy {
     await closed;
   }
 
-  /** The network swallows everything: connections stay open, and nothing comes through. */
+  /** The network drops everything: connections stay open, and no data arrives. */
   stall(): void {
     this.stalled = true;
   }
 
-  /** The network forgets connections on which little happens, and nobody hears of it: those that listen. */
+  /** The network drops idle connections silently: those that listen. */
   stallListening(): void {
     this.deaf = true;
   }
 
-  /** All is well again; what was under way while nothing came through is lost. */
+  /** The network works again; data that was under way before is lost. */
   async restore(): Promise<void> {
-    // Again, where a connection was opened meanwhile: it would never hear of what it lost.
+    // Again for connections that were opened meanwhile: they would never notice the loss.
     while ((this.stalled || this.deaf) && this.links.size > 0) await this.drop();
     this.stalled = this.deaf = false;
     if (!this.listener.listening) await this.listen();
@@ -120,7 +120,7 @@ export class TcpProxy {
     });
     server.on('data', chunk => {
       if (swallows()) return;
-      // Either side may have hung up meanwhile.
+      // Either side may have closed the connection meanwhile.
       if (!losing) return void (client.writable && client.write(chunk));
       tail = Buffer.concat([tail, chunk]).subarray(-READY.length);
       if (!tail.equals(READY)) return;
@@ -131,7 +131,7 @@ export class TcpProxy {
       [client, server],
       [server, client],
     ] as const) {
-      // Errors are what this is for; `close` follows them.
+      // Errors are expected here; `close` follows them.
       socket.on('error', () => undefined);
       socket.on('close', () => {
         other.destroy();

@@ -92,9 +92,9 @@ export interface TestApp {
   readonly events: SessionEvent[];
   /** The root URL of the listening server. */
   readonly url: string;
-  /** Moves the clocks, and does what the timers would have done on the way, which run on real time. */
+  /** Moves the clocks, and runs the tasks that timers would have run meanwhile: timers run on real time. */
   advance(duration: string): Promise<void>;
-  /** Writes at once what was noted of the use of access tokens, instead of 100 ms later. */
+  /** Writes the noted uses of access tokens at once, instead of 100 ms later. */
   confirmUses(): Promise<void>;
   close(): Promise<void>;
 }
@@ -103,7 +103,7 @@ export interface TestApp {
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const database = options.database ?? (await TestDatabase.create());
   const clock = options.clock ?? (await SharedClock.install(database));
-  // `TEST_POOLER=pgbouncer npm test`: the whole suite through a pooler in transaction mode.
+  // `TEST_POOLER=pgbouncer npm test`: the whole suite uses a pooler in transaction mode.
   const pooler = process.env.TEST_POOLER === 'pgbouncer' ? await PgBouncer.inFrontOf(database) : undefined;
 
   @Module({

@@ -2,14 +2,14 @@ import type { RotationTheft } from '../../lib/rules/rotation.js';
 import { CookieClient } from './client.js';
 import type { TestApp } from './test-app.js';
 
-/** A logged-in victim, and a thief with a copy of the jar whose next refresh is found out. */
+/** A logged-in victim, and a thief with a copy of the jar, whose next refresh is detected. */
 export interface Theft {
   readonly sessionId: string;
   readonly victim: CookieClient;
   readonly thief: CookieClient;
 }
 
-/** How each class of theft comes about. */
+/** How each class of theft happens. */
 export const THEFTS: Record<RotationTheft, (test: TestApp, theft: Theft) => Promise<void>> = {
   // The parent of the token in use. A client that crashes between use and storage does the same.
   async recent(test, { victim }) {
@@ -33,7 +33,7 @@ export const THEFTS: Record<RotationTheft, (test: TestApp, theft: Theft) => Prom
 
 export const THEFT_CLASSES = Object.keys(THEFTS) as RotationTheft[];
 
-/** Lets a theft of that class happen up to where the thief refreshes. */
+/** Runs a theft of that class up to the refresh of the thief. */
 export async function steal(test: TestApp, theftClass: RotationTheft, userId = 'ada'): Promise<Theft> {
   const victim = new CookieClient(test.url);
   await victim.logIn(userId);

@@ -52,7 +52,7 @@ interface Scene {
   /** Who opened the window that lasts, if one does. */
   readonly windowOf: Party | null;
   readonly copied: Token | null;
-  /** A client stores what it is answered in place of what it had; a thief may keep all and present any of it. */
+  /** A client replaces its token by that of the answer; a thief may keep all tokens and send any of them. */
   readonly victim: Token;
   readonly thief: ReadonlySet<Token>;
   /** The access tokens of the thief's last two answers: those before have expired, as those that were copied. */

@@ -50,7 +50,7 @@ export interface VerifierApp {
   readonly url: string;
 }
 
-/** A service that has nothing but the given verifier module, listening on 127.0.0.1. */
+/** A service with the given verifier module only, listening on 127.0.0.1. */
 export async function startVerifier(
   platform: Platform,
   verifier: NonNullable<ModuleMetadata['imports']>[number],
