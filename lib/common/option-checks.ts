@@ -27,17 +27,27 @@ export function CheckGroup(): PropertyDecorator {
 }
 
 /** A duration with a unit, within bounds. The library reads it as milliseconds. */
-export function CheckDuration(bounds: { min?: Duration; max?: Duration; orNone?: boolean } = {}): PropertyDecorator {
+export function CheckDuration(bounds: DurationBounds = {}): PropertyDecorator {
   return applyDecorators(Check(duration(bounds)), Reflect.metadata(DURATION_OPTION, true));
 }
 
-function duration({ min, max, orNone }: { min?: Duration; max?: Duration; orNone?: boolean }): OptionCheck {
+interface DurationBounds {
+  readonly min?: Duration;
+  readonly max?: Duration;
+  /** Also `'none'`. */
+  readonly orNone?: boolean;
+  /** Also `'0s'`, below `min`. */
+  readonly orZero?: boolean;
+}
+
+function duration({ min, max, orNone, orZero }: DurationBounds): OptionCheck {
   const [least, most] = [parseDuration(min) ?? 0, parseDuration(max) ?? Infinity];
   return value => {
     if (orNone && value === 'none') return undefined;
     const milliseconds = parseDuration(value);
     if (milliseconds === undefined) return describeDuration(value) + (orNone ? ", or 'none'" : '');
-    if (milliseconds < least) return `write '${min}' or more`;
+    if (orZero && milliseconds === 0) return undefined;
+    if (milliseconds < least) return orZero ? `write '0s', or '${min}' or more` : `write '${min}' or more`;
     if (milliseconds > most) return `write '${max}' or less`;
     return undefined;
   };

@@ -81,12 +81,15 @@ export class CsrfProtection {
    * Checks the CSRF token of a request that cookies of this session authenticate and that changes something. A
    * WebSocket handshake, to which no page can add a header, is checked by its origin alone.
    *
+   * @param issuer the secret of the refresh token that came along. A CSRF token of a secret that is no longer trusted
+   * counts only with a refresh token of that secret: whoever has planted the secret cannot give the victim one.
    * @throws CsrfRejectedError
    */
-  checkToken(exchange: SessionExchange, sessionId: string): void {
+  checkToken(exchange: SessionExchange, sessionId: string, issuer?: ServerKeys): void {
     if (!this.usesTokens || isHandshake(exchange)) return;
     const given = exchange.header(CSRF_HEADER) ?? '';
-    if (isDigestOf(given, this.secrets!.accepted, keys => digest(sessionId, keys))) return;
+    const { trusted } = this.secrets!;
+    if (isDigestOf(given, issuer ? [...trusted, issuer] : trusted, keys => digest(sessionId, keys))) return;
     throw new CsrfRejectedError(
       `Refused: send the value of the csrf_token cookie (__Host-csrf_token where cookies are Secure) as the header ${CSRF_HEADER}: the one that came is missing or of another session`,
     );

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ServerSecrets } from '../keys/server-secrets.js';
-import { openRefreshToken, type RefreshToken } from '../rules/refresh-token.js';
+import { type OpenedRefreshToken, openRefreshToken } from '../rules/refresh-token.js';
+import type { ServerKeys } from '../rules/server-keys.js';
 import { AccessTokenInvalidError, InvalidRequestError } from '../session.errors.js';
 import { AccessTokenAuthenticator } from '../tokens/access-token-authenticator.js';
 import type { SessionExchange } from './exchange.js';
@@ -28,16 +29,22 @@ export class RequestSession {
    * Of several tokens of the own session the newest counts: a deployment that moved the cookie has left the others
    * behind.
    */
-  async refreshToken(exchange: SessionExchange, incoming: IncomingRefreshTokens): Promise<RefreshToken | undefined> {
+  async refreshToken(
+    exchange: SessionExchange,
+    incoming: IncomingRefreshTokens,
+  ): Promise<OpenedRefreshToken | undefined> {
     const opened = incoming.tokens.map(text => this.open(text)).filter(token => token !== undefined);
     const own = incoming.transport === 'bearer' ? opened : await this.ownTokens(exchange, opened);
     return own.sort((one, other) => other.generation - one.generation)[0];
   }
 
   /** The session of the refresh token, else that of a validly signed access token, even if it has expired. */
-  async sessionId(exchange: SessionExchange, incoming: IncomingRefreshTokens | undefined): Promise<string | undefined> {
+  async find(
+    exchange: SessionExchange,
+    incoming: IncomingRefreshTokens | undefined,
+  ): Promise<{ readonly sessionId?: string; readonly issuer?: ServerKeys }> {
     const token = incoming && (await this.refreshToken(exchange, incoming));
-    return token?.sessionId ?? (await this.accessSessionId(exchange));
+    return token ?? { sessionId: await this.accessSessionId(exchange) };
   }
 
   /**
@@ -52,11 +59,11 @@ export class RequestSession {
     throw new InvalidRequestError(`The refresh token came as ${place}: send it as "refreshToken" in the body`);
   }
 
-  open(text: string): RefreshToken | undefined {
+  open(text: string): OpenedRefreshToken | undefined {
     return openRefreshToken(text, this.secrets.accepted);
   }
 
-  private async ownTokens(exchange: SessionExchange, tokens: RefreshToken[]): Promise<RefreshToken[]> {
+  private async ownTokens(exchange: SessionExchange, tokens: OpenedRefreshToken[]): Promise<OpenedRefreshToken[]> {
     if (this.http.cookies.markerName)
       return tokens.filter(({ sessionId }) => this.http.hasMarkerOf(exchange, sessionId));
     if (new Set(tokens.map(({ sessionId }) => sessionId)).size < 2) return tokens;

@@ -7,14 +7,14 @@ import { deriveServerKeys, type ServerKeys } from '../rules/server-keys.js';
  *
  * An application without its own secret uses a generated one, one per database. A party with write access to the
  * database can put a secret of its own there. Beside own secrets the generated one therefore counts only if the options
- * ask for it (`secret: [own, 'database']`), and only for refresh tokens and the CSRF tokens sent with them, so that
+ * ask for it (`secret: [own, 'database']`), and only for refresh tokens and the CSRF tokens sent with those, so that
  * users stay logged in after the change.
  *
  * | member | secrets | `secret: own` | `[own, 'database']` | `'database'` or none |
  * |---|---|---|---|---|
  * | `newest` | the one under which everything new is made | own | own | generated |
- * | `accepted` | those whose refresh tokens, and CSRF tokens, are accepted | own | own, generated | generated |
- * | `trusted` | those accepted for everything else: signing keys, binding, encryption | own | own | generated |
+ * | `accepted` | those whose refresh tokens and marker cookies are accepted | own | own, generated | generated |
+ * | `trusted` | those accepted for everything else: signing keys, binding, encryption, CSRF tokens | own | own | generated |
  * | `areOwn` | whether the application has its own secret | true | true | false |
  */
 @Injectable()

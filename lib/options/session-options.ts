@@ -18,9 +18,10 @@ class SessionLifetimeSettings extends OptionGroup {
 
   /**
    * How long after a rotation the previous refresh token is still answered, so that several tabs and retries raise no
-   * theft alarm. `0s` to `120s`, at most half of `accessToken.lifetime`.
+   * theft alarm. `0s`, or `1s` to `120s`; at most half of `accessToken.lifetime`. A refresh that is carried out later than
+   * a third of it changes nothing, so that a shorter leeway would refuse honest requests.
    */
-  @CheckDuration({ max: '120s' })
+  @CheckDuration({ min: '1s', max: '120s', orZero: true })
   leeway: Duration = '30s';
 
   /** How many live sessions a user may have. Default: no limit. */
@@ -113,6 +114,7 @@ export class SessionSettings extends TransportSettings {
 /** The user whose claims are asked for, and the present claims of the session. */
 export interface ClaimsRequest {
   readonly userId: string;
+  /** During `reauthenticate` the session that is about to be replaced. */
   readonly sessionId: string;
   readonly claims: SessionClaims;
 }

@@ -14,6 +14,12 @@ export interface RefreshToken {
   readonly secret: Buffer;
 }
 
+/** A token of which it is known who has issued it. */
+export interface OpenedRefreshToken extends RefreshToken {
+  /** The server secret that has issued it. */
+  readonly issuer: ServerKeys;
+}
+
 /** The highest generation, at which a session ends; the column is a 32-bit integer. */
 export const MAX_GENERATION = 2 ** 31 - 1;
 
@@ -40,17 +46,18 @@ export function encodeRefreshToken({ sessionId, generation, secret }: RefreshTok
 }
 
 /** Reads a token; undefined if it was not issued under one of the given server secrets. */
-export function openRefreshToken(text: string, secrets: readonly ServerKeys[]): RefreshToken | undefined {
+export function openRefreshToken(text: string, secrets: readonly ServerKeys[]): OpenedRefreshToken | undefined {
   if (!CANONICAL.test(text)) return undefined;
   const bytes = Buffer.from(text, 'base64url');
   const authenticated = bytes.subarray(0, TAG_AT);
   const tag = bytes.subarray(TAG_AT);
-  if (!secrets.some(keys => timingSafeEqual(tag, tagOf(authenticated, keys)))) return undefined;
-  if (bytes[0] !== VERSION) return undefined;
+  const issuer = secrets.find(keys => timingSafeEqual(tag, tagOf(authenticated, keys)));
+  if (!issuer || bytes[0] !== VERSION) return undefined;
   return {
     sessionId: uuidFromBytes(bytes.subarray(SESSION_ID_AT, GENERATION_AT)),
     generation: bytes.readUInt32BE(GENERATION_AT),
     secret: bytes.subarray(SECRET_AT, TAG_AT),
+    issuer,
   };
 }
 

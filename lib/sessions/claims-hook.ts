@@ -4,9 +4,9 @@ import type { EntityManager } from 'typeorm';
 import { isDeepStrictEqual } from 'node:util';
 import { SessionOptionsError } from '../common/option-mistakes.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import type { ClaimsFunction, ClaimsProvider } from '../options/session-options.js';
+import type { ClaimsFunction, ClaimsProvider, ClaimsRequest } from '../options/session-options.js';
 import { SessionRevokedError, SessionStoreUnavailableError } from '../session.errors.js';
-import type { TokenTransport } from '../session.types.js';
+import type { SessionClaims, TokenTransport } from '../session.types.js';
 import { SessionStore } from '../store/session.store.js';
 import type { SessionRow } from '../store/sql-fragments.js';
 import { checkClaims } from './input-checks.js';
@@ -48,16 +48,11 @@ export class ClaimsHook implements OnModuleInit {
     transport: TokenTransport,
     { manager, isNew = false }: { manager?: EntityManager; isNew?: boolean } = {},
   ): Promise<Row> {
-    this.hook ??= await this.resolve(this.options.claims!);
     let current = row;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const { id, user_id: userId, token_version: tokenVersion } = current;
-      const claims = await this.hook({ userId, sessionId: id, claims: current.claims });
-      if (claims === null) {
-        await this.revoker.revoke({ userId, except: isNew ? id : undefined }, 'refused-by-claims', manager);
-        throw new SessionRevokedError();
-      }
-      checkClaims(claims);
+      const request = { userId, sessionId: id, claims: current.claims };
+      const claims = await this.ask(request, { manager, except: isNew ? id : undefined });
       if (isDeepStrictEqual(claims, current.claims)) return current;
       this.tokens.requireIssuable(userId, claims, transport);
       if (await this.store.storeHookClaims(id, tokenVersion, claims, manager)) return { ...current, claims };
@@ -66,6 +61,26 @@ export class ClaimsHook implements OnModuleInit {
       current = { ...current, claims: changed.claims, token_version: changed.token_version };
     }
     throw new SessionStoreUnavailableError('The claims of the session are being changed: try again');
+  }
+
+  /**
+   * The claims that the application gives the user now.
+   *
+   * @throws SessionUsageError for claims that cannot be kept
+   * @throws SessionRevokedError where the hook refuses the user, whose sessions have ended, but the one of `except`
+   */
+  async ask(
+    request: ClaimsRequest,
+    { manager, except }: { manager?: EntityManager; except?: string } = {},
+  ): Promise<SessionClaims> {
+    this.hook ??= await this.resolve(this.options.claims!);
+    const claims = await this.hook(request);
+    if (claims === null) {
+      await this.revoker.revoke({ userId: request.userId, except }, 'refused-by-claims', manager);
+      throw new SessionRevokedError();
+    }
+    checkClaims(claims);
+    return claims;
   }
 
   /** By now Nest has made all providers, also those that inject SessionService. */

@@ -7,15 +7,23 @@ import { RequestSession } from '../http/request-session.js';
 import type { SessionExchange } from '../http/exchange.js';
 import { SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { REPLACED, SessionLimitReachedError, SessionRevokedError } from '../session.errors.js';
+import {
+  REPLACED,
+  SessionLimitReachedError,
+  SessionRevokedError,
+  SessionStoreUnavailableError,
+} from '../session.errors.js';
 import type { LogInOptions } from '../session.interfaces.js';
-import type { IssuedTokens, UserSession } from '../session.types.js';
-import { type CreatedSession, type NewSession, SessionStore } from '../store/session.store.js';
+import type { IssuedTokens, TokenTransport, UserSession } from '../session.types.js';
+import { type CreatedSession, type NewSession, type RenewedSession, SessionStore } from '../store/session.store.js';
 import type { SessionRow } from '../store/sql-fragments.js';
 import { Announcements } from '../revocation/announcements.js';
 import { ClaimsHook } from './claims-hook.js';
 import { checkClient, checkLogIn } from './input-checks.js';
 import { type HashedToken, type Recipient, SessionTokens } from './session-tokens.js';
+
+/** How often a renewal starts again when the session changes while its claims are asked for. */
+const MAX_ATTEMPTS = 3;
 
 /** Begins sessions. */
 @Injectable()
@@ -38,13 +46,15 @@ export class SessionIssuer {
       checkLogIn(userId, options);
       const transport = exchange ? (options.transport ?? this.http.transportForLogIn(exchange)) : 'bearer';
       if (exchange && transport === 'cookie') this.checkPage(exchange, crossSite);
-      const replaces =
-        exchange && (await this.requestSession.sessionId(exchange, this.http.readRefreshCookies(exchange)));
+      const cookies = exchange && this.http.readRefreshCookies(exchange);
+      const replaces = exchange && (await this.requestSession.find(exchange, cookies)).sessionId;
       // The hook replaces the claims that are given here.
       this.tokens.requireIssuable(userId, this.claimsHook.isUsed ? {} : claims, transport);
       const { session, client, refreshToken } = this.begin(userId, options);
       const created = await this.create({ ...session, claims, replaces }, manager);
-      return await this.issue(created, refreshToken, { client, exchange, transport }, { replaces, manager });
+      this.announceEnded(created, replaces, manager);
+      const row = this.claimsHook.isUsed ? await this.askForClaims(created.row, transport, manager) : created.row;
+      return await this.issue(row, refreshToken, { client, exchange, transport }, manager);
     } catch (error) {
       this.http.refuse(error, exchange);
       throw error;
@@ -53,28 +63,48 @@ export class SessionIssuer {
 
   /**
    * A new session in the place of one whose user has just proved again who they are. It keeps claims, data and label.
-   * One statement ends the former session and copies it, so that a log-out or new claims at that moment are not undone.
+   * The hook is asked first, so that nothing has changed when it fails. One statement then ends the former session and
+   * copies it, so that a log-out, new claims or an invalidation since are not undone.
    */
   async reauthenticate(
     { id, userId }: Pick<UserSession, 'id' | 'userId'>,
     options: LogInOptions,
   ): Promise<IssuedTokens> {
-    const { exchange, claims, manager } = options;
+    const { exchange, manager } = options;
     try {
       checkLogIn(userId, options);
-      const former = isUuid(id) ? await this.store.get(id, manager) : undefined;
-      if (!former || former.user_id !== userId) throw new SessionRevokedError();
       const transport = exchange ? (options.transport ?? this.http.transportForSession(exchange)) : 'bearer';
-      this.tokens.requireIssuable(userId, this.claimsHook.isUsed ? {} : (claims ?? former.claims), transport);
       const { session, client, refreshToken } = this.begin(userId, options);
-      const isLimited = this.options.session.maxPerUser !== undefined;
-      const created = await this.store.reauthenticate({ ...session, claims, replaces: id }, isLimited, manager);
-      if (!created) throw new SessionRevokedError();
-      return await this.issue(created, refreshToken, { client, exchange, transport }, { replaces: id, manager });
+      const created = await this.renew({ ...session, claims: options.claims, replaces: id }, transport, manager);
+      this.announceEnded(created, id, manager);
+      return await this.issue(created.row, refreshToken, { client, exchange, transport }, manager);
     } catch (error) {
       this.http.refuse(error, exchange);
       throw error;
     }
+  }
+
+  private async renew(
+    session: RenewedSession,
+    transport: TokenTransport,
+    manager: EntityManager | undefined,
+  ): Promise<CreatedSession> {
+    const { userId, replaces: id } = session;
+    const { isUsed } = this.claimsHook;
+    const isLimited = this.options.session.maxPerUser !== undefined;
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const former = isUuid(id) ? await this.store.get(id, manager) : undefined;
+      if (!former || former.user_id !== userId) throw new SessionRevokedError();
+      const given = session.claims ?? former.claims;
+      const claims = isUsed
+        ? await this.claimsHook.ask({ userId, sessionId: id, claims: given }, { manager })
+        : session.claims;
+      this.tokens.requireIssuable(userId, claims ?? given, transport);
+      const seen = isUsed ? former : undefined;
+      const created = await this.store.reauthenticate({ ...session, claims }, isLimited, seen, manager);
+      if (created) return created;
+    }
+    throw new SessionStoreUnavailableError('The session is being changed by too many requests at once: try again');
   }
 
   /** Whether the page may log in, and its browser keeps the cookies. */
@@ -102,18 +132,24 @@ export class SessionIssuer {
     return created;
   }
 
-  private async issue(
-    { row, ended }: CreatedSession,
-    refreshToken: HashedToken,
-    recipient: Recipient,
-    { replaces, manager }: { replaces?: string; manager?: EntityManager },
-  ): Promise<IssuedTokens> {
+  private announceEnded(
+    { ended }: CreatedSession,
+    replaces: string | undefined,
+    manager: EntityManager | undefined,
+  ): void {
     this.announcements.committed(manager, {
       sessions: ended,
       notLive: replaces === undefined ? undefined : { id: replaces, reason: REPLACED },
     });
-    const current = this.claimsHook.isUsed ? await this.askForClaims(row, recipient, manager) : row;
-    const issued = await this.tokens.issue(current, refreshToken, true, recipient);
+  }
+
+  private async issue(
+    row: SessionRow,
+    refreshToken: HashedToken,
+    recipient: Recipient,
+    manager: EntityManager | undefined,
+  ): Promise<IssuedTokens> {
+    const issued = await this.tokens.issue(row, refreshToken, true, recipient);
     this.announcements.committed(manager, {
       event: { type: 'session.created', sessionId: row.id, userId: row.user_id },
     });
@@ -122,7 +158,7 @@ export class SessionIssuer {
 
   private async askForClaims(
     row: SessionRow,
-    { transport }: Recipient,
+    transport: TokenTransport,
     manager: EntityManager | undefined,
   ): Promise<SessionRow> {
     try {

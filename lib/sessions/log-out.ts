@@ -41,11 +41,11 @@ export class SessionRevoker {
       const incoming = this.http.readRefreshTokens(exchange);
       const byCookie = this.usesCookies(exchange, incoming);
       if (byCookie) csrf.checkOrigin(exchange);
-      const sessionId = await this.requestSession.sessionId(exchange, incoming);
+      const { sessionId, issuer } = await this.requestSession.find(exchange, incoming);
       if (sessionId === undefined) this.requestSession.refuseMisnamedToken(exchange);
       // Without a session there is no CSRF token either: the origin counts in every mode, as at a login.
       if (byCookie && sessionId === undefined) csrf.checkLogInOrigin(exchange);
-      if (byCookie && sessionId !== undefined) csrf.checkToken(exchange, sessionId);
+      if (byCookie && sessionId !== undefined) csrf.checkToken(exchange, sessionId, issuer);
       const ended = sessionId === undefined ? 0 : await this.revoke({ sessionId }, reason);
       if (byCookie) this.http.clearCookies(exchange);
       return ended > 0;

@@ -89,7 +89,7 @@ export class SessionRefresher {
     const { transport } = incoming;
     const token = await this.requestSession.refreshToken(exchange, incoming);
     if (!token) throw new RefreshTokenInvalidError();
-    if (transport === 'cookie') this.http.csrf.checkToken(exchange, token.sessionId);
+    if (transport === 'cookie') this.http.csrf.checkToken(exchange, token.sessionId, token.issuer);
     return { token, recipient: { exchange, transport, client: clientOf(exchange) } };
   }
 

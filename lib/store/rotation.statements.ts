@@ -34,6 +34,8 @@ export interface RotationSettings {
   /** Whether the address must be that of the row. */
   readonly isIpBound: boolean;
   readonly isUserAgentBound: boolean;
+  /** Whether `confirm` leaves forks to `endStolen`, which ends the user's other sessions in the same statement. */
+  readonly reportsForks: boolean;
 }
 
 /** Every accepted refresh writes when and from where the session was seen, and that it lives on. */
@@ -213,10 +215,10 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
         FROM target WHERE s.id = target.id AND target.outcome = 'confirmed-by-use'
       ), ended AS (
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'theft:fork'
-        FROM target WHERE s.id = target.id AND target.outcome = 'fork'
+        FROM target WHERE s.id = target.id AND target.outcome = 'fork' AND NOT ${settings.reportsForks}
         RETURNING s.id, s.user_id, s.revoked_reason AS reason
       ), ${announceSessions(tables)}
-      SELECT used.id, ended.user_id, target.id IS NULL AS skipped, (SELECT count(sent) FROM announced) AS notifications
+      SELECT used.id, ended.user_id, target.id IS NULL AS skipped, target.outcome = 'fork' AS fork, (SELECT count(sent) FROM announced) AS notifications
       FROM used LEFT JOIN target ON target.id = used.id LEFT JOIN ended ON ended.id = used.id
       WHERE used.outcome IS NOT NULL`,
   );
@@ -250,6 +252,8 @@ interface UseRow {
   /** Not null where the session was ended by theft. */
   readonly user_id: string | null;
   readonly skipped: boolean;
+  /** Whether the token is off the lineage; null for a skipped row. */
+  readonly fork: boolean | null;
 }
 
 /** A row as it was read. */

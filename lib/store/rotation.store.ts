@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { maxRequestAge, type RotationCase, type RotationState, type UsedAccessToken } from '../rules/rotation.js';
-import { type TheftClass, theftReason } from '../rules/theft.js';
+import { revokesUser, type TheftClass, theftReason } from '../rules/theft.js';
 import type { ClientInfo } from '../common/client-address.js';
 import { SessionTimers } from '../common/clock.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
@@ -58,6 +58,8 @@ export interface UseOutcome {
   readonly skipped: readonly string[];
   /** Sessions that were ended, because a token of theirs is off the lineage. */
   readonly stolen: readonly { readonly sessionId: string; readonly userId: string }[];
+  /** Sessions with such a token that `endStolen` is to end, together with the others of the user. */
+  readonly forks: readonly string[];
 }
 
 /** The rotation's statements. A test compares what they decide with `rules/rotation.ts`. */
@@ -163,7 +165,8 @@ export class RotationStore {
   }
 
   /**
-   * Confirms successors that are in use, and ends sessions of which a token off the lineage is in use.
+   * Confirms successors that are in use, and ends sessions of which a token off the lineage is in use; with `onTheft:
+   * 'revoke-user'` it reports those instead.
    *
    * @param used up to a hundred tokens of different sessions
    */
@@ -179,6 +182,7 @@ export class RotationStore {
     return {
       skipped: rows.filter(({ skipped }) => skipped).map(({ id }) => id),
       stolen: rows.flatMap(({ id, user_id }) => (user_id === null ? [] : [{ sessionId: id, userId: user_id }])),
+      forks: rows.filter(({ fork, user_id }) => fork && user_id === null).map(({ id }) => id),
     };
   }
 
@@ -187,12 +191,13 @@ export class RotationStore {
   }
 
   private readonly buildStatements = (tables: SessionTables) => {
-    const { session, binding } = this.options;
+    const { session, binding, onTheft } = this.options;
     return buildRotationStatements(tables, {
       leeway: session.leeway,
       idleLifetime: session.idleLifetime,
       isIpBound: binding.ip !== 'off',
       isUserAgentBound: binding.userAgent !== 'off',
+      reportsForks: onTheft === 'revoke-user' && revokesUser('fork'),
     });
   };
 }

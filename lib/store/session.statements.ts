@@ -3,6 +3,7 @@ import { statement } from '../common/statement.js';
 import type { Device, SessionData } from '../session.types.js';
 import type { CreatedRow, StoredSession } from './session.store.js';
 import {
+  accessVersion,
   announceSessions,
   LIVE,
   type ArraysOf,
@@ -49,8 +50,8 @@ export function buildSessionStatements(tables: SessionTables, lifetimes: Session
       ),
     ),
     // Inserts a session in the place of a live one of the user, with the claims, data and label that it has at that
-    // moment.
-    reauthenticate: statement<Renewed<NewSessionValues> & { replaces: string }, CreatedRow>(
+    // moment; only if claims and invalidations are those of the given versions, where these are given.
+    reauthenticate: statement<Renewed<NewSessionValues> & SeenVersions & { replaces: string }, CreatedRow>(
       'jwt_session_reauthenticate',
       createAfter(
         tables,
@@ -58,6 +59,8 @@ export function buildSessionStatements(tables: SessionTables, lifetimes: Session
         `ended AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
           WHERE s.id = :replaces::uuid AND s.user_id = :userId AND ${LIVE_OF_ID}
+            AND s.token_version = COALESCE(:tokenVersion::integer, s.token_version)
+            AND (:accessVersion::bigint IS NULL OR ${accessVersion(tables)} = :accessVersion::bigint)
           RETURNING s.id, s.revoked_reason AS reason, s.claims, s.data, s.label
         )`,
         'FROM ended',
@@ -156,6 +159,11 @@ interface NewSessionValues {
   readonly label: string | undefined;
   readonly userAgent: string | undefined;
   readonly ip: string | undefined;
+}
+
+interface SeenVersions {
+  readonly tokenVersion: number | undefined;
+  readonly accessVersion: string | undefined;
 }
 
 type Renewed<T extends { claims: string }> = Omit<T, 'claims'> & { readonly claims: string | undefined };

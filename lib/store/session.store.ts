@@ -110,17 +110,21 @@ export class SessionStore {
    *
    * @param limited locks the user first, so that a login that counts the user's sessions meanwhile counts one of the
    * two
-   * @returns undefined when the user has no such live session
+   * @param seen the former session as it was when its claims were asked for: nothing happens if `setClaims` or
+   * `invalidateTokens` came in between
+   * @returns undefined when the user has no such live session, or it is not as it was seen
    */
   async reauthenticate(
     session: RenewedSession,
     limited: boolean,
+    seen: SessionRow | undefined,
     manager?: EntityManager,
   ): Promise<CreatedSession | undefined> {
     const run = async (joined: QueryContext) => {
       if (limited) await this.database.query(this.sql.lockUser, { userId: session.userId }, joined);
       const { claims, replaces } = session;
-      const values = { ...valuesOf({ ...session, claims: {} }), claims: jsonOf(claims), replaces };
+      const versions = { tokenVersion: seen?.token_version, accessVersion: seen?.access_version };
+      const values = { ...valuesOf({ ...session, claims: {} }), claims: jsonOf(claims), replaces, ...versions };
       const [row] = await this.database.query(this.sql.reauthenticate, values, joined);
       return row && created(row);
     };

@@ -43,6 +43,12 @@ export function refreshAuthUuid(tables: SessionTables, userId: string): string {
   return `COALESCE((SELECT a.uuid FROM ${tables.userAuth} a WHERE a.user_id = ${userId} AND a.token_type = 'refresh'), '${NIL_UUID}')`;
 }
 
+/** How often the access tokens of the user of row `s` were invalidated. */
+export function accessVersion(tables: SessionTables): string {
+  return `COALESCE((SELECT a.version FROM ${tables.userAuth} a
+      WHERE a.user_id = s.user_id AND a.token_type = 'access'), 0)`;
+}
+
 /** The columns of `SessionRow` for row `s`. */
 export function sessionColumns(tables: SessionTables): string {
   return `s.user_id, s.claims, s.token_version, ${mintColumns(tables)}`;
@@ -51,8 +57,7 @@ export function sessionColumns(tables: SessionTables): string {
 /** Those of them that the database alone knows of a new row. */
 export function mintColumns(tables: SessionTables): string {
   return `s.id,
-    COALESCE((SELECT a.version FROM ${tables.userAuth} a
-      WHERE a.user_id = s.user_id AND a.token_type = 'access'), 0)::text AS access_version,
+    ${accessVersion(tables)}::text AS access_version,
     ${milliseconds('s.authenticated_at')} AS authenticated_ms,
     ${milliseconds('s.expires_at')} AS expires_ms,
     ${milliseconds('now()')} AS now_ms`;

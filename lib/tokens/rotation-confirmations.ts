@@ -1,10 +1,9 @@
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { Announcements } from '../revocation/announcements.js';
-import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionTimers } from '../common/clock.js';
-import { revokesUser, theftReason } from '../rules/theft.js';
+import { branchOf } from '../rules/refresh-token.js';
+import { decideUse } from '../rules/rotation.js';
 import { RotationStore } from '../store/rotation.store.js';
-import { RevocationStore } from '../store/revocation.store.js';
 import type { VerifiedToken } from './access-token.claims.js';
 
 const INTERVAL_MS = 100;
@@ -27,9 +26,7 @@ export class RotationConfirmations implements BeforeApplicationShutdown {
   private readonly inFlight = new Set<Promise<void>>();
 
   constructor(
-    private readonly options: ResolvedSessionOptions,
     private readonly store: RotationStore,
-    private readonly revocations: RevocationStore,
     private readonly announcements: Announcements,
     private readonly timers: SessionTimers,
   ) {}
@@ -68,23 +65,27 @@ export class RotationConfirmations implements BeforeApplicationShutdown {
 
   private async confirm(tokens: ReadonlyMap<string, VerifiedToken>): Promise<void> {
     try {
-      const { skipped, stolen } = await this.store.confirm([...tokens.values()], TIMEOUT_MS);
+      const { skipped, stolen, forks } = await this.store.confirm([...tokens.values()], TIMEOUT_MS);
       for (const id of skipped) this.noted.delete(tokens.get(id)!);
-      await Promise.all(stolen.map(({ sessionId, userId }) => this.endStolen(sessionId, userId)));
+      for (const { sessionId, userId } of stolen) this.announcements.theft(sessionId, userId, 'fork', [sessionId]);
+      await Promise.all(forks.map(id => this.endFork(tokens.get(id)!)));
     } catch {
       // The store has logged the error. The tokens no longer count as noted, so that their next use tries again.
       for (const token of tokens.values()) this.noted.delete(token);
     }
   }
 
-  /** The statement has ended the session itself. */
-  private async endStolen(sessionId: string, userId: string): Promise<void> {
-    const allOfUser = this.options.onTheft === 'revoke-user' && revokesUser('fork');
-    let others: string[] = [];
-    try {
-      if (allOfUser) others = await this.revocations.end({ userId }, theftReason('fork'));
-    } finally {
-      this.announcements.theft(sessionId, userId, 'fork', [sessionId, ...others]);
-    }
+  /**
+   * Ends the session and the others of its user in one statement. If it fails all of them live on, and the next use of
+   * the token tries again.
+   */
+  private async endFork(token: VerifiedToken): Promise<void> {
+    const { sessionId } = token;
+    const request = { sessionId, deadline: this.store.deadline().databaseTime };
+    const observed = await this.store.readForRotation(request);
+    const isFork = observed && decideUse(observed.state, token, hash => branchOf(Buffer.from(hash, 'hex'))) === 'fork';
+    const ended = isFork ? await this.store.endStolen(request, observed, 'fork', true) : [];
+    if (observed && ended.length > 0) this.announcements.theft(sessionId, observed.userId, 'fork', ended);
+    else this.noted.delete(token);
   }
 }

@@ -29,7 +29,7 @@ class Gate {
 }
 
 /** What happens between the hook's answer and the tokens that carry it. */
-describe('F23: the claims hook is asked after the session was written', () => {
+describe('F23: the claims hook and what happens while it is asked', () => {
   const gate = new Gate();
   let test: TestApp;
   beforeAll(async () => {
@@ -127,6 +127,61 @@ describe('F23: the claims hook is asked after the session was written', () => {
     const refresh = test.sessions.refresh({ refreshToken: refreshToken! });
     await expect(refresh).rejects.toMatchObject({ errorCode: 'session_store_unavailable' });
     expect((await test.sessions.get(session.id))!.claims).toEqual({ step });
+  });
+
+  it.each<[string, (request: ClaimsRequest) => SessionClaims, RegExp]>([
+    [
+      'fails',
+      () => {
+        throw new Error('the users are not there');
+      },
+      /the users are not there/,
+    ],
+    ['gives what cannot be kept', () => ({ sub: 'grace' }), /"claims\.sub" would shadow/],
+    ['gives too much', () => ({ text: 'x'.repeat(9_000) }), /too long/],
+  ])('a reauthentication whose hook %s changes nothing', async (_, read, error) => {
+    const { session, accessToken, refreshToken } = await test.sessions.logIn('joan', { claims: { theme: 'dark' } });
+    const rows = () => test.database.query("SELECT * FROM jwt_session WHERE user_id = 'joan' ORDER BY id");
+    const before = await rows();
+    gate.read = read;
+    await expect(test.sessions.reauthenticate(session)).rejects.toThrow(error);
+    gate.read = ({ claims }) => claims;
+    expect(await rows()).toEqual(before);
+    expect(await verify(accessToken!)).toBe('accepted');
+    await expect(test.sessions.refresh({ refreshToken: refreshToken! })).resolves.toBeDefined();
+    await test.sessions.logOutAll('joan');
+  });
+
+  it('a reauthentication asks again where the role is taken, or setClaims comes, at that moment', async () => {
+    let role = 'admin';
+    gate.read = ({ claims }) => ({ ...claims, role });
+    const { session } = await test.sessions.logIn('lise', { claims: { theme: 'dark' } });
+    const renewed = await during(
+      () => test.sessions.reauthenticate(session),
+      async () => {
+        role = 'user';
+        await test.sessions.invalidateTokens('lise', 'access');
+      },
+    );
+    expect(renewed.session.claims).toEqual({ theme: 'dark', role: 'user' });
+    expect(await verify(renewed.accessToken!)).toBe('accepted');
+
+    const again = await during(
+      () => test.sessions.reauthenticate(renewed.session),
+      () => test.sessions.setClaims(renewed.session.id, { theme: 'light' }),
+    );
+    expect(again.session.claims).toEqual({ theme: 'light', role: 'user' });
+    expect((await test.sessions.list('lise')).map(({ id }) => id)).toEqual([again.session.id]);
+  });
+
+  it('a reauthentication of a session that is logged out at that moment is refused', async () => {
+    const { session } = await test.sessions.logIn('emmy');
+    const renewal = during(
+      () => test.sessions.reauthenticate(session),
+      () => test.sessions.logOutAll('emmy'),
+    );
+    await expect(renewal).rejects.toMatchObject({ errorCode: 'session_revoked' });
+    expect(await test.sessions.list('emmy')).toEqual([]);
   });
 
   it.each<[string, (request: ClaimsRequest) => SessionClaims | null, object, string[]]>([

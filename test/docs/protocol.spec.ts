@@ -15,7 +15,13 @@ const TABLES = {
 };
 
 /** The defaults of the options. */
-const SETTINGS = { leeway: 30_000, idleLifetime: 2_592_000_000, isIpBound: false, isUserAgentBound: false };
+const SETTINGS = {
+  leeway: 30_000,
+  idleLifetime: 2_592_000_000,
+  isIpBound: false,
+  isUserAgentBound: false,
+  reportsForks: false,
+};
 
 const oneLine = (sql: string) => sql.replaceAll(/\s+/g, ' ').trim();
 

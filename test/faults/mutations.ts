@@ -27,7 +27,7 @@ export const MUTATIONS = {
   /** A theft ends nothing. */
   'no theft': () => {
     RotationStore.prototype.endStolen = () => Promise.resolve([]);
-    RotationStore.prototype.confirm = () => Promise.resolve({ skipped: [], stolen: [] });
+    RotationStore.prototype.confirm = () => Promise.resolve({ skipped: [], stolen: [], forks: [] });
   },
 } satisfies Record<string, () => void>;
 

@@ -9,9 +9,10 @@ import { encodeRefreshToken } from '../../lib/rules/refresh-token.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import { refusalOf } from '../support/application.js';
 import { es256, jws, partsOf } from '../support/forged-token.js';
+import { CookieJarClient } from '../support/cookie-jar-client.js';
 import { fetchJwks } from '../support/jwks.js';
 import { toMidPeriod } from '../support/mid-period.js';
-import { SECRET, type TestApp } from '../support/test-app.js';
+import { PLATFORMS, SECRET, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
 
 const OLD = 'the-old-secret-that-is-long-enough-for-everybody';
@@ -156,6 +157,43 @@ describe('the server secret', () => {
       await apps.clock.advance('1h');
       await expect(own.sessions.refresh({ refreshToken: refreshed.refreshToken! })).resolves.toBeDefined();
     });
+
+    it.each(PLATFORMS)(
+      "makes CSRF tokens that count only with its own refresh tokens, under [own, 'database'] on %s",
+      async platform => {
+        const others = await TestApps.on(platform);
+        const begin = (secret: string | string[]) => others.start({ session: { secret, csrf: 'token' } });
+        try {
+          const before = new CookieJarClient((await begin('database')).url);
+          await before.logIn('ada');
+          const own = await begin([SECRET, 'database']);
+          const post = (browser: CookieJarClient, path: string, token = browser.valueOf('csrf_token')) =>
+            browser.send(path, { method: 'POST', headers: { 'x-csrf-token': token } });
+          // Users stay logged in, and can log out.
+          const [user, another] = [before.copyAt(own.url), before.copyAt(own.url)];
+          expect((await post(user, '/session/refresh')).status).toBe(200);
+          expect((await post(user, '/act')).status).toBeLessThan(300);
+          expect((await post(another, '/session/logout')).status).toBe(204);
+
+          // Whoever has planted the secret knows the victim's session id, and makes a CSRF token for it.
+          const [row] = await own.database.query<{ secret: Buffer }>(
+            "SELECT encrypted_private_key AS secret FROM jwt_session_key WHERE purpose = 'server-secret'",
+          );
+          const planted = deriveServerKeys(row!.secret.toString('base64url'));
+          const victim = new CookieJarClient(own.url);
+          await victim.logIn('grace');
+          const [session] = await own.sessions.list('grace');
+          const forged = planted.csrf.digest(Buffer.from(session!.id)).toString('base64url');
+          for (const path of ['/act', '/session/refresh', '/session/logout', '/session/logout-others']) {
+            const answer = await post(victim, path, forged);
+            expect(answer).toMatchObject({ status: 403, body: { errorCode: 'csrf_rejected' } });
+          }
+          expect((await post(victim, '/session/refresh')).status).toBe(200);
+        } finally {
+          await others.close();
+        }
+      },
+    );
 
     it('does not count beside an own one where it is not asked for, not even one that was planted', async () => {
       const generated = await start('database');

@@ -1,6 +1,13 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { SECRET_BYTES, deriveSuccessor, newSalt, openRefreshToken, SALT_BYTES } from '../../lib/rules/refresh-token.js';
+import {
+  SECRET_BYTES,
+  deriveSuccessor,
+  newSalt,
+  openRefreshToken,
+  type RefreshToken,
+  SALT_BYTES,
+} from '../../lib/rules/refresh-token.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import { randomBytes } from '../../lib/common/random.js';
 import { ACCESS_COOKIE, CookieClient, REFRESH_COOKIE, send } from '../support/client.js';
@@ -158,7 +165,7 @@ describe('refresh-token secrets', () => {
       for (let login = 0; login < LOGINS; login++) {
         // The first of each chain through the service, the others as a refresh derives them.
         const { refreshToken } = await test.sessions.logIn('ada', { claims: { role: 'admin' } });
-        let token = openRefreshToken(refreshToken!, [keys])!;
+        let token: RefreshToken = openRefreshToken(refreshToken!, [keys])!;
         for (let generation = 0; generation < GENERATIONS; generation++) {
           expect(token.secret.length).toBeGreaterThanOrEqual(16);
           secrets.add(token.secret.toString('hex'));

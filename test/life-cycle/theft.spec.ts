@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Database } from '../../lib/store/database.js';
 import { ACCESS_COOKIE, CookieClient, MARKER_COOKIE, REFRESH_COOKIE } from '../support/client.js';
 import { OpenTransaction } from '../support/races.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
@@ -159,6 +160,31 @@ describe.each(PLATFORMS)('theft by access tokens alone, on %s', platform => {
     expect(await other.send('/me')).toMatchObject({ status: 401 });
     expect(test.events).toContainEqual(
       expect.objectContaining({ type: 'session.theft', userId: 'ada', class: 'fork', ended: 2 }),
+    );
+  });
+
+  it('R02: all sessions of the user or none: a statement that fails is repeated by the next use', async () => {
+    const { before } = await patientThief('lise');
+    const other = new CookieClient(test.url);
+    await other.logIn('lise');
+    const database = test.app.get(Database);
+    const query = database.query.bind(database);
+    const failing = jest.spyOn(database, 'query').mockImplementation((statement, ...rest) => {
+      if (/_end_(stolen|of_user)$/.test(statement.name)) return Promise.reject(new Error('connection lost'));
+      return query(statement, ...rest);
+    });
+    await before.send('/me');
+    await test.confirmUses();
+    expect(failing.mock.calls.filter(([{ name }]) => name.includes('_end_'))).toHaveLength(1);
+    failing.mockRestore();
+    expect(await other.copy().send('/me')).toMatchObject({ status: 200 });
+
+    await before.send('/me');
+    await test.confirmUses();
+    expect(await before.send('/me')).toMatchObject(refused('fork'));
+    expect(await other.send('/me')).toMatchObject(refused('fork'));
+    expect(test.events).toContainEqual(
+      expect.objectContaining({ type: 'session.theft', userId: 'lise', class: 'fork', ended: 2 }),
     );
   });
 

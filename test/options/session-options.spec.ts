@@ -115,6 +115,12 @@ describe('the options of SessionModule', () => {
       { session: { idleLifetime: 'none' } },
       /"session\.idleLifetime": write a duration/,
     ],
+    [
+      'a leeway that is shorter than a request takes',
+      { session: { leeway: '30ms' } },
+      /"session\.leeway": write '0s', or '1s' or more/,
+    ],
+    ['a leeway below a second', { session: { leeway: '999ms' } }, /"session\.leeway": write '0s', or '1s' or more/],
     ['a leeway over two minutes', { session: { leeway: '121s' } }, /"session\.leeway": write '120s' or less/],
     ['a list for a group', { session: [] }, /"session": write an object/],
     ['a text for a group', { cookies: 'secure' }, /"cookies": write an object/],

@@ -14,7 +14,7 @@ const BY_USER = ['endOfUser', 'endOfUsers', 'list', 'createWithin', 'endStolen']
 const OTHERS = ['create', 'createSeveral', 'lockUser', 'invalidate', 'restoreUsers', 'poll'];
 
 /** With both bindings: conditions that the plans must not depend on. */
-const SETTINGS = { leeway: 30_000, idleLifetime: 60_000, isIpBound: true, isUserAgentBound: true };
+const SETTINGS = { leeway: 30_000, idleLifetime: 60_000, isIpBound: true, isUserAgentBound: true, reportsForks: false };
 
 /**
  * A statement that is prepared while the table is empty keeps the plan made then until the table is analysed, minutes

@@ -30,6 +30,13 @@ export class CookieJarClient {
 
   constructor(private readonly url: string) {}
 
+  /** A client with the same cookies, of another process of the application. */
+  copyAt(url: string): CookieJarClient {
+    const copy = new CookieJarClient(url);
+    copy.cookies = [...this.cookies];
+    return copy;
+  }
+
   async send(path: string, options: SendOptions = {}): Promise<Answer> {
     const answer = await this.sendOnly(path, options);
     this.keep(answer);
