@@ -137,7 +137,7 @@ export type UseCase = 'confirmed-by-use' | 'fork';
  * client. A token of the previous, current or next generation that is on another branch was issued with a refresh token
  * that a later answer has replaced: somebody else has that answer.
  */
-function decideUse(
+export function decideUse(
   state: RotationState,
   used: UsedAccessToken,
   branchOf: (hash: string) => string,
