@@ -60,7 +60,9 @@ abstract class EndedSessionError extends UnauthorizedSessionError {
 /** No credentials came with the request: log in. */
 export class SessionMissingError extends UnauthorizedSessionError {
   static readonly code = 'session_missing';
-  constructor(message = 'No session: log in, and send the session cookies or an Authorization: Bearer header') {
+  constructor(
+    message = 'No session: log in, and send the session cookies or an Authorization: Bearer header. A page of another origin sends cookies only by fetch with credentials: "include"',
+  ) {
     super(SessionMissingError.code, message);
   }
 }

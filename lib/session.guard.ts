@@ -3,6 +3,7 @@ import {
   type CanActivate,
   type ExecutionContext,
   Injectable,
+  Optional,
   SetMetadata,
   UseGuards,
 } from '@nestjs/common';
@@ -10,10 +11,14 @@ import { Reflector } from '@nestjs/core';
 import { SessionAuthenticator } from './http/session-authenticator.js';
 import { attachSession } from './http/session-of.js';
 import { describeDuration, parseDuration } from './common/duration.js';
+import { SessionOptionsError } from './common/option-mistakes.js';
 import { OPTIONAL_SESSION, PUBLIC_ROUTE, RECENT_LOGIN } from './session.constants.js';
 import { SessionMissingError } from './session.errors.js';
 import type { UserSession } from './session.types.js';
 import { SessionExchange } from './http/exchange.js';
+
+const WITHOUT_MODULE =
+  'import SessionModule.forRoot({ … }), or SessionVerifierModule.forRoot({ … }) in a service without sessions; with isGlobal: false import it also where the guard is used';
 
 /**
  * Admits requests that have a session. On methods, controllers, resolvers and gateways by `@UseGuards(SessionGuard)`,
@@ -34,10 +39,16 @@ export class SessionGuard implements CanActivate {
   /** By class and handler, which share decorators with others: reading metadata takes as long as finding the token. */
   readonly #rules = new WeakMap<object, WeakMap<object, AccessRules>>();
 
+  protected readonly authenticator: SessionAuthenticator;
+
   constructor(
     protected readonly reflector: Reflector,
-    protected readonly authenticator: SessionAuthenticator,
-  ) {}
+    @Optional() authenticator?: SessionAuthenticator,
+  ) {
+    // Nest would name the authenticator, which an application does not know.
+    if (!authenticator) throw new SessionOptionsError([WITHOUT_MODULE], 'SessionGuard');
+    this.authenticator = authenticator;
+  }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const maxAge = this.maxAgeOf(context);

@@ -12,12 +12,14 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
-import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { SessionClock, SessionTimers } from './common/clock.js';
+import { dataSourceProvider } from './common/data-source.js';
 import { mountedAt } from './common/mounted-at.js';
 import { requireOneModule } from './common/one-module.js';
 import { Schedule } from './common/schedule.js';
 import { checkAsyncOptions, checkStaticOptions } from './common/static-options.js';
+import { withoutForRoot } from './common/without-for-root.js';
 import { HttpSessionAuthenticator } from './http/http-session-authenticator.js';
 import { introspectionAt } from './http/introspection.controller.js';
 import { JwksRoute } from './http/jwks-route.js';
@@ -150,8 +152,18 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
 export interface SessionModuleAsyncOptions
   extends ConfigurableModuleAsyncOptions<SessionModuleOptions, 'createSessionOptions'>, SessionModuleExtras {}
 
+const EXPORTS = [SessionService, SessionGuard, SessionAuthenticator, SessionHealthIndicator];
+const INJECTED = [
+  ResolvedSessionOptions,
+  SESSION_MODULE_EXTRAS,
+  SessionHttp,
+  KeyRing,
+  SessionMaintenance,
+  SessionEvents,
+];
+
 /** Logs users in and out. Import it once, with `forRoot` or `forRootAsync`. */
-@Module({})
+@Module(withoutForRoot(MODULE, EXPORTS, INJECTED))
 export class SessionModule
   extends ConfigurableModuleClass
   implements NestModule, OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown
@@ -225,15 +237,13 @@ export class SessionModule
   }
 }
 
-function declare(
-  { imports = [], providers = [], ...definition }: DynamicModule,
-  given: SessionModuleExtras,
-): DynamicModule {
+function declare({ providers = [], ...definition }: DynamicModule, given: SessionModuleExtras): DynamicModule {
   const extras = checkStaticOptions(MODULE, StaticSessionSettings, given);
+  // For autoLoadEntities. The module that comes back has repositories, which nothing here uses.
+  TypeOrmModule.forFeature(SESSION_ENTITIES, extras.dataSource);
   return {
     ...definition,
     global: extras.isGlobal,
-    imports: [TypeOrmModule.forFeature(SESSION_ENTITIES, extras.dataSource), ...imports],
     controllers: [
       ...(extras.controller ? [mountedAt(SessionController, extras.controller.path)] : []),
       ...introspectionAt(extras),
@@ -241,7 +251,7 @@ function declare(
     providers: [
       ...providers,
       { provide: SESSION_MODULE_EXTRAS, useValue: extras },
-      { provide: SESSION_DATA_SOURCE, useExisting: getDataSourceToken(extras.dataSource) },
+      dataSourceProvider(SESSION_DATA_SOURCE, MODULE, extras.dataSource),
       {
         provide: ResolvedSessionOptions,
         inject: [MODULE_OPTIONS_TOKEN],
@@ -251,6 +261,6 @@ function declare(
       SessionService,
       SessionGuard,
     ],
-    exports: [SessionService, SessionGuard, SessionAuthenticator, SessionHealthIndicator],
+    exports: EXPORTS,
   };
 }

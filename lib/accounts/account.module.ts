@@ -7,11 +7,13 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { dataSourceProvider } from '../common/data-source.js';
 import { mountedAt } from '../common/mounted-at.js';
 import { requireOneModule } from '../common/one-module.js';
 import { refuseMistakes } from '../common/option-mistakes.js';
 import { checkAsyncOptions, checkStaticOptions } from '../common/static-options.js';
+import { withoutForRoot } from '../common/without-for-root.js';
 import { AccountClaims } from './account.claims.js';
 import { ACCOUNT_DATA_SOURCE, ACCOUNT_ENTITY, ACCOUNT_MODULE_EXTRAS } from './account.constants.js';
 import { AccountController } from './account.controller.js';
@@ -40,8 +42,11 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
 export interface AccountModuleAsyncOptions
   extends ConfigurableModuleAsyncOptions<AccountModuleOptions, 'createAccountOptions'>, AccountModuleImports {}
 
+// The options for controllers that extend AccountController elsewhere: their guard reads them.
+const EXPORTS = [AccountService, AccountClaims, AccountStore, AttemptStore, ResolvedAccountOptions];
+
 /** Accounts with e-mail and password, beside `SessionModule`. Import it once, with `forRoot` or `forRootAsync`. */
-@Module({})
+@Module(withoutForRoot(MODULE, EXPORTS))
 export class AccountModule extends ConfigurableModuleClass implements NestModule, OnModuleInit {
   /** @internal Nest makes it. */
   constructor(private readonly modules: ModulesContainer) {
@@ -83,17 +88,19 @@ function declare(definition: DynamicModule, given: AccountModuleImports): Dynami
     ],
   ]);
   const entities = store ? ACCOUNT_SERVICE_ENTITIES : [entity, ...ACCOUNT_SERVICE_ENTITIES];
+  // For autoLoadEntities. The module that comes back has repositories, which nothing here uses.
+  TypeOrmModule.forFeature(entities, dataSource);
   return {
     ...definition,
     // Guards and claims of the application need the service everywhere.
     global: true,
-    imports: [TypeOrmModule.forFeature(entities, dataSource), ...(definition.imports ?? given.imports ?? [])],
+    imports: definition.imports ?? given.imports ?? [],
     controllers: controller ? [mountedAt(AccountController, controller.path)] : [],
     providers: [
       ...(definition.providers ?? []),
       { provide: ACCOUNT_MODULE_EXTRAS, useValue: extras },
       { provide: ACCOUNT_ENTITY, useValue: entity },
-      { provide: ACCOUNT_DATA_SOURCE, useExisting: getDataSourceToken(dataSource) },
+      dataSourceProvider(ACCOUNT_DATA_SOURCE, MODULE, dataSource),
       {
         provide: ResolvedAccountOptions,
         inject: [MODULE_OPTIONS_TOKEN],
@@ -102,7 +109,6 @@ function declare(definition: DynamicModule, given: AccountModuleImports): Dynami
       { provide: AccountStore, useClass: store ?? TypeOrmAccountStore },
       ...ACCOUNT_PROVIDERS,
     ],
-    // The options for controllers that extend AccountController elsewhere: their guard reads them.
-    exports: [AccountService, AccountClaims, AccountStore, AttemptStore, ResolvedAccountOptions],
+    exports: EXPORTS,
   };
 }

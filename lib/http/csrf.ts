@@ -102,7 +102,7 @@ function refusalOf(origin: string | undefined): string {
   if (origin === 'null') {
     return 'Refused: the browser sent "Origin: null", as it does for forms of a page with "Referrer-Policy: no-referrer": write "Referrer-Policy: same-origin" for that page, or serve it over https, where browsers also say that it is same-origin';
   }
-  return `Refused: origin ${origin.slice(0, 255)} is not in trustedOrigins, and the request is not same-origin`;
+  return `Refused: origin ${origin.slice(0, 255)} is not in trustedOrigins, and the request is not same-origin. If the page is yours, write the origin into the option trustedOrigins`;
 }
 
 function digest(sessionId: string, { csrf }: ServerKeys): Buffer {

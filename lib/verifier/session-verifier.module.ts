@@ -7,6 +7,7 @@ import {
 import { SessionAuthenticator } from '../http/session-authenticator.js';
 import { VerificationKeys } from '../keys/key-ring.js';
 import { checkAsyncOptions, checkStaticOptions } from '../common/static-options.js';
+import { withoutForRoot } from '../common/without-for-root.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionEvents } from '../session.events.js';
 import { SessionGuard } from '../session.guard.js';
@@ -41,11 +42,13 @@ export interface SessionVerifierAsyncOptions
     ConfigurableModuleAsyncOptions<SessionVerifierOptions, 'createSessionVerifierOptions'>,
     SessionVerifierModuleExtras {}
 
+const EXPORTS = [SessionGuard, SessionAuthenticator];
+
 /**
  * Protects the controllers of a service without sessions of its own: it verifies the access tokens that an application
  * with `SessionModule` issues. It needs no database; it only fetches the public keys of that application.
  */
-@Module({})
+@Module(withoutForRoot(MODULE, EXPORTS))
 export class SessionVerifierModule extends ConfigurableModuleClass {
   /** `{ jwksUri, issuer, audience }`; the last two as in the issuing application, if it has them. */
   static override forRoot(options: SessionVerifierOptions & SessionVerifierModuleExtras): DynamicModule {
@@ -86,6 +89,6 @@ function declare(definition: DynamicModule, given: SessionVerifierModuleExtras):
       },
       SessionGuard,
     ],
-    exports: [SessionGuard, SessionAuthenticator],
+    exports: EXPORTS,
   };
 }
