@@ -44,6 +44,8 @@ class SettableClock extends SessionClock {
 
 const clock = new SettableClock();
 
+const mutated = settings.mutation && MUTATIONS[settings.mutation]();
+
 @Controller()
 class ApplicationController {
   constructor(private readonly sessions: SessionService) {}
@@ -111,7 +113,12 @@ class ApplicationController {
       retryAttempts: 0,
       extra: { max: 5, query_timeout: 10_000, connectionTimeoutMillis: 5_000 },
     }),
-    SessionModule.forRoot({ ...SESSION_OPTIONS, secret: settings.secrets, revocation: settings.revocation }),
+    SessionModule.forRoot({
+      ...SESSION_OPTIONS,
+      ...mutated,
+      secret: settings.secrets,
+      revocation: settings.revocation,
+    }),
   ],
   controllers: [ApplicationController],
 })
@@ -123,7 +130,6 @@ process.on('message', (order: Order) => {
 });
 
 async function start(): Promise<INestApplication> {
-  if (settings.mutation) MUTATIONS[settings.mutation]();
   const builder = Test.createTestingModule({ imports: [ApplicationModule] });
   const module = await builder.overrideProvider(SessionClock).useValue(clock).compile();
   const app =

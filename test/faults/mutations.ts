@@ -1,9 +1,10 @@
+import type { SessionModuleOptions } from 'nestjs-jwt-session';
 import { Revocations } from '../../lib/revocation/revocations.js';
 import { PauseDetector } from '../../lib/sessions/pause-detector.js';
 import { DatabaseClock } from '../../lib/store/database-clock.js';
 import { RotationStore } from '../../lib/store/rotation.store.js';
 
-/** Each switches a protection of the library off in the process that calls it. */
+/** Each switches a protection of the library off in the process that calls it, and may return other options. */
 export const MUTATIONS = {
   /** Late requests and late statements are carried out. */
   'no deadline': () => {
@@ -14,21 +15,27 @@ export const MUTATIONS = {
     PauseDetector.prototype.mayHaveWaited = () => false;
   },
   /** Two tabs that refresh at the same time are two parties. */
-  'no leeway': () => {
-    const { rotate } = RotationStore.prototype;
-    RotationStore.prototype.rotate = function (request) {
-      return rotate.call(this, { ...request, leeway: 0 });
-    };
-  },
+  'no leeway': () => ({ session: { leeway: '0s' } }),
   /** Nothing is learnt of what other processes revoke. */
   deaf: () => {
-    Revocations.prototype.mergeRemote = () => undefined;
+    Revocations.prototype.mergeHint = () => true;
+    Revocations.prototype.mergePage = () => undefined;
   },
-  /** A theft ends nothing. */
+  /** Every authentic refresh token is accepted. */
   'no theft': () => {
-    RotationStore.prototype.endStolen = () => Promise.resolve([]);
+    const { rotate } = RotationStore.prototype;
     RotationStore.prototype.confirm = () => Promise.resolve({ skipped: [], stolen: [], forks: [] });
+    RotationStore.prototype.rotate = async function (request) {
+      const row = await rotate.call(this, request);
+      if (row) return row;
+      await this['database'].dataSource.query(
+        `UPDATE jwt_session SET generation = $2, token_hash = $3, successor_hash = NULL, successor_salt = NULL,
+          leeway_until = now() WHERE id = $1`,
+        [request.sessionId, request.generation, request.hash],
+      );
+      return rotate.call(this, request);
+    };
   },
-} satisfies Record<string, () => void>;
+} satisfies Record<string, () => SessionModuleOptions | void>;
 
 export type Mutation = keyof typeof MUTATIONS;
