@@ -182,7 +182,7 @@ export class RevocationFeed {
   }
 
   private async listen(): Promise<void> {
-    if (!this.listens || this.isConnecting) return;
+    if (!this.listens || this.isConnecting || this.isStopped) return;
     this.isConnecting = true;
     this.connectedAt = this.moment();
     try {

@@ -36,14 +36,21 @@ export class SessionMaintenance {
   }
 
   /**
-   * Checks the schema, makes the first key, and begins to listen for revocations and to remove old rows.
+   * Checks the schema, makes the first key, and begins to listen for revocations and to remove old rows. When one of
+   * these fails, it stops the others.
    *
    * @throws Error that says what is wrong with the database or with option `secret`
    */
   async start(): Promise<void> {
-    await this.schema.run();
-    await this.rotation.start();
-    await this.feed.start();
+    try {
+      await this.schema.run();
+      await this.rotation.start();
+      await this.feed.start();
+    } catch (error) {
+      // Nest calls no shutdown hook when a start fails. The listening connection would keep the process alive.
+      await this.stop();
+      throw error;
+    }
     this.stopCleanUp = this.schedule.every('jwt-session-clean-up', CLEAN_UP_INTERVAL_MS, () => this.cleanUp(false));
   }
 

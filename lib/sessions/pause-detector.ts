@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { SessionTimers } from '../common/clock.js';
 import { elapsed, type Moment } from '../rules/revocation-state.js';
 
@@ -15,14 +15,15 @@ const RESUMING_MS = 1_000;
  * The requests that it reads then are older than they look, because they waited in the sockets.
  */
 @Injectable()
-export class PauseDetector implements OnModuleInit, OnModuleDestroy {
+export class PauseDetector implements OnApplicationBootstrap, OnModuleDestroy {
   private timer?: NodeJS.Timeout;
   private lastRun = this.moment();
   private lastPause?: { readonly length: number; readonly end: Moment };
 
   constructor(private readonly timers: SessionTimers) {}
 
-  onModuleInit(): void {
+  /** Not before all modules are ready: when one of them fails, no hook stops the timer. */
+  onApplicationBootstrap(): void {
     this.lastRun = this.moment();
     this.timer = this.timers.every(TICK_MS, () => this.run());
   }

@@ -46,7 +46,7 @@ describe('a process that was suspended', () => {
   let suspended: SimulatedProcess;
   beforeEach(() => {
     suspended = new SimulatedProcess();
-    suspended.onModuleInit();
+    suspended.onApplicationBootstrap();
     suspended.live(5_000);
   });
 

@@ -1,9 +1,29 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Module } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import { SESSION_ENTITIES, SessionModule, type SessionModuleExtras, SessionService } from 'nestjs-jwt-session';
+import { SessionTimers } from '../../lib/common/clock.js';
 import { dataSourceOfType, refusalOf, startApplication, typeOrmOn } from '../support/application.js';
 import { TestDatabase } from '../support/database.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 import { PLATFORMS, SECRET } from '../support/test-app.js';
+import { until } from '../support/until.js';
+
+/** Knows which timers run. */
+class CountedTimers extends SessionTimers {
+  readonly running = new Set<NodeJS.Timeout>();
+
+  override every(milliseconds: number, task: () => void): NodeJS.Timeout {
+    const timer = super.every(milliseconds, task);
+    this.running.add(timer);
+    return timer;
+  }
+
+  override clear(timer: NodeJS.Timeout | undefined): void {
+    super.clear(timer);
+    if (timer) this.running.delete(timer);
+  }
+}
 
 describe('an application does not start', () => {
   let database: TestDatabase;
@@ -60,6 +80,26 @@ describe('an application does not start', () => {
 
   it('with migrations but not the entities they need', async () => {
     expect(await refused({ autoLoadEntities: false, entities: [] })).toContain('...SESSION_ENTITIES');
+  });
+
+  it('and leaves neither a timer nor a connection that listens, though nobody closes it', async () => {
+    const proxy = await TcpProxy.to(database.url);
+    const timers = new CountedTimers();
+    const imports = [typeOrmOn(database, { url: proxy.url }), SessionModule.forRoot({ secret: SECRET })];
+    const builder = Test.createTestingModule({ imports });
+    const module = await builder.overrideProvider(SessionTimers).useValue(timers).compile();
+    const app = module.createNestApplication({ logger: false });
+    const listeners = () => database.query("SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN %'");
+    const lost = proxy.loseAnswerTo('jwt_session_revocation_poll');
+    try {
+      await expect(app.init()).rejects.toThrow('the database does not answer');
+      await lost;
+      expect([...timers.running]).toEqual([]);
+      await until(async () => (await listeners()).length === 0);
+    } finally {
+      await app.close();
+      await proxy.close();
+    }
   });
 
   it.each<[string, unknown]>([

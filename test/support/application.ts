@@ -7,10 +7,7 @@ import type { Server } from 'node:http';
 import type { TestDatabase } from './database.js';
 import type { Platform } from './test-app.js';
 
-/**
- * The `TypeOrmModule` as an application imports it; connections that a refused start leaves open do not keep the
- * process alive.
- */
+/** The `TypeOrmModule` as an application imports it. */
 export function typeOrmOn(database: TestDatabase, options: object = {}) {
   return TypeOrmModule.forRoot({
     type: 'postgres',
@@ -20,7 +17,6 @@ export function typeOrmOn(database: TestDatabase, options: object = {}) {
     migrationsRun: true,
     logger: 'debug',
     retryAttempts: 0,
-    extra: { allowExitOnIdle: true },
     ...options,
   } as TypeOrmModuleOptions);
 }
@@ -68,9 +64,14 @@ export async function startApplication(options: ApplicationOptions): Promise<{ a
   return { app, url: await listen(app) };
 }
 
-/** Listens on 127.0.0.1. Returns the root URL. */
+/** Listens on 127.0.0.1. Returns the root URL. Closes an application that does not start. */
 export async function listen(app: INestApplication): Promise<string> {
-  await app.listen(0, '127.0.0.1');
+  try {
+    await app.listen(0, '127.0.0.1');
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
   // The client closes idle connections, so that it never sends on one that the server is closing.
   (app.getHttpServer() as Server).keepAliveTimeout = 0;
   return app.getUrl();
