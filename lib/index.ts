@@ -63,6 +63,7 @@ export type {
   ClaimsFunction,
   ClaimsProvider,
   ClaimsRequest,
+  OverloadOptions,
   RevocationOptions,
   SessionLifetimeOptions,
   SessionModuleOptions,

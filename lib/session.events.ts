@@ -45,6 +45,18 @@ export type SessionEvent =
       readonly cause: 'poll' | 'listen';
     }
   | { readonly type: 'revocation.recovered' }
+  | {
+      /** Requests are refused, because the database would answer them too late: `session.refused` comes for each. */
+      readonly type: 'store.overloaded';
+      /** How many requests wait for the database. */
+      readonly waiting: number;
+    }
+  | {
+      /** Nothing was refused for five seconds. */
+      readonly type: 'store.recovered';
+      /** How many requests were refused. */
+      readonly refused: number;
+    }
   | { readonly type: 'keys.rotated'; readonly kid: string; readonly signFrom: Date };
 
 /** The events of the session module. */

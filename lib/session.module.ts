@@ -43,6 +43,7 @@ import { SessionController } from './session.controller.js';
 import { SessionEvents } from './session.events.js';
 import { SessionGuard } from './session.guard.js';
 import { SessionService } from './session.service.js';
+import { Admission } from './sessions/admission.js';
 import { ClaimsHook } from './sessions/claims-hook.js';
 import { SessionIssuer } from './sessions/log-in.js';
 import { SessionRevoker } from './sessions/log-out.js';
@@ -62,6 +63,7 @@ import { RevocationStore } from './store/revocation.store.js';
 import { RotationStore } from './store/rotation.store.js';
 import { DatabaseClock } from './store/database-clock.js';
 import { SessionStore } from './store/session.store.js';
+import { StoreLoad } from './store/store-load.js';
 import { AccessTokenAuthenticator } from './tokens/access-token-authenticator.js';
 import { AccessTokenEncryption } from './tokens/access-token-encryption.js';
 import { AccessTokenSigner } from './tokens/access-token-signer.js';
@@ -75,6 +77,7 @@ const RUNTIME = [SessionClock, SessionTimers, Schedule, SessionEvents];
 const STORE = [
   Database,
   DatabaseClock,
+  StoreLoad,
   SessionStore,
   RotationStore,
   KeyStore,
@@ -127,6 +130,7 @@ const SESSIONS = [
   ClaimsHook,
   SessionTokens,
   PauseDetector,
+  Admission,
   SessionIssuer,
   SessionRefresher,
   SessionRevoker,

@@ -118,6 +118,14 @@ export interface RevocationStatus {
   readonly staleness: number;
 }
 
+/** How busy this process keeps the database. */
+export interface LoadStatus {
+  /** Logins, refreshes and checks of sessions that wait for the database. */
+  readonly waiting: number;
+  /** How many were refused since the start, because too many waited. */
+  readonly refused: number;
+}
+
 /** The answer of `status()`, and of `SessionHealthIndicator` for @nestjs/terminus. */
 export interface SessionStatus {
   readonly status: 'up' | 'down';
@@ -125,4 +133,5 @@ export interface SessionStatus {
   /** The `kid` that signs now, and how many keys still verify. */
   readonly keys: { readonly status: 'up' | 'down'; readonly signing?: string; readonly verifying: number };
   readonly revocation: RevocationStatus;
+  readonly load: LoadStatus;
 }

@@ -57,6 +57,15 @@ class RevocationSettings extends OptionGroup {
   feed: 'notify' | 'poll' = 'notify';
 }
 
+class OverloadSettings extends OptionGroup {
+  /**
+   * How long a login, a refresh or a check of a session may wait for the database. What would wait longer is refused at
+   * once (503), because its client would have given up before the answer. `'none'` refuses nothing.
+   */
+  @CheckDuration({ min: '100ms', orNone: true })
+  maxWait: Duration | 'none' = '2s';
+}
+
 const BINDINGS = ['off', 'refresh', 'always'] as const;
 export type BindingScope = (typeof BINDINGS)[number];
 
@@ -103,6 +112,9 @@ export class SessionSettings extends TransportSettings {
   @CheckGroup()
   binding = new BindingSettings();
 
+  @CheckGroup()
+  overload = new OverloadSettings();
+
   /**
    * Asked at login and at each refresh. The result replaces the claims; `null` refuses the user and ends all of the
    * user's sessions. A function, or the class of a provider with `claimsFor`, which must not be request-scoped.
@@ -128,6 +140,7 @@ export interface ClaimsProvider {
 
 export interface SessionLifetimeOptions extends Given<SessionLifetimeSettings> {}
 export interface RevocationOptions extends Given<RevocationSettings> {}
+export interface OverloadOptions extends Given<OverloadSettings> {}
 export interface BindingOptions extends Given<BindingSettings> {}
 
 /** The options of `SessionModule.forRoot` and of the factories of `SessionModule.forRootAsync`. */

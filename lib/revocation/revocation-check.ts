@@ -4,6 +4,7 @@ import type { RevocationKeys } from '../rules/revocation-state.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError, SessionExpiredError } from '../session.errors.js';
 import { SessionClock, SessionTimers } from '../common/clock.js';
 import { RevocationStore, type SessionValidity } from '../store/revocation.store.js';
+import { StoreLoad } from '../store/store-load.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { Revocations } from './revocations.js';
 
@@ -39,6 +40,7 @@ export class RevocationCheck {
     private readonly store: RevocationStore,
     private readonly clock: SessionClock,
     private readonly timers: SessionTimers,
+    private readonly load: StoreLoad,
   ) {
     this.mode = options.revocation.mode;
   }
@@ -77,7 +79,8 @@ export class RevocationCheck {
     // In strict mode an answer must be read after the request came: nothing is shared then.
     if (asking && this.mode === 'live' && this.clock.monotonic() - asking.since < SHARED_ANSWER_TTL_MS)
       return asking.answer;
-    const answer = this.store.readValidity(sessionId, TIMEOUT_MS);
+    const work = this.load.begin();
+    const answer = this.store.readValidity(sessionId, TIMEOUT_MS).finally(() => this.load.end(work));
     const asked = { since: this.clock.monotonic(), answer };
     this.asking.set(sessionId, asked);
     const forget = () => {

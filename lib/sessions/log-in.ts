@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { clientFrom, clientOf } from '../common/client-address.js';
-import { SessionClock } from '../common/clock.js';
-import { isUuid, uuidV7 } from '../common/uuid.js';
+import type { Work } from '../common/load-limit.js';
+import { isUuid } from '../common/uuid.js';
 import { RequestSession } from '../http/request-session.js';
 import type { SessionExchange } from '../http/exchange.js';
 import { SessionHttp } from '../http/session-http.js';
@@ -18,6 +18,7 @@ import type { IssuedTokens, TokenTransport, UserSession } from '../session.types
 import { type CreatedSession, type NewSession, type RenewedSession, SessionStore } from '../store/session.store.js';
 import type { SessionRow } from '../store/sql-fragments.js';
 import { Announcements } from '../revocation/announcements.js';
+import { Admission } from './admission.js';
 import { ClaimsHook } from './claims-hook.js';
 import { checkClient, checkLogIn } from './input-checks.js';
 import { type HashedToken, type Recipient, SessionTokens } from './session-tokens.js';
@@ -36,13 +37,15 @@ export class SessionIssuer {
     private readonly tokens: SessionTokens,
     private readonly claimsHook: ClaimsHook,
     private readonly announcements: Announcements,
-    private readonly clock: SessionClock,
+    private readonly admission: Admission,
   ) {}
 
   /** The session that came with the request ends, and the new one has a new id, which prevents session fixation. */
   async logIn(userId: string, options: LogInOptions): Promise<IssuedTokens> {
     const { exchange, crossSite, claims = {}, manager } = options;
+    let work: Work | undefined;
     try {
+      work = this.admission.begin();
       checkLogIn(userId, options);
       const transport = exchange ? (options.transport ?? this.http.transportForLogIn(exchange)) : 'bearer';
       if (exchange && transport === 'cookie') this.checkPage(exchange, crossSite);
@@ -58,6 +61,8 @@ export class SessionIssuer {
     } catch (error) {
       this.http.refuse(error, exchange);
       throw error;
+    } finally {
+      this.admission.end(work);
     }
   }
 
@@ -71,7 +76,9 @@ export class SessionIssuer {
     options: LogInOptions,
   ): Promise<IssuedTokens> {
     const { exchange, manager } = options;
+    let work: Work | undefined;
     try {
+      work = this.admission.begin();
       checkLogIn(userId, options);
       const transport = exchange ? (options.transport ?? this.http.transportForSession(exchange)) : 'bearer';
       const { session, client, refreshToken } = this.begin(userId, options);
@@ -81,6 +88,8 @@ export class SessionIssuer {
     } catch (error) {
       this.http.refuse(error, exchange);
       throw error;
+    } finally {
+      this.admission.end(work);
     }
   }
 
@@ -117,9 +126,8 @@ export class SessionIssuer {
   private begin(userId: string, { exchange, data, label, ip, userAgent }: LogInOptions) {
     const client = exchange ? clientOf(exchange) : clientFrom({ ip, userAgent });
     checkClient(client, this.options.binding, exchange !== undefined);
-    const id = uuidV7(this.clock.now());
-    const refreshToken = this.tokens.first(id);
-    const session = { id, userId, tokenHash: refreshToken.hash, data, label, ...client };
+    const refreshToken = this.tokens.first();
+    const session = { id: refreshToken.token.sessionId, userId, tokenHash: refreshToken.hash, data, label, ...client };
     return { session, client, refreshToken };
   }
 

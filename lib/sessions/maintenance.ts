@@ -23,7 +23,7 @@ export class SessionMaintenance {
   private stopCleanUp?: () => void;
 
   constructor(
-    database: Database,
+    private readonly database: Database,
     private readonly sessionRows: CleanUpStore,
     private readonly keyRows: KeyStore,
     private readonly keys: KeyRing,
@@ -87,6 +87,7 @@ export class SessionMaintenance {
       database: { status: database },
       keys: { status: keys, ...(signing === undefined ? {} : { signing }), verifying: this.keys.verifying.length },
       revocation,
+      load: this.database.load.status,
     };
   }
 }

@@ -1,11 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { clientFrom, clientOf } from '../common/client-address.js';
+import type { Work } from '../common/load-limit.js';
 import { SessionExchange } from '../http/exchange.js';
 import { RequestSession } from '../http/request-session.js';
 import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hashOf, MAX_GENERATION, type RefreshToken } from '../rules/refresh-token.js';
-import { decideRotation, isReplay, isTheft, maxRequestAge, ROTATION_CASES } from '../rules/rotation.js';
+import { decideRotation, isReplay, isTheft, ROTATION_CASES } from '../rules/rotation.js';
 import { revokesUser, type TheftClass } from '../rules/theft.js';
 import {
   RefreshTokenInvalidError,
@@ -22,9 +23,9 @@ import type { IssuedTokens } from '../session.types.js';
 import type { Deadline } from '../store/database-clock.js';
 import { type ObservedSession, type RotatedRow, type RotationRequest, RotationStore } from '../store/rotation.store.js';
 import { Announcements } from '../revocation/announcements.js';
+import { Admission } from './admission.js';
 import { ClaimsHook } from './claims-hook.js';
 import { checkClient } from './input-checks.js';
-import { PauseDetector } from './pause-detector.js';
 import { type HashedToken, type Recipient, SessionTokens, type SuccessorToken } from './session-tokens.js';
 
 /** How often a refresh starts again when the row changes between reading it and acting on it. */
@@ -60,19 +61,23 @@ export class SessionRefresher {
     private readonly tokens: SessionTokens,
     private readonly claimsHook: ClaimsHook,
     private readonly announcements: Announcements,
-    private readonly pauses: PauseDetector,
+    private readonly admission: Admission,
   ) {}
 
   /** @throws SessionError that says why the refresh is refused */
   async refresh(source: SessionExchange | RefreshRequest): Promise<IssuedTokens> {
     const exchange = source instanceof SessionExchange ? source : undefined;
     const incoming = exchange && this.http.readRefreshTokens(exchange);
+    let work: Work | undefined;
     try {
+      work = this.admission.begin();
       if (source instanceof SessionExchange) return await this.rotate(await this.readToken(source, incoming));
       return await this.rotate(this.openToken(source));
     } catch (error) {
       this.http.refuse(error, exchange, incoming?.transport);
       throw error;
+    } finally {
+      this.admission.end(work);
     }
   }
 
@@ -108,10 +113,10 @@ export class SessionRefresher {
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
         const successor = this.tokens.newSuccessor(token);
         const request = this.requestOf(incoming, successor, deadline.databaseTime);
-        this.requireTimely(recipient.exchange);
+        this.admission.requireTimely(recipient.exchange);
         let row = await this.store.rotate(request);
         if (!row) {
-          this.requireTimely(recipient.exchange);
+          this.admission.requireTimely(recipient.exchange);
           row = await this.lookAgain(request, deadline);
         }
         if (row) return await this.answer(row, request, incoming, successor);
@@ -120,18 +125,6 @@ export class SessionRefresher {
     } catch (error) {
       throw error instanceof SessionError ? error.about(token.sessionId) : error;
     }
-  }
-
-  /**
-   * A late request changes nothing and is no sign of theft: its client has given it up, and may have refreshed
-   * elsewhere.
-   *
-   * @throws SessionStoreUnavailableError
-   */
-  private requireTimely(exchange: SessionExchange | undefined): void {
-    const maxAge = maxRequestAge(this.options.session.leeway);
-    if (!exchange?.isAborted && !this.pauses.mayHaveWaited(maxAge)) return;
-    throw new SessionStoreUnavailableError('The request came too late: try again; repeating is safe');
   }
 
   private isOfAnotherClient({ ip, userAgent }: RotationRequest, observed: ObservedSession): boolean {

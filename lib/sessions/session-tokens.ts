@@ -1,6 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { ClientInfo } from '../common/client-address.js';
+import { SessionClock } from '../common/clock.js';
 import { randomBytes } from '../common/random.js';
+import { uuidV7 } from '../common/uuid.js';
 import type { SessionExchange } from '../http/exchange.js';
 import { SessionHttp } from '../http/session-http.js';
 import { KeyRing } from '../keys/key-ring.js';
@@ -49,6 +51,7 @@ export class SessionTokens {
     private readonly keys: KeyRing,
     private readonly signer: AccessTokenSigner,
     private readonly http: SessionHttp,
+    private readonly clock: SessionClock,
   ) {}
 
   /**
@@ -62,10 +65,10 @@ export class SessionTokens {
     this.http.requireFit(this.signer.lengthWith(userId, claims), transport);
   }
 
-  /** The first refresh token of a session. */
-  first(sessionId: string): HashedToken {
+  /** The first refresh token of a new session, with the id of that. */
+  first(): HashedToken {
     const secret = randomBytes(SECRET_BYTES);
-    return { token: { sessionId, generation: 0, secret }, hash: hashOf(secret) };
+    return { token: { sessionId: uuidV7(this.clock.now()), generation: 0, secret }, hash: hashOf(secret) };
   }
 
   /** A new child of the token: the next one has another salt, and so another secret. */

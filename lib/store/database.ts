@@ -12,6 +12,7 @@ import { codeOf, isRepeatable, isServerError, isUnavailable } from '../common/da
 import { type Statement, valuesOf } from '../common/statement.js';
 import { DatabaseClock } from './database-clock.js';
 import { dropConnecting, queryPool } from './pooled-query.js';
+import { StoreLoad } from './store-load.js';
 import { sessionTables, type SessionTables } from './tables.js';
 import { VALUE_PARSERS } from './value-parsers.js';
 
@@ -52,6 +53,7 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
     private readonly options: ResolvedSessionOptions,
     private readonly timers: SessionTimers,
     private readonly clock: DatabaseClock,
+    readonly load: StoreLoad,
   ) {}
 
   /**

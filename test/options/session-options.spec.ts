@@ -42,6 +42,7 @@ describe('the options of SessionModule', () => {
       csrf: 'origin',
       trustedOrigins: [],
       onTheft: 'revoke-session',
+      overload: { maxWait: 2_000 },
       binding: { ip: 'off', userAgent: 'off' },
     });
   });

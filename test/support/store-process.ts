@@ -4,6 +4,8 @@ import { Database } from '../../lib/store/database.js';
 import { DatabaseClock } from '../../lib/store/database-clock.js';
 import { RevocationStore } from '../../lib/store/revocation.store.js';
 import { RotationStore } from '../../lib/store/rotation.store.js';
+import { StoreLoad } from '../../lib/store/store-load.js';
+import { SessionEvents } from '../../lib/session.events.js';
 import { SessionStore } from '../../lib/store/session.store.js';
 import { resolveOptions } from '../../lib/options/resolve-options.js';
 import { dataSourceOn } from './data-source.js';
@@ -20,9 +22,16 @@ export class StoreProcess {
 
   private constructor(private readonly dataSource: DataSource) {
     const timers = new SessionTimers();
-    const clock = new DatabaseClock(new SessionClock());
+    const processClock = new SessionClock();
+    const clock = new DatabaseClock(processClock);
     const options = resolveOptions({ secret: SECRET }, {});
-    const database = new Database(dataSource, options, timers, clock);
+    const database = new Database(
+      dataSource,
+      options,
+      timers,
+      clock,
+      new StoreLoad(options, processClock, timers, new SessionEvents()),
+    );
     this.rotation = new RotationStore(database, clock, options, timers);
     this.sessions = new SessionStore(database, options, timers);
     this.revocations = new RevocationStore(database, timers);

@@ -1,0 +1,39 @@
+import { Injectable } from '@nestjs/common';
+import type { Work } from '../common/load-limit.js';
+import type { SessionExchange } from '../http/exchange.js';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { maxRequestAge } from '../rules/rotation.js';
+import { SessionStoreUnavailableError } from '../session.errors.js';
+import { StoreLoad } from '../store/store-load.js';
+import { PauseDetector } from './pause-detector.js';
+
+/** Lets logins and refreshes in: not those that come too late, and no more than the database answers in time. */
+@Injectable()
+export class Admission {
+  constructor(
+    private readonly options: ResolvedSessionOptions,
+    private readonly load: StoreLoad,
+    private readonly pauses: PauseDetector,
+  ) {}
+
+  /** @throws SessionStoreUnavailableError where too many requests wait for the database */
+  begin(): Work {
+    return this.load.begin();
+  }
+
+  end(work: Work | undefined): void {
+    if (work) this.load.end(work);
+  }
+
+  /**
+   * A late request changes nothing and is no sign of theft: its client has given it up, and may have refreshed or logged
+   * in elsewhere.
+   *
+   * @throws SessionStoreUnavailableError
+   */
+  requireTimely(exchange: SessionExchange | undefined): void {
+    const maxAge = maxRequestAge(this.options.session.leeway);
+    if (!exchange?.isAborted && !this.pauses.mayHaveWaited(maxAge)) return;
+    throw new SessionStoreUnavailableError('The request came too late: try again; repeating is safe');
+  }
+}
