@@ -12,6 +12,11 @@ import { isUnambiguous, MAX_EMAIL_LENGTH, toNormalForm } from './account.email.j
 
 // Far more than the longest password that any option allows.
 const MAX_TEXT_LENGTH = 4096;
+/** More than any address or token has, also in a decomposed form and with what a mail program has added. */
+const MAX_CLEANED_LENGTH = 4 * MAX_EMAIL_LENGTH;
+/** Somebody could otherwise have an answer made that is many times as long as the request. */
+const MAX_UNKNOWN_FIELDS = 20;
+const WORD = /[\w-]/;
 const UNSTORABLE = /\0|\p{Surrogate}/u;
 // A quoted local part can end a header, or contain what reads as another address.
 const QUOTED = /["\p{Cc}]/u;
@@ -152,7 +157,8 @@ function fill<T extends object>(type: new () => T, body: unknown): [input: T, un
   for (const [field, value] of Object.entries(body)) {
     // Only known names are written: `__proto__` would change what is validated.
     if (known.has(field)) Object.assign(input, { [field]: cleaned(field, value) });
-    else mistakes.push({ field, reason: 'unknown_field', message: `"${field}" is not known here` });
+    else if (mistakes.length < MAX_UNKNOWN_FIELDS)
+      mistakes.push({ field, reason: 'unknown_field', message: `"${field}" is not known here` });
   }
   return [input, mistakes];
 }
@@ -170,8 +176,16 @@ function mistakeOf({ property, constraints = {} }: ValidationError): InputMistak
 }
 
 function cleaned(field: string, value: unknown): unknown {
-  if (typeof value !== 'string') return value;
+  // Long texts are refused later. Until then nothing is done with them: Unicode's normal forms take time that grows with
+  // the square of the length.
+  if (typeof value !== 'string' || value.length > MAX_CLEANED_LENGTH) return value;
   if (field === 'email') return toNormalForm(value.trim());
-  // Mail programs take what follows a link for a part of it.
-  return field === 'token' ? value.trim().replace(/[^\w-]+$/, '') : value;
+  return field === 'token' ? withoutTail(value.trim()) : value;
+}
+
+/** Mail programs take what follows a link for a part of it. Not a regular expression, which would take quadratic time. */
+function withoutTail(token: string): string {
+  let end = token.length;
+  while (end > 0 && !WORD.test(token[end - 1]!)) end--;
+  return token.slice(0, end);
 }

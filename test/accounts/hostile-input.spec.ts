@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { PLATFORMS } from '../support/test-app.js';
+import { AccountApp, PASSWORD } from './account-app.js';
+
+/** As much as Express takes by default. */
+const BODY_BYTES = 90_000;
+
+describe.each(PLATFORMS)('F24: a body that is made to cost time, on %s', platform => {
+  let app: AccountApp;
+  beforeAll(async () => {
+    app = await AccountApp.start({ platform });
+  });
+  afterAll(() => app?.close());
+
+  it.each(['verify-email', 'reset-password', 'confirm-email', 'undo-email-change'])(
+    'a token for %s with a long tail is refused in linear time',
+    async path => {
+      for (const junk of ['!', ' ', '\u00A0', '=']) {
+        const token = `${junk.repeat(BODY_BYTES / Buffer.byteLength(junk))}a`;
+        const answer = await app.post(path, { token, password: PASSWORD });
+        expect(answer).toMatchObject({ status: 400, body: { errors: [{ field: 'token', reason: 'too_long' }] } });
+      }
+    },
+    20_000,
+  );
+
+  it.each(['register', 'login', 'forgot-password', 'send-verification'])(
+    'no normal form is made of a long address for %s',
+    async path => {
+      const normalize = jest.spyOn(String.prototype, 'normalize');
+      const email = `a${'\u0301\u0323'.repeat(BODY_BYTES / 4)}@example.com`;
+      const answer = await app.post(path, path.length > 8 ? { email } : { email, password: PASSWORD });
+      const lengths = normalize.mock.contexts.map(text => String(text).length);
+      normalize.mockRestore();
+      expect(answer).toMatchObject({ status: 400, body: { errors: [{ field: 'email', reason: 'not_an_email' }] } });
+      expect(Math.max(0, ...lengths)).toBeLessThan(2_000);
+    },
+  );
+
+  it('unknown fields are named, but not thousands of them', async () => {
+    const fields = Object.fromEntries(Array.from({ length: 8_000 }, (_, n) => [`f${n}`, 1]));
+    const { status, body } = await app.post('login', { email: 'ada@example.com', password: PASSWORD, ...fields });
+    expect(status).toBe(400);
+    expect(body.errors).toHaveLength(20);
+  });
+});
