@@ -120,7 +120,7 @@ export class KeyRing extends VerificationKeys {
   }
 
   /**
-   * Stops using keys for good; a reload that is under way does not bring them back.
+   * Stops using keys permanently; a reload that is under way does not bring them back.
    *
    * @returns whether any of them was in use
    */

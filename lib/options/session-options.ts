@@ -3,6 +3,7 @@ import type { Duration } from '../common/duration.js';
 import { aFunction, Check, CheckDuration, CheckGroup, oneOf, secrets, wholeNumber } from '../common/option-checks.js';
 import { type Given, OptionGroup } from '../common/options.js';
 import { SERVER_SECRET_BYTES } from '../rules/server-keys.js';
+import type { OnTheft } from '../rules/theft.js';
 import type { SessionClaims } from '../session.types.js';
 import { AccessTokenSettings, KeySettings } from './token-options.js';
 import { TransportSettings } from './transport-options.js';
@@ -107,7 +108,7 @@ export class SessionSettings extends TransportSettings {
 
   /** What a `fork` or a `stale` token ends: its session, or all sessions of the user. */
   @Check(oneOf(['revoke-session', 'revoke-user']))
-  onTheft: 'revoke-session' | 'revoke-user' = 'revoke-session';
+  onTheft: OnTheft = 'revoke-session';
 
   @CheckGroup()
   binding = new BindingSettings();

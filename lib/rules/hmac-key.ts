@@ -24,7 +24,7 @@ export class HmacKey {
 
   digest(message: Buffer): Buffer {
     this.outer.write(hash('sha256', this.innerBlocks(message), 'hex'), BLOCK_BYTES, 'hex');
-    // By way of text: node:crypto gives each buffer memory of its own, which takes longer than the hash.
+    // As text first: node:crypto allocates memory for each buffer, which takes longer than the hash.
     return Buffer.from(hash('sha256', this.outer, 'hex'), 'hex');
   }
 

@@ -58,6 +58,6 @@ export function isDigestOf(
 }
 
 export function sha256(data: Buffer): Buffer {
-  // By way of text: node:crypto gives each buffer memory of its own, which takes longer than the hash.
+  // As text first: node:crypto allocates memory for each buffer, which takes longer than the hash.
   return Buffer.from(hash('sha256', data, 'hex'), 'hex');
 }

@@ -17,10 +17,13 @@ export function theftClassOf(reason: string): TheftClass | undefined {
   return REASON.exec(reason)?.[1] as TheftClass | undefined;
 }
 
+/** What a theft ends: its session, or all sessions of the user. */
+export type OnTheft = 'revoke-session' | 'revoke-user';
+
 /**
- * Whether the theft ends the user's other sessions, if `onTheft` says so. A crash can look like the other classes of
- * theft.
+ * Whether a theft ends the user's other sessions as well. `recent` and `binding` never do: a crash, or a change of the
+ * network, can look like them.
  */
-export function revokesUser(theftClass: TheftClass): boolean {
-  return theftClass === 'fork' || theftClass === 'stale';
+export function revokesUser(onTheft: OnTheft, theftClass: TheftClass): boolean {
+  return onTheft === 'revoke-user' && (theftClass === 'fork' || theftClass === 'stale');
 }

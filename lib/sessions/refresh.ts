@@ -173,7 +173,7 @@ export class SessionRefresher {
     observed: ObservedSession,
     theftClass: TheftClass,
   ): Promise<undefined> {
-    const allOfUser = this.options.onTheft === 'revoke-user' && revokesUser(theftClass);
+    const allOfUser = revokesUser(this.options.onTheft, theftClass);
     const ended = await this.store.endStolen(request, observed, theftClass, allOfUser);
     if (ended.length === 0) return undefined;
     this.announcements.theft(request.sessionId, observed.userId, theftClass, ended);

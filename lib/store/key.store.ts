@@ -53,7 +53,7 @@ export class KeyStore {
     return rows.length > 0;
   }
 
-  /** Distrusts keys for good and announces it in the same statement. */
+  /** Distrusts keys permanently and announces it in the same statement. */
   async distrust(kids: readonly string[]): Promise<void> {
     await this.database.query(this.sql.distrust, { kids });
   }

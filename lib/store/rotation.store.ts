@@ -197,7 +197,7 @@ export class RotationStore {
       idleLifetime: session.idleLifetime,
       isIpBound: binding.ip !== 'off',
       isUserAgentBound: binding.userAgent !== 'off',
-      reportsForks: onTheft === 'revoke-user' && revokesUser('fork'),
+      reportsForks: revokesUser(onTheft, 'fork'),
     });
   };
 }

@@ -76,7 +76,7 @@ export class RotationConfirmations implements BeforeApplicationShutdown {
   }
 
   /**
-   * Ends the session and the others of its user in one statement. If it fails all of them live on, and the next use of
+   * Ends the session and the others of its user in one statement. If it fails, none of them ends, and the next use of
    * the token tries again.
    */
   private async endFork(token: VerifiedToken): Promise<void> {

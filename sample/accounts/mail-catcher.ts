@@ -49,7 +49,7 @@ export class MailCatcher implements OnModuleDestroy {
   }
 }
 
-/** What the page `/mails` shows. Never put the like before real users: these mails open accounts. */
+/** The content of the page `/mails`. Never show such a page to real users: these mails open accounts. */
 @Controller('mails')
 export class MailsController {
   constructor(private readonly catcher: MailCatcher) {}

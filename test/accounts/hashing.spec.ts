@@ -34,7 +34,7 @@ describe('Argon2Hasher', () => {
     expect(await fast.verify(await fast.hash(long), long.slice(1))).toBe(false);
   });
 
-  it('keys passwords with the newest pepper, opens those of older ones, and asks for them to be hashed anew', async () => {
+  it('keys passwords with the newest pepper, opens those of older ones, and requires that they are hashed again', async () => {
     const [first, second] = ['a'.repeat(32), 'b'.repeat(32)];
     const plain = await (await hasher()).hash(PASSWORD);
     const old = await (await hasher({ peppers: [first] })).hash(PASSWORD);

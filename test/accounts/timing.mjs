@@ -84,7 +84,7 @@ for (const [name, request] of Object.entries(requests)) {
     }
     // The first ones warm up.
     if (n >= 20) times[kind].push(time);
-    // What goes on behind the answer must not be counted with the next.
+    // Work after the answer must not be counted with the next request.
     await pause(120);
   }
   const [known, unknown] = [median(times.known), median(times.unknown)];

@@ -121,7 +121,7 @@ describe.each(PLATFORMS)('F23: the claims hook on %s', platform => {
       expect(await claimsOf(client)).toEqual({ role: 'user' });
     });
 
-    it('a hook that fails is an error of the application; the client tries again and nobody cries theft', async () => {
+    it('a hook that fails is an error of the application; the client tries again, and no theft is detected', async () => {
       const client = await logIn();
       answer = () => {
         throw new Error('the users table is gone');

@@ -81,7 +81,7 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
 
   const refreshes = () => test.events.filter(({ type }) => /refreshed|replayed/.test(type)).length;
 
-  it('log in, are let in, refresh once for all requests, log out', async () => {
+  it('log in, are admitted, refresh once for all requests, log out', async () => {
     expect(storage.tokens).toEqual({ accessToken: expect.any(String), refreshToken: expect.any(String) });
     const before = storage.tokens!;
     await test.advance('11m');
@@ -155,7 +155,7 @@ describe.each(PLATFORMS)('bearer clients on %s', platform => {
     const pending: (() => void)[] = [];
     let arrived = 0;
     recording.between = async (request, forward) => {
-      // A fetch that does not heed the signal: the server has answered, and the answer is late.
+      // A fetch that ignores the signal: the server has answered, and the answer is late.
       const response = await forward(new Request(request, { signal: null }));
       if (!request.url.endsWith('/refresh')) return response;
       arrived++;

@@ -171,7 +171,7 @@ describe.each(PLATFORMS)('the client refreshes on %s', platform => {
     expect(recording.sent).toEqual(answers.map(() => 'GET /me'));
   });
 
-  it("and heeds the caller's signal while it refreshes; the refresh goes on for others", async () => {
+  it("and obeys the caller's signal while it refreshes; the refresh continues for others", async () => {
     await test.advance('11m');
     const held = recording.hold('/refresh');
     const controller = new AbortController();

@@ -104,7 +104,7 @@ describe.each(PLATFORMS)('the end of a session on %s', platform => {
     expect(told).toEqual([[{ reason: 'refresh_token_invalid' }]]);
   });
 
-  it('is told again when another session has begun meanwhile, in whichever tab', async () => {
+  it('is reported again when another session has begun meanwhile, in any tab', async () => {
     const [first, second] = [open(), open()];
     await first.logOut();
     await all();

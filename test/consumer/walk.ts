@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { INestApplication } from '@nestjs/common';
 import { signInAs } from 'nestjs-jwt-session/testing';
 
-/** Logs in, is let in, refreshes, logs out and is let in no longer. */
+/** Logs in, is admitted, refreshes, logs out and is refused. */
 export async function walk(app: INestApplication): Promise<void> {
   await app.listen(0, '127.0.0.1');
   const url = await app.getUrl();

@@ -174,7 +174,7 @@ describe('what the documentation tells people to do', () => {
     expect((await client.send('/session/move', { method: 'POST' })).status).toBe(401);
   });
 
-  it('a message is let in by its access token', async () => {
+  it('a message is admitted by its access token', async () => {
     const guard = new MessageGuard(test.app.get(SessionAuthenticator));
     const isLetIn = async (message: { accessToken?: string; session?: UserSession }) => {
       const context = new ExecutionContextHost([message]);

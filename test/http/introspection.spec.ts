@@ -180,7 +180,7 @@ describe.each(PLATFORMS)('F17: introspection on %s', platform => {
       const start = async () => apps.start({ session: { verify: verify as { guard: Type<CanActivate> } } });
       expect(await refusalOf(start())).toContain('option "verify"');
     }
-    // What it injects is nowhere to be had.
+    // No module provides what it injects.
     const start = apps.start({ ...guardedBy(CallersGuard), typeorm: { extra: { allowExitOnIdle: true } } });
     expect(await refusalOf(start)).toMatch(/option "verify": CallersGuard.*providers/);
   });

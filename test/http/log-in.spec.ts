@@ -121,7 +121,7 @@ describe.each(PLATFORMS)('login on %s', platform => {
       expect([await isLive(own), await isLive(planted)]).toEqual([false, true]);
     });
 
-    it('S03: and adopts nothing of what the client made up', async () => {
+    it('S03: and adopts nothing that the client chose', async () => {
       const answer = await withCookies(['made-up'], ['made-up']);
       expect(answer.status).toBe(200);
       expect(answer.setCookie.join()).not.toContain('made-up');

@@ -145,7 +145,7 @@ describe('F6: a wrong signing key', () => {
     const [kid] = (await fetchJwks(test.url)).keys.map(key => key.kid);
     sealed = true;
 
-    // The next period's key is not to be had. Nobody notices.
+    // The key of the next period cannot be loaded, without any effect on users.
     await apps.clock.advance('25m');
     await tick(test);
     expect(errors).toEqual([expect.stringMatching(/"keys\.signingKey".*the vault is sealed/)]);

@@ -60,7 +60,7 @@ describe('a process that was suspended', () => {
     expect(suspended.mayHaveWaited(15_000)).toBe(false);
   });
 
-  it('does not mind pauses that are shorter', () => {
+  it('ignores shorter pauses', () => {
     suspended.suspend(10_000);
     expect(suspended.mayHaveWaited(15_000)).toBe(false);
     expect(suspended.mayHaveWaited(5_000)).toBe(true);

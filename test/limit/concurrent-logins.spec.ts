@@ -54,7 +54,7 @@ describe('F31: logins of one user at once', () => {
     for (const app of apps) await until(async () => (await accepted(app)).length === 3);
   });
 
-  it('scenario 26: of 50 in four processes exactly as many as are allowed are let in', async () => {
+  it('scenario 26: of 50 in four processes exactly as many as are allowed are admitted', async () => {
     await start(4, { maxPerUser: 3, onLimit: 'reject' });
     const answers = await outcomes(Array.from({ length: 50 }, (_, n) => apps[n % 4]!.sessions.logIn('ada')));
     expect(answers.filter(answer => answer === 'ok')).toHaveLength(3);

@@ -42,14 +42,14 @@ describe.each(CASES)('accounts of version %s on the schema of %s', (_, __, later
   const logIn = (name: string, withPassword = password) =>
     app.accounts.logIn({ email: `${name}@garden.example`, password: withPassword });
 
-  it('log in by the password of then, and by no other', async () => {
+  it('log in by the recorded password, and by no other', async () => {
     const { account, tokens } = await logIn('ada');
     expect(account).toMatchObject({ id, email: 'Ada@garden.example', role: 'user' });
     expect(tokens.session).toMatchObject({ userId: id, claims: { role: 'user' } });
     await expect(logIn('ada', OTHER_PASSWORD)).rejects.toMatchObject({ errorCode: 'invalid_credentials' });
   });
 
-  it('are refused where they were, and guesses go on being counted', async () => {
+  it('are refused as before, and guesses continue to be counted', async () => {
     await expect(logIn('disabled')).rejects.toMatchObject({ errorCode: 'account_disabled' });
     await expect(logIn('waiting')).rejects.toMatchObject({ errorCode: 'email_not_verified' });
     await expect(logIn('guessed')).rejects.toMatchObject({ errorCode: 'too_many_attempts' });

@@ -127,7 +127,7 @@ describe.each(CASES)('sessions of version %s on the schema of %s', (_, __, later
     expect((await test.sessions.get(recording.session('claims-changed').id))?.claims).toEqual({ role: 'admin' });
   });
 
-  it('are signed on with the keys of then, which stay in the JWKS', async () => {
+  it('continue with the keys of that version, which stay in the JWKS', async () => {
     const keys = await database.query<{ kid: string }>(
       `SELECT kid FROM jwt_session_key WHERE purpose = 'access-token/ES256' AND distrusted_at IS NULL ORDER BY kid`,
     );

@@ -84,7 +84,7 @@ describe.each(RECORDINGS.map(recording => [recording.version, recording] as cons
 
     // Where this must change, because the last release no longer uses a column: name here what has gone, and since
     // when.
-    it('are followed by such alone as the code of then does not notice', async () => {
+    it('are followed only by migrations that do not affect the released code', async () => {
       const old = await recorded(recording);
       const before = await schemaOf(old);
       await migrate(old);

@@ -119,7 +119,7 @@ describe('during a rolling update', () => {
     for (let opened = 0; opened < 3; opened++) await openAtOlder();
     await served();
 
-    // A backup reads the table. The migration gives up rather than hold up everybody, and changes nothing.
+    // A backup reads the table. The migration gives up instead of delaying all users, and changes nothing.
     backup = new Client({ connectionString: database.url });
     await backup.connect();
     await backup.query('BEGIN; SELECT count(*) FROM jwt_session');

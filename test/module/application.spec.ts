@@ -109,7 +109,7 @@ describe.each(PLATFORMS)('applications on %s', platform => {
     await Promise.all(databases.map(database => database.drop()));
   });
 
-  it('that start again on their database go on with the sessions and keys that there are', async () => {
+  it('that start again on their database continue with its sessions and keys', async () => {
     const database = await TestDatabase.create();
     const before = await started(database, SECRET);
     const { session, accessToken, refreshToken } = await before.app.get(SessionService).logIn('ada');

@@ -102,7 +102,7 @@ describe("the database's clock", () => {
     expect(new DatabaseClock(new Hands(0)).deadline(10).databaseTime).toBe(Infinity);
   });
 
-  it('is told from the moment at which the statement was sent, and goes on with the process clock', () => {
+  it('is known from the moment at which the statement was sent, and advances with the process clock', () => {
     const hands = new Hands(1_000);
     const clock = new DatabaseClock(hands);
     const sent = moment(hands);

@@ -41,7 +41,7 @@ export async function untilWaiting(database: TestDatabase, count: number): Promi
  * How many deadlocks the server broke up, also those that a retry has hidden. All connections must be closed before.
  */
 export async function deadlocksOf(database: TestDatabase): Promise<number> {
-  // A connection hands in its statistics before it disappears from the list.
+  // A connection reports its statistics before it disappears from the list.
   await until(database, 'count(*) = 0');
   const [row] = await database.query<{ deadlocks: string }>(
     'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()',

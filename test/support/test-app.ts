@@ -79,7 +79,7 @@ export interface TestAppOptions {
   /** Data-source options beside the connection. */
   typeorm?: object;
   override?: (builder: TestingModuleBuilder) => void;
-  /** Before `init`: global prefix, pipes and such. */
+  /** Before `init`: global prefix, pipes and the like. */
   configure?: (app: INestApplication) => void;
 }
 

@@ -53,7 +53,7 @@ const ALGORITHMS: readonly Vector[] = [
   ).map(([name, write]): Vector => [`our alg ${name}`, header(ours => ({ ...ours, alg: write(ours.alg as string) }))]),
 ];
 
-/** Everything public about the key, in each form in which a library may have it at hand. */
+/** The public parts of the key, in each form that a library may use. */
 const SECRETS: readonly [string, (key: KeyObject, workshop: Workshop) => string | Buffer][] = [
   ['the PEM', key => key.export({ type: 'spki', format: 'pem' })],
   ['the PEM without the last line break', key => (key.export({ type: 'spki', format: 'pem' }) as string).trimEnd()],

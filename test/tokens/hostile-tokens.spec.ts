@@ -69,7 +69,7 @@ describe.each(GENERATED_ALGORITHMS)('hostile %s tokens', algorithm => {
     await expectRefused(target, [['one more', () => sized(filler + 1)]]);
   });
 
-  it('J05: a token that is wrong in a single bit or character is refused, wherever', () =>
+  it('J05: a token that is wrong in a single bit or character is refused, at any place', () =>
     expectAllRefused(target, neighbours(target.workshop.genuine)));
 
   it('J05: a token with a character that looks like another, or like nothing, is refused', () =>

@@ -20,7 +20,7 @@ export interface AccountEdit {
   readonly changes: AccountChanges | 'remove';
   /** Mails to the owner. */
   readonly notices?: readonly MailRequest[];
-  /** Ends the sessions of the account; `except` is the id of one that goes on. */
+  /** Ends the sessions of the account; `except` is the id of one that continues. */
   readonly endSessions?: Pick<LogOutOptions, 'reason' | 'exchange'> & { readonly except?: string };
   /** Forgets the devices on which the account was logged in to; `except` is the request of one that stays known. */
   readonly forgetDevices?: { readonly except?: SessionExchange };

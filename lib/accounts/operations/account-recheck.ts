@@ -20,8 +20,8 @@ const REASON = 'account-changed';
 
 /**
  * Looks at an account again when a login has created its session. The account may have been disabled, or its password
- * or role changed, while the login was under way, and that change has ended only the sessions of then. `change` waits for it,
- * so that the later of the two sees the other.
+ * or role changed, while the login was under way, and that change has ended only the sessions that existed. `change`
+ * waits for it, so that the later of the two sees the other.
  */
 @Injectable()
 export class AccountRecheck {

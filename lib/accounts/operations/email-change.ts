@@ -37,7 +37,7 @@ export class EmailChange {
     await this.attempts.consume('mail', { email }, caller);
     const language = languageOf(caller);
     await this.editor.edit(accountId, async (now, transaction) => {
-      // A reset meanwhile has removed the links of then; this one would outlive it.
+      // A reset in the meantime has removed all links that existed; this one would outlive it.
       requireSamePassword(proved, now);
       const mail = { kind: 'email-change', email, accountId, sessionId: session.id, language } as const;
       await this.outbox.send(mail, transaction);

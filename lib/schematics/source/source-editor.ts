@@ -171,7 +171,7 @@ export class SourceEditor {
     throw new Refusal(`${this.path}, line ${line + 1}: a list with a comment in it, where something must be added.`);
   }
 
-  /** @returns the text of a node with what was added within it, which is thereby done */
+  /** @returns the text of a node with what was added within it, and marks it as done */
   private takeText(node: TS.Node): string {
     const start = node.getStart();
     const isWithin = (change: Change) => change.start >= start && change.end <= node.getEnd();

@@ -86,7 +86,7 @@ async function changed(text) {
   byId('devices-title').focus();
 }
 
-/** The session has ended; to log out once more does no harm, and the other tabs hear of it. */
+/** The session has ended. Another log-out is harmless, and informs the other tabs. */
 async function tellTabs(text) {
   await signOut();
   signedOut(text);

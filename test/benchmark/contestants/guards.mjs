@@ -5,7 +5,7 @@ import { AuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
 import { createVerifier } from 'fast-jwt';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 
-/** A guard that lets in whom `verify` does. */
+/** A guard that admits the users that `verify` returns. */
 function bearerGuard(verify) {
   class BearerGuard {
     async canActivate(context) {
