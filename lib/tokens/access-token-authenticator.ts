@@ -52,8 +52,7 @@ export class AccessTokenAuthenticator implements TokenAuthenticator {
   async authenticate(token: string, client?: () => ClientInfo): Promise<VerifiedToken> {
     const verified = this.findCached(token) ?? (await this.verify(token));
     try {
-      const asked = this.checkRevocation(verified);
-      if (asked) await asked;
+      await this.checkRevocation(verified);
       if (client) this.binding.check(verified, client);
     } catch (error) {
       throw error instanceof SessionError ? error.about(verified.sessionId) : error;
@@ -104,13 +103,7 @@ export class AccessTokenAuthenticator implements TokenAuthenticator {
     return verified;
   }
 
-  /**
-   * Synchronous where memory suffices: two more awaits would add a quarter of a microsecond to the 1.6 µs that the guard
-   * takes for a known token.
-   *
-   * @returns a promise where the database must be asked
-   */
-  private checkRevocation(verified: VerifiedToken): Promise<void> | undefined {
+  private async checkRevocation(verified: VerifiedToken): Promise<void> {
     // Before expiry: refreshing an ended session would not help, so even an expired token says that it has ended.
     this.revocation.requireByMemory(verified);
     // Read once for all checks: reading the clock is a large part of the cost of a known token.
@@ -119,8 +112,10 @@ export class AccessTokenAuthenticator implements TokenAuthenticator {
     if (now >= Math.min(verified.exp, verified.iat + this.lifetime) * 1000) throw new AccessTokenExpiredError();
     this.checkKey(verified, now);
     const asked = this.revocation.requireByDatabase(verified, now);
+    if (!asked) return;
+    await asked;
     // The database may tell that the key is distrusted.
-    return asked?.then(() => this.checkKey(verified, this.clock.now()));
+    this.checkKey(verified, this.clock.now());
   }
 
   private checkKey({ kid }: VerifiedToken, now: number): void {
