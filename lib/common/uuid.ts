@@ -2,7 +2,7 @@ import { randomBytes } from './random.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** The nil UUID (RFC 9562, section 5.9). A user without invalidations has it. */
+/** The nil UUID (RFC 9562, section 5.9), which comes before all others. */
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
 export function isUuid(text: string): boolean {

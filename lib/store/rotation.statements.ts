@@ -96,7 +96,7 @@ function rotatedColumns(tables: SessionTables): string {
 }
 
 export function buildRotationStatements(tables: SessionTables, settings: RotationSettings) {
-  const notInvalidated = `s.refresh_auth_uuid = ${refreshAuthUuid(tables, 's.user_id')}`;
+  const notInvalidated = `s.refresh_auth_uuid IS NOT DISTINCT FROM ${refreshAuthUuid(tables, 's.user_id')}`;
 
   const one = rotation(settings, {
     generation: ':generation',

@@ -1,4 +1,3 @@
-import { NIL_UUID } from '../common/uuid.js';
 import { milliseconds } from '../common/sql.js';
 import type { SessionTables } from './tables.js';
 
@@ -38,9 +37,9 @@ export function inTime(deadline = ':deadline::float8'): string {
 /** Why session `s` ended early, or NULL. Rows that were ended by hand may lack a reason. */
 export const REVOKED_REASON = "CASE WHEN s.revoked_at IS NOT NULL THEN COALESCE(s.revoked_reason, 'revoked') END";
 
-/** The UUID under which a user's refresh tokens are issued; the nil UUID for a user without invalidations. */
+/** The UUID under which a user's refresh tokens are issued; NULL for a user without invalidations. */
 export function refreshAuthUuid(tables: SessionTables, userId: string): string {
-  return `COALESCE((SELECT a.uuid FROM ${tables.userAuth} a WHERE a.user_id = ${userId} AND a.token_type = 'refresh'), '${NIL_UUID}')`;
+  return `(SELECT a.uuid FROM ${tables.userAuth} a WHERE a.user_id = ${userId} AND a.token_type = 'refresh')`;
 }
 
 /** How often the access tokens of the user of row `s` were invalidated. */

@@ -23,9 +23,12 @@ async function useAll({ sessions, advance, confirmUses }: TestApp, user: string)
   const logIn = () => sessions.logIn(user, { claims: { role: 'user' }, data: { theme: 'dark' } });
   const refresh = (token: { refreshToken?: string }) => sessions.refresh({ refreshToken: token.refreshToken! });
 
-  const together = await Promise.all([logIn(), logIn()]);
+  // The first of each goes alone, the others share a statement.
+  const users = [1, 2, 3].map(number => `${user} ${number}`);
+  const together = await Promise.all(users.map(each => sessions.logIn(each)));
   await Promise.all(together.map(refresh));
-  await sessions.logOutAll(user);
+  await Promise.all(together.map(({ session }) => sessions.logOut(session.id)));
+  await Promise.all(users.map(each => sessions.logOutAll(each)));
 
   const first = await logIn();
   const second = await refresh(first);

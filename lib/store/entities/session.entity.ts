@@ -4,7 +4,8 @@ import { TIMESTAMP } from '../../common/columns.js';
 
 /**
  * One session of one user on one device. The row keeps the hashes of the refresh tokens that count, and no history.
- * No column that refreshing changes is indexed, so that updates stay heap-only.
+ * No column that refreshing changes is indexed, so that updates stay heap-only. Columns of a fixed width come first, so
+ * that a row has no padding.
  */
 @Entity({ name: 'jwt_session' })
 @Index('jwt_session_active_user_index', ['userId'], { where: 'revoked_at IS NULL' })
@@ -14,12 +15,47 @@ export class SessionEntity {
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'jwt_session_pkey' })
   id!: string;
 
-  @Column({ name: 'user_id', type: 'text' })
-  userId!: string;
+  /**
+   * The user-auth UUID at issue, null for a user without one: where it is no longer the user's, the session cannot be
+   * refreshed.
+   */
+  @Column({ name: 'refresh_auth_uuid', type: 'uuid', nullable: true })
+  refreshAuthUuid!: string | null;
+
+  @Column({ name: 'created_at', ...TIMESTAMP })
+  createdAt!: Date;
+
+  @Column({ name: 'authenticated_at', ...TIMESTAMP })
+  authenticatedAt!: Date;
+
+  @Column({ name: 'last_seen_at', ...TIMESTAMP })
+  lastSeenAt!: Date;
+
+  @Column({ name: 'expires_at', ...TIMESTAMP })
+  expiresAt!: Date;
+
+  @Column({ name: 'absolute_expires_at', ...TIMESTAMP, nullable: true })
+  absoluteExpiresAt!: Date | null;
+
+  @Column({ name: 'leeway_until', ...TIMESTAMP })
+  leewayUntil!: Date;
+
+  /** When `setClaims` last raised the token version. */
+  @Column({ name: 'claims_changed_at', ...TIMESTAMP, nullable: true })
+  claimsChangedAt!: Date | null;
+
+  @Column({ name: 'revoked_at', ...TIMESTAMP, nullable: true })
+  revokedAt!: Date | null;
 
   /** The newest generation known to have reached the client. */
   @Column({ type: 'integer' })
   generation!: number;
+
+  @Column({ name: 'token_version', type: 'integer', default: 0 })
+  tokenVersion!: number;
+
+  @Column({ name: 'user_id', type: 'text' })
+  userId!: string;
 
   @Column({ name: 'token_hash', type: 'bytea' })
   tokenHash!: Buffer;
@@ -38,23 +74,9 @@ export class SessionEntity {
   @Column({ name: 'previous_salt', type: 'bytea', nullable: true })
   previousSalt!: Buffer | null;
 
-  @Column({ name: 'leeway_until', ...TIMESTAMP })
-  leewayUntil!: Date;
-
   /** The case of the last refresh (docs/protocol.md): the refresh statement's answer, and a trace for support. */
   @Column({ name: 'last_case', type: 'text', nullable: true })
   lastCase!: string | null;
-
-  /** The user-auth UUID at issue: where it is no longer the user's, the session cannot be refreshed. */
-  @Column({ name: 'refresh_auth_uuid', type: 'uuid' })
-  refreshAuthUuid!: string;
-
-  @Column({ name: 'token_version', type: 'integer', default: 0 })
-  tokenVersion!: number;
-
-  /** When `setClaims` last raised the token version. */
-  @Column({ name: 'claims_changed_at', ...TIMESTAMP, nullable: true })
-  claimsChangedAt!: Date | null;
 
   @Column({ type: 'jsonb' })
   claims!: SessionClaims;
@@ -70,24 +92,6 @@ export class SessionEntity {
 
   @Column({ type: 'text', nullable: true })
   ip!: string | null;
-
-  @Column({ name: 'created_at', ...TIMESTAMP })
-  createdAt!: Date;
-
-  @Column({ name: 'authenticated_at', ...TIMESTAMP })
-  authenticatedAt!: Date;
-
-  @Column({ name: 'last_seen_at', ...TIMESTAMP })
-  lastSeenAt!: Date;
-
-  @Column({ name: 'expires_at', ...TIMESTAMP })
-  expiresAt!: Date;
-
-  @Column({ name: 'absolute_expires_at', ...TIMESTAMP, nullable: true })
-  absoluteExpiresAt!: Date | null;
-
-  @Column({ name: 'revoked_at', ...TIMESTAMP, nullable: true })
-  revokedAt!: Date | null;
 
   @Column({ name: 'revoked_reason', type: 'text', nullable: true })
   revokedReason!: string | null;

@@ -5,7 +5,7 @@ const PRIMARY_KEY = 'jwt_session_user_auth_pkey';
 
 /**
  * Which tokens of a user count: a token carries the UUID and version it was issued under. A user without a row has
- * version 0 and the nil UUID. Rows are never deleted: a version that went back would revive old tokens.
+ * version 0 and no UUID. Rows are never deleted: a version that went back would revive old tokens.
  */
 @Entity({ name: 'jwt_session_user_auth' })
 @Index('jwt_session_user_auth_changed_at_index', ['changedAt', 'userId'])

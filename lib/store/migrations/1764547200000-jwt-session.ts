@@ -10,32 +10,33 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
 
   async up(runner: QueryRunner): Promise<void> {
     const tables = tablesOf(runner);
+    // Columns of a fixed width come first: behind others each would be padded to a multiple of its width.
     await runner.query(`
       CREATE TABLE IF NOT EXISTS ${tables.session} (
         id uuid CONSTRAINT jwt_session_pkey PRIMARY KEY,
-        user_id text NOT NULL,
-        generation integer NOT NULL,
-        token_hash bytea NOT NULL,
-        successor_hash bytea,
-        successor_salt bytea,
-        previous_hash bytea,
-        previous_salt bytea,
-        leeway_until timestamptz(3) NOT NULL,
-        last_case text,
-        refresh_auth_uuid uuid NOT NULL,
-        token_version integer NOT NULL DEFAULT 0,
-        claims_changed_at timestamptz(3),
-        claims jsonb NOT NULL,
-        data jsonb,
-        label text,
-        user_agent text,
-        ip text,
+        refresh_auth_uuid uuid,
         created_at timestamptz(3) NOT NULL,
         authenticated_at timestamptz(3) NOT NULL,
         last_seen_at timestamptz(3) NOT NULL,
         expires_at timestamptz(3) NOT NULL,
         absolute_expires_at timestamptz(3),
+        leeway_until timestamptz(3) NOT NULL,
+        claims_changed_at timestamptz(3),
         revoked_at timestamptz(3),
+        generation integer NOT NULL,
+        token_version integer NOT NULL DEFAULT 0,
+        user_id text NOT NULL,
+        token_hash bytea NOT NULL,
+        successor_hash bytea,
+        successor_salt bytea,
+        previous_hash bytea,
+        previous_salt bytea,
+        last_case text,
+        claims jsonb NOT NULL,
+        data jsonb,
+        label text,
+        user_agent text,
+        ip text,
         revoked_reason text
       )`);
     // Room on each page for the next version of its rows: refreshing then touches no index.
