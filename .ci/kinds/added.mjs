@@ -1,4 +1,5 @@
 // Kinds of application that get their sessions by "nest add" or "new".
+import { codeUnder } from './documentation.mjs';
 import { check } from './newcomer.mjs';
 
 const ada = { username: 'ada', password: 'correct horse battery staple' };
@@ -25,6 +26,26 @@ async function finish(newcomer, { databaseUrl }, { env = '.env', source = 'src',
   await newcomer.serve(start, () => newcomer.logInAndOut(ada));
 }
 
+/** A test as the documentation has it, beside those that the Nest CLI has written. */
+function writeTest(newcomer, extension) {
+  newcomer.write('test/as-ada.ts', codeUnder('docs/integrating.md', 'How do I test my own routes?'));
+  newcomer.write(
+    'test/session.e2e-spec.ts',
+    `import { Test } from '@nestjs/testing';
+import { AppModule } from '../src/app.module${extension}';
+import { asAda } from './as-ada${extension}';
+
+it('admits a user who is signed in', async () => {
+  const module = await Test.createTestingModule({ imports: [AppModule] }).compile();
+  const app = module.createNestApplication();
+  await app.init();
+  await asAda(app);
+  await app.close();
+});
+`,
+  );
+}
+
 /** The commands that the Nest CLI has given the application. */
 function runScripts(newcomer, scripts = ['build', 'lint', 'test', 'test:e2e']) {
   for (const script of scripts) newcomer.type(`npm run ${script}`);
@@ -36,6 +57,7 @@ const added = (nest, type, scripts) => ({
   async follow(newcomer, given) {
     add(newcomer, given);
     await finish(newcomer, given);
+    if (scripts?.includes('test:e2e') ?? true) writeTest(newcomer, type === 'esm' ? '.js' : '');
     runScripts(newcomer, scripts);
   },
 });
@@ -158,7 +180,7 @@ export const ADDED = {
     async follow(newcomer, given) {
       newcomer.type('npm install --ignore-scripts @prisma/client');
       newcomer.type(`npm install ${given.tarball}`);
-      const question = newcomer.type('npx nest add nestjs-jwt-session', { fails: true });
+      const question = newcomer.type('npx nest add nestjs-jwt-session --skip-install', { fails: true });
       check(/by Prisma.*--yes/.test(question), `The question is ${question}`);
       add(newcomer, given, ' --yes');
       await finish(newcomer, given);
