@@ -65,7 +65,8 @@ export class Newcomer {
   edit(file, ...changes) {
     let text = this.read(file);
     for (const [from, to] of changes) {
-      check(text.search(from) !== -1 || text.includes(from), `${file} has no ${from}:\n${text}`);
+      const isThere = typeof from === 'string' ? text.includes(from) : text.search(from) !== -1;
+      check(isThere, `${file} has no ${from}:\n${text}`);
       text = text.replace(from, to);
     }
     this.write(file, text);
