@@ -10,6 +10,7 @@ import {
   UseInterceptors,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
+import { AcceptsEmptyBodies } from './common/empty-bodies.js';
 import { Public } from './http/access.decorators.js';
 import { CurrentSession } from './http/current-session.decorator.js';
 import { Exchange } from './http/exchange.decorator.js';
@@ -33,6 +34,7 @@ import { REFUSALS, SessionRoute } from './http/session-routes.js';
  */
 @Controller({ path: SESSION_PATH, version: VERSION_NEUTRAL })
 @SetMetadata(SESSION_CONTROLLER, true)
+@AcceptsEmptyBodies()
 export class SessionController {
   constructor(protected readonly sessions: SessionService) {}
 

@@ -15,6 +15,7 @@ import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { SessionClock, SessionTimers } from './common/clock.js';
 import { dataSourceProvider } from './common/data-source.js';
+import { acceptEmptyBodies } from './common/empty-bodies.js';
 import { mountedAt } from './common/mounted-at.js';
 import { requireOneModule } from './common/one-module.js';
 import { Schedule } from './common/schedule.js';
@@ -210,6 +211,7 @@ export class SessionModule
   configure(): void {
     requireOneModule(this.modules, MODULE, SessionModule);
     this.jwks.mount();
+    acceptEmptyBodies(this.host.httpAdapter);
   }
 
   async onModuleInit(): Promise<void> {

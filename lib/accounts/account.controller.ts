@@ -18,6 +18,7 @@ import {
   SessionService,
   UserSession,
 } from '../index.js';
+import { AcceptsEmptyBodies } from '../common/empty-bodies.js';
 import { describeRoutes } from '../common/open-api.js';
 import { AccountRecentLoginGuard } from './account.guard.js';
 import type {
@@ -44,6 +45,7 @@ import { ACCOUNT_PATH } from './options/static-account-options.js';
  */
 @Controller({ path: ACCOUNT_PATH, version: VERSION_NEUTRAL })
 @UseInterceptors(AccountHeadersInterceptor)
+@AcceptsEmptyBodies()
 export class AccountController {
   constructor(
     protected readonly accounts: AccountService,

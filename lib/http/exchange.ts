@@ -23,10 +23,22 @@ export interface ExchangeRequest {
  * WebSocket gateway, headers that would be set are left out.
  */
 export class SessionExchange {
-  constructor(
-    readonly request: ExchangeRequest,
-    readonly response?: unknown,
-  ) {}
+  // Private, so that what copies or prints an exchange does not follow them into the sockets of the server.
+  readonly #request: ExchangeRequest;
+  readonly #response: unknown;
+
+  constructor(request: ExchangeRequest, response?: unknown) {
+    this.#request = request;
+    this.#response = response;
+  }
+
+  get request(): ExchangeRequest {
+    return this.#request;
+  }
+
+  get response(): unknown {
+    return this.#response;
+  }
 
   /** The exchange of an HTTP, GraphQL or socket.io context. */
   static of(context: ExecutionContext): SessionExchange {

@@ -16,6 +16,7 @@ import { ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { AccessTokenAuthenticator } from '../tokens/access-token-authenticator.js';
+import { AcceptsEmptyBodies } from '../common/empty-bodies.js';
 import { Public } from './access.decorators.js';
 import { Exchange } from './exchange.decorator.js';
 import { SessionErrorInterceptor } from './session-error.interceptor.js';
@@ -81,6 +82,7 @@ export class CallerGuard implements CanActivate, OnModuleInit {
  */
 @UseGuards(CallerGuard)
 @UseInterceptors(SessionErrorInterceptor)
+@AcceptsEmptyBodies()
 export class IntrospectionController {
   constructor(
     @Inject(AccessTokenAuthenticator) private readonly accessTokens: AccessTokenAuthenticator,

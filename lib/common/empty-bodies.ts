@@ -1,0 +1,46 @@
+import type { HttpServer } from '@nestjs/common';
+import type { IncomingMessage } from 'node:http';
+
+// Metadata keys of @nestjs/platform-fastify and @nestjs/common, whose modules of constants have no stable import path.
+const ROUTE_CONFIG = '__fastify_route_config__';
+const PATH = 'path';
+
+const ACCEPTS_EMPTY_BODIES = Symbol('accepts empty bodies');
+
+interface FastifyRequest {
+  readonly raw: IncomingMessage & { readonly stream?: { readonly endAfterHeaders?: boolean } };
+  readonly routeOptions: { readonly config: { readonly [ACCEPTS_EMPTY_BODIES]?: boolean } };
+}
+
+interface Fastify {
+  addHook(name: 'onRequest', hook: (request: FastifyRequest, reply: unknown, done: () => void) => void): void;
+}
+
+/** Lets the routes of a controller of the library be asked without a body, whatever `Content-Type` comes along. */
+export function AcceptsEmptyBodies(): ClassDecorator {
+  return ({ prototype }) => {
+    for (const { value } of Object.values(Object.getOwnPropertyDescriptors(prototype))) {
+      if (typeof value !== 'function' || !Reflect.hasMetadata(PATH, value)) continue;
+      Reflect.defineMetadata(ROUTE_CONFIG, { [ACCEPTS_EMPTY_BODIES]: true }, value);
+    }
+  };
+}
+
+/**
+ * Fastify's parser of JSON refuses an empty body before the handler is asked, so that a log-out would not happen.
+ * Express takes it for no body. The type of a body that is not there is therefore removed, on these routes only.
+ */
+export function acceptEmptyBodies(adapter: HttpServer | undefined): void {
+  if (adapter?.getType() !== 'fastify') return;
+  (adapter.getInstance() as Fastify).addHook('onRequest', ({ raw, routeOptions }, _reply, done) => {
+    if (routeOptions.config[ACCEPTS_EMPTY_BODIES] && hasNoBody(raw)) delete raw.headers['content-type'];
+    done();
+  });
+}
+
+/** RFC 9112, section 6.3; in HTTP/2 only the stream tells. */
+function hasNoBody({ headers, httpVersionMajor, stream }: FastifyRequest['raw']): boolean {
+  if (headers['transfer-encoding'] !== undefined) return false;
+  const length = headers['content-length'];
+  return length === '0' || (length === undefined && (httpVersionMajor < 2 || stream?.endAfterHeaders === true));
+}
