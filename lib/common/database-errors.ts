@@ -34,6 +34,15 @@ export function isRepeatable(error: unknown): boolean {
   return REPEATABLE.test(codeOf(error));
 }
 
+/**
+ * Whether the connection still works after the error: the transaction may be repeated, or the server lacks resources. A
+ * server whose disk is full may refuse new connections.
+ */
+export function keepsConnection(error: unknown): boolean {
+  const { severity } = (error ?? {}) as { severity?: string };
+  return isRepeatable(error) || (severity === 'ERROR' && codeOf(error).startsWith('53'));
+}
+
 /** The SQLSTATE, or the driver's own code. */
 export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;

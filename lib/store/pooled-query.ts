@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Pool, PoolClient, QueryConfig } from 'pg';
 import type { SessionTimers } from '../common/clock.js';
-import { isRepeatable } from '../common/database-errors.js';
+import { keepsConnection } from '../common/database-errors.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 
 /** How long a connection may take to open while the application shuts down. */
@@ -59,7 +59,7 @@ export function queryPool<Row extends object>(
         if (isLate) return;
         // A connection may be the cause of any other failure, as after a migration that changed what a statement
         // returns.
-        connected.release(error && !isRepeatable(error));
+        connected.release(error && !keepsConnection(error));
         if (error) return fail(error);
         end();
         resolve(result.rows);

@@ -30,6 +30,26 @@ describe.each(PLATFORMS)('a database that refuses, on %s', platform => {
     expect(await client.refresh()).toMatchObject({ status: 200 });
   });
 
+  it('a full disk costs no connection: the database may refuse new ones', async () => {
+    const client = new CookieClient(test.url);
+    await client.logIn('lin');
+    await test.database.query(`
+      CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$;
+      CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON jwt_session EXECUTE FUNCTION fail();`);
+    const connections = () =>
+      test.database.query(`SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+        AND pid <> pg_backend_pid() ORDER BY pid`);
+    const before = await connections();
+    try {
+      expect(await client.sendOnly('/session/refresh', POST)).toMatchObject({ status: 503 });
+      expect(await connections()).toEqual(before);
+    } finally {
+      await test.database.query('DROP TRIGGER full_disk ON jwt_session; DROP FUNCTION fail');
+    }
+    expect(await client.refresh()).toMatchObject({ status: 200 });
+  });
+
   it('a session that was ended by hand, without a reason, has ended', async () => {
     const client = new CookieClient(test.url);
     await client.logIn('grace');
