@@ -93,7 +93,9 @@ function begin(stage: Stage, random: Random, { clients: count, thefts }: Campaig
   );
   const users = clients.map(({ name }) => name);
   const everybody = Promise.all([
-    ...clients.flatMap((client, index) => Array.from({ length: 1 + (index % 3) }, () => client.tab())),
+    ...clients.flatMap((client, index) =>
+      index % 4 < 2 ? [client.background()] : Array.from({ length: index % 4 }, () => client.tab()),
+    ),
     ...robbed.map(theft => theft.run()),
     presentCopies(stage, random.branch()),
     operate(stage, random.branch(), users),

@@ -3,7 +3,7 @@ import { APART_MS } from './checker.js';
 import { type Credentials, credentialsOf, type Transport } from './credentials.js';
 import type { Exchange } from './history.js';
 import type { Random } from './random.js';
-import { PATIENCE_MS } from './settings.js';
+import { LEEWAY_MS, PATIENCE_MS } from './settings.js';
 import type { Stage } from './stage.js';
 
 /** The codes after which a client refreshes. Any other 401 ends its session. */
@@ -37,6 +37,21 @@ export class Client {
       else if (random.isTrue(0.02)) await this.logOut(random);
       else if (random.isTrue(0.25)) await this.refresh(random);
       else if (await this.needsRefresh(random)) await this.refresh(random);
+    }
+  }
+
+  /**
+   * An application in the background, until the campaign is over: it refreshes, and hardly ever uses its access token,
+   * so that its successors stay unconfirmed.
+   */
+  async background(): Promise<void> {
+    const { stage } = this;
+    const random = this.random.branch();
+    while (!stage.isOver) {
+      await stage.pause(random.between(0.2, 1.5) * LEEWAY_MS);
+      if (!this.credentials) await this.logIn(random);
+      else if (random.isTrue(0.1)) await this.needsRefresh(random);
+      while (!stage.isOver && this.credentials && (await this.refresh(random)) !== 200) await stage.pause(300);
     }
   }
 
