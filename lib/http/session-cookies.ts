@@ -61,9 +61,14 @@ export class SessionCookies {
   /**
    * @param marker set where cookies have the prefix for it
    * @param maxAge seconds
+   * @param hasMoved whether refresh cookies of other paths or domains are to be expired
    */
-  setRefresh(exchange: SessionExchange, token: string, marker: string, maxAge: number): void {
-    this.write(exchange, this.refreshName, token, maxAge, this.refreshAttributes);
+  setRefresh(exchange: SessionExchange, token: string, marker: string, maxAge: number, hasMoved: boolean): void {
+    this.headers.removeCookie(exchange, this.refreshName);
+    // First, because jars without a host-only flag (RFC 6265, section 5.3) take the cookie of the host itself as a domain
+    // for the new one.
+    if (hasMoved) this.expireMovedRefresh(exchange);
+    this.append(exchange, this.refreshName, token, maxAge, this.refreshAttributes);
     if (this.markerName) this.write(exchange, this.markerName, marker, maxAge, this.markerAttributes);
   }
 
@@ -71,7 +76,7 @@ export class SessionCookies {
    * Expires the refresh cookies of other paths and domains, which a deployment that moved the cookie has left behind.
    * They came with the request, so their paths lead to its own, and their domains are its host or above.
    */
-  expireMovedRefresh(exchange: SessionExchange): void {
+  private expireMovedRefresh(exchange: SessionExchange): void {
     const { refreshPath, refreshAttributes } = this;
     for (const path of leadingPaths(exchange.path)) {
       for (const domain of [undefined, ...leadingDomains(exchange.header('host'))]) {
@@ -137,6 +142,16 @@ export class SessionCookies {
     attributes: CookieAttributes,
   ): void {
     this.headers.removeCookie(exchange, name);
+    this.append(exchange, name, value, maxAge, attributes);
+  }
+
+  private append(
+    exchange: SessionExchange,
+    name: string,
+    value: string,
+    maxAge: number,
+    attributes: CookieAttributes,
+  ): void {
     this.headers.append(exchange, 'Set-Cookie', serializeCookie(name, value, maxAge, attributes));
     this.headers.set(exchange, 'Cache-Control', 'no-store');
   }

@@ -194,12 +194,16 @@ export class SessionHttp {
   }
 
   private setRefreshCookie(exchange: SessionExchange, sessionId: string, refreshToken: string, maxAge: number): void {
-    this.cookies.setRefresh(exchange, refreshToken, markerOf(sessionId, this.secrets!), maxAge);
+    const marker = markerOf(sessionId, this.secrets!);
+    this.cookies.setRefresh(exchange, refreshToken, marker, maxAge, this.hasSeveralOf(exchange, sessionId));
+  }
+
+  /** Whether a deployment has moved the refresh cookie. Another application of the domain may use the same name. */
+  private hasSeveralOf(exchange: SessionExchange, sessionId: string): boolean {
     const { tokens = [] } = this.readRefreshCookies(exchange) ?? {};
-    if (tokens.length < 2) return;
+    if (tokens.length < 2) return false;
     const ofSession = tokens.filter(text => openRefreshToken(text, this.secrets!.accepted)?.sessionId === sessionId);
-    // Another application of the domain may use the same name: its cookies are left alone.
-    if (ofSession.length > 1) this.cookies.expireMovedRefresh(exchange);
+    return ofSession.length > 1;
   }
 
   /** Clears the cookies, unless the client authenticates by `Authorization` and so uses none. */

@@ -196,6 +196,26 @@ describe.each(PLATFORMS)('clearing cookies on %s', platform => {
       expect((await browser.send('/me')).body.userId).toBe('ada');
     });
 
+    it('stay where a new login has replaced the session: late answers would clear the cookies of the new one', async () => {
+      const browser = await logIn();
+      const late = browser.copyAt(test.url);
+      await browser.logIn('ada');
+      // The access token asks for a refresh, as the cookies may be new by then; the refresh says that this is the end.
+      const [access, refresh] = [
+        await late.sendOnly('/me'),
+        await late.sendOnly('/session/refresh', { method: 'POST' }),
+      ];
+      expect(access).toMatchObject({ status: 401, body: { errorCode: 'access_token_invalid' }, setCookie: [] });
+      expect(refresh).toMatchObject({ status: 401, body: { errorCode: 'session_revoked' }, setCookie: [] });
+      browser.keep(access);
+      browser.keep(refresh);
+      expect((await browser.post('/session/refresh')).status).toBe(200);
+
+      // A browser that has lost the answer of the new login is not stuck: its next login counts, and sets other cookies.
+      await late.logIn('ada');
+      expect((await late.send('/me')).status).toBe(200);
+    });
+
     it('stay where another device is ended', async () => {
       const browser = await logIn();
       const other = await test.sessions.logIn('ada');

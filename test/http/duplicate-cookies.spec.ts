@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { parseCookie } from '../support/cookie-jar-client.js';
 import { ACCESS_COOKIE, REFRESH_COOKIE, send } from '../support/client.js';
 import { cookieHeader, type Issued, postWithCookies } from '../support/raw-cookies.js';
@@ -8,6 +10,16 @@ const ORDERS = [
   ['first', (own: string, planted: string) => [own, planted]],
   ['last', (own: string, planted: string) => [planted, own]],
 ] as const;
+
+/** The `Set-Cookie` headers of a POST; `fetch` sets no `Host`. */
+async function setCookieOf(url: string, headers: Record<string, string>): Promise<string[]> {
+  const sent = request(url, { method: 'POST', headers });
+  sent.end();
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  answer.resume();
+  expect(answer.statusCode).toBe(200);
+  return answer.headers['set-cookie'] ?? [];
+}
 
 // A sibling domain can plant a cookie for the whole domain; it goes along with the site's own of the same name.
 describe.each(PLATFORMS)('several cookies of one name on %s', platform => {
@@ -68,13 +80,32 @@ describe.each(PLATFORMS)('several cookies of one name on %s', platform => {
       const answer = await post('/session/refresh', [], both(session.refreshToken, refreshToken), refreshToken);
       expect(answer.status).toBe(200);
       const refreshes = answer.setCookie.map(parseCookie).filter(({ name }) => name === REFRESH_COOKIE);
-      const [set, ...expired] = refreshes.map(({ value, attributes }) => [value !== '', attributes.Path]);
-      expect(set).toEqual([true, '/session']);
+      const expired = refreshes.map(({ value, attributes }) => [value !== '', attributes.Path]);
+      expect(expired.pop()).toEqual([true, '/session']);
       expect(expired).toEqual([
         [false, '/'],
         [false, '/session/refresh'],
       ]);
       expect(await isLive(session)).toBe(true);
+    });
+
+    it('a jar that takes host-only cookies and those of the same domain for one keeps the new one', async () => {
+      const session = await logIn('ada');
+      await test.clock.advance('11m');
+      const { refreshToken } = (await test.sessions.refresh({ refreshToken: session.refreshToken })) as Issued;
+      await test.clock.advance('11m');
+      const cookie = cookieHeader([], both(session.refreshToken, refreshToken), refreshToken);
+      const setCookie = await setCookieOf(`${test.url}/session/refresh`, { cookie, host: 'app.example.test' });
+      // RFC 6265, section 5.3: name, domain and path tell cookies apart.
+      const jar = new Map<string, string>();
+      for (const { name, value, attributes } of setCookie.map(parseCookie)) {
+        const key = [name, attributes.Domain ?? 'app.example.test', attributes.Path].join();
+        if (value === '') jar.delete(key);
+        else jar.set(key, value);
+      }
+      expect([...jar.keys()]).toContain(`${REFRESH_COOKIE},app.example.test,/session`);
+      const domains = setCookie.map(text => parseCookie(text).attributes.Domain);
+      expect(new Set(domains)).toEqual(new Set([undefined, 'app.example.test', 'example.test']));
     });
 
     it('one that is planted in a browser that has none, or another session, does not count', async () => {
