@@ -5,6 +5,7 @@ import type { CreatedRow, StoredSession } from './session.store.js';
 import {
   accessVersion,
   announceSessions,
+  inTime,
   LIVE,
   type ArraysOf,
   LIVE_OF_ID,
@@ -38,27 +39,28 @@ export function buildSessionStatements(tables: SessionTables, lifetimes: Session
       ),
     ),
     // Ends the session that came with the login.
-    replace: statement<NewSessionValues & { replaces: string }, CreatedRow>(
+    replace: statement<NewSessionValues & Deadline & { replaces: string }, CreatedRow>(
       'jwt_session_replace',
       createAfter(
         tables,
         lifetimes,
         `ended AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
-          WHERE s.id = :replaces::uuid AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
+          WHERE s.id = :replaces::uuid AND ${IS_TIMELY} AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
         )`,
+        `WHERE ${IS_TIMELY}`,
       ),
     ),
     // Inserts a session in the place of a live one of the user, with the claims, data and label that it has at that
     // moment; only if claims and invalidations are those of the given versions, where these are given.
-    reauthenticate: statement<Renewed<NewSessionValues> & SeenVersions & { replaces: string }, CreatedRow>(
+    reauthenticate: statement<Renewed<NewSessionValues> & SeenVersions & Deadline & { replaces: string }, CreatedRow>(
       'jwt_session_reauthenticate',
       createAfter(
         tables,
         lifetimes,
         `ended AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
-          WHERE s.id = :replaces::uuid AND s.user_id = :userId AND ${LIVE_OF_ID}
+          WHERE s.id = :replaces::uuid AND s.user_id = :userId AND ${IS_TIMELY} AND ${LIVE_OF_ID}
             AND s.token_version = COALESCE(:tokenVersion::integer, s.token_version)
             AND (:accessVersion::bigint IS NULL OR ${accessVersion(tables)} = :accessVersion::bigint)
           RETURNING s.id, s.revoked_reason AS reason, s.claims, s.data, s.label
@@ -69,7 +71,7 @@ export function buildSessionStatements(tables: SessionTables, lifetimes: Session
     ),
     // Evicts the oldest of the user's live sessions beyond the limit, or inserts nothing where none may be evicted.
     createWithin: statement<
-      NewSessionValues & NoLimit & { replaces: string | undefined; most: number; evict: boolean },
+      NewSessionValues & NoLimit & Deadline & { replaces: string | undefined; most: number; evict: boolean },
       CreatedRow
     >(
       'jwt_session_create_within',
@@ -86,19 +88,21 @@ export function buildSessionStatements(tables: SessionTables, lifetimes: Session
           SELECT chosen.id FROM chosen CROSS JOIN LATERAL (
             SELECT FROM ${tables.session} s WHERE s.id = chosen.id AND ${LIVE_OF_ID} FOR NO KEY UPDATE
           ) AS locked
-          WHERE :evict OR NOT EXISTS (SELECT 1 FROM others)
+          WHERE ${IS_TIMELY} AND (:evict OR NOT EXISTS (SELECT 1 FROM others))
         ), ended AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(),
             revoked_reason = CASE WHEN s.id = :replaces::uuid THEN 'replaced' ELSE 'evicted' END
           FROM target WHERE s.id = target.id RETURNING s.id, s.revoked_reason AS reason
         )`,
-        'WHERE :evict OR NOT EXISTS (SELECT 1 FROM others)',
+        `WHERE ${IS_TIMELY} AND (:evict OR NOT EXISTS (SELECT 1 FROM others))`,
       ),
     ),
-    // The lock is on the user's name: no table has a row for every user.
-    lockUser: statement<{ userId: string }>(
+    // The lock is on the user's name: no table has a row for every user. The limit ends a transaction whose COMMIT does
+    // not arrive: it would be carried out when its client has long given up.
+    lockUser: statement<{ userId: string; idleLimit: string | undefined }>(
       'jwt_session_lock_user',
-      `SELECT pg_advisory_xact_lock(hashtextextended('${tables.session.replaceAll("'", "''")}' || :userId, 0))`,
+      `SELECT pg_advisory_xact_lock(hashtextextended('${tables.session.replaceAll("'", "''")}' || :userId, 0)),
+        set_config('${IDLE_LIMIT}', COALESCE(:idleLimit::text, current_setting('${IDLE_LIMIT}')), true)`,
     ),
     get: statement<{ sessionId: string }, StoredSession>(
       'jwt_session_get',
@@ -233,6 +237,16 @@ function insert(
     RETURNING ${columns(tables)}`;
 }
 
+/** A statement after its deadline ends and inserts nothing, as one: the time is read once. */
+const IS_TIMELY = '(SELECT timely FROM request)';
+
+const IDLE_LIMIT = 'idle_in_transaction_session_timeout';
+
+interface Deadline {
+  /** In the database's clock, milliseconds since the epoch. */
+  readonly deadline: number;
+}
+
 /**
  * The insert of a session, after CTEs that end others; the last of them is `ended (id, reason)`.
  *
@@ -245,10 +259,13 @@ function createAfter(
   source = '',
   from = VALUES,
 ): string {
-  return `WITH ${ended}, ${announceSessions(tables)}, created AS (
+  return `WITH request AS MATERIALIZED (
+      SELECT clock_timestamp() AS time, ${inTime()} AS timely
+    ), ${ended}, ${announceSessions(tables)}, created AS (
       ${insert(tables, lifetimes, from, sessionColumns, source)}
     )
     SELECT created.*, (SELECT count(sent) FROM announced) AS notifications,
-      (SELECT json_agg(json_build_object('id', id, 'reason', reason)) FROM ended) AS ended
-    FROM created`;
+      (SELECT json_agg(json_build_object('id', id, 'reason', reason)) FROM ended) AS ended,
+      NOT request.timely AS late, ${milliseconds('request.time')} AS now_ms
+    FROM request LEFT JOIN created ON true`;
 }

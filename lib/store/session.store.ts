@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { STATEMENT_TIMEOUT_MS } from '../common/bounded-database.js';
 import { SessionTimers } from '../common/clock.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
+import { SessionStoreUnavailableError } from '../session.errors.js';
 import { Database, type QueryContext } from './database.js';
+import { DatabaseClock } from './database-clock.js';
 import { buildSessionStatements, type MintedRow } from './session.statements.js';
 import { StatementBatcher } from './statement-batcher.js';
 import type { SessionRow } from './sql-fragments.js';
@@ -48,9 +51,16 @@ export interface CreatedSession {
   readonly ended: readonly { readonly id: string; readonly reason: string }[];
 }
 
+/** The columns of the session are null where none was inserted. */
 export interface CreatedRow extends SessionRow {
   readonly ended: { id: string; reason: string }[] | null;
+  /** The statement ran after its deadline. */
+  readonly late: boolean;
+  readonly now_ms: number;
 }
+
+/** Milliseconds after which a login ends no session any more: its client has given up, and may have logged in again. */
+const MAX_AGE_MS = STATEMENT_TIMEOUT_MS;
 
 /** The sessions' rows: creating, listing, reading. Each operation is one statement. */
 @Injectable()
@@ -59,6 +69,7 @@ export class SessionStore {
 
   constructor(
     private readonly database: Database,
+    private readonly clock: DatabaseClock,
     private readonly options: ResolvedSessionOptions,
     timers: SessionTimers,
   ) {
@@ -81,8 +92,10 @@ export class SessionStore {
       return { row: await (manager ? this.insert(session, manager) : this.creations.run(session)), ended: [] };
     }
     const values = { ...valuesOf(session), replaces: session.replaces };
-    const [row] = await this.database.query(this.sql.replace, values, { manager });
-    return created(row!);
+    const created = await this.inTime(async deadline => {
+      return this.database.query(this.sql.replace, { ...values, deadline }, { manager });
+    });
+    return created!;
   }
 
   /**
@@ -96,12 +109,12 @@ export class SessionStore {
     session: NewSession,
     manager?: EntityManager,
   ): Promise<CreatedSession | undefined> {
-    return this.database.transaction(async joined => {
-      await this.database.query(this.sql.lockUser, { userId: session.userId }, joined);
-      const values = { ...valuesOf(session), replaces: session.replaces, ...limit, noLimit: null };
-      const [row] = await this.database.query(this.sql.createWithin, values, joined);
-      return row && created(row);
-    }, manager);
+    const values = { ...valuesOf(session), replaces: session.replaces, ...limit, noLimit: null };
+    return this.inTime(deadline =>
+      this.lockingUser(session, manager, joined =>
+        this.database.query(this.sql.createWithin, { ...values, deadline }, joined),
+      ),
+    );
   }
 
   /**
@@ -120,15 +133,47 @@ export class SessionStore {
     seen: SessionRow | undefined,
     manager?: EntityManager,
   ): Promise<CreatedSession | undefined> {
-    const run = async (joined: QueryContext) => {
-      if (limited) await this.database.query(this.sql.lockUser, { userId: session.userId }, joined);
-      const { claims, replaces } = session;
-      const versions = { tokenVersion: seen?.token_version, accessVersion: seen?.access_version };
-      const values = { ...valuesOf({ ...session, claims: {} }), claims: jsonOf(claims), replaces, ...versions };
-      const [row] = await this.database.query(this.sql.reauthenticate, values, joined);
-      return row && created(row);
-    };
-    return limited ? this.database.transaction(run, manager) : run({ manager });
+    const { claims, replaces } = session;
+    const versions = { tokenVersion: seen?.token_version, accessVersion: seen?.access_version };
+    const values = { ...valuesOf({ ...session, claims: {} }), claims: jsonOf(claims), replaces, ...versions };
+    return this.inTime(deadline => {
+      const send = (joined: QueryContext) =>
+        this.database.query(this.sql.reauthenticate, { ...values, deadline }, joined);
+      return limited ? this.lockingUser(session, manager, send) : send({ manager });
+    });
+  }
+
+  /** One login of a user after the other. */
+  private lockingUser<T>(
+    { userId }: { readonly userId: string },
+    manager: EntityManager | undefined,
+    run: (joined: QueryContext) => Promise<T>,
+  ): Promise<T> {
+    // The limits of the caller's transaction are the caller's.
+    const idleLimit = manager ? undefined : `${MAX_AGE_MS}ms`;
+    return this.database.transaction(async joined => {
+      await this.database.query(this.sql.lockUser, { userId, idleLimit }, joined);
+      return run(joined);
+    }, manager);
+  }
+
+  /**
+   * Inserts a session and ends others, unless that happens too late: because this process was suspended, or the
+   * statement lay in the network.
+   *
+   * @returns undefined when nothing was inserted for another reason
+   * @throws SessionStoreUnavailableError
+   */
+  private async inTime(send: (deadline: number) => Promise<CreatedRow[]>): Promise<CreatedSession | undefined> {
+    const deadline = this.clock.deadline(MAX_AGE_MS);
+    while (!deadline.hasPassed) {
+      const sentAt = this.clock.moment();
+      const { late, ended, ...row } = (await send(deadline.databaseTime))[0]!;
+      if (!late) return row.id === null ? undefined : { row, ended: ended ?? [] };
+      // The database's clock was set: the time that is left counts from what it says now.
+      this.clock.learn(row.now_ms, sentAt);
+    }
+    throw new SessionStoreUnavailableError('The request took too long: try again; repeating is safe');
   }
 
   /** Removes a session whose tokens were not issued. */
@@ -216,10 +261,6 @@ export class SessionStore {
   }
 
   private readonly buildStatements = (tables: SessionTables) => buildSessionStatements(tables, this.options.session);
-}
-
-function created({ ended, ...row }: CreatedRow): CreatedSession {
-  return { row, ended: ended ?? [] };
 }
 
 function valuesOf({ claims, data, label, userAgent, ip, ...session }: NewSession) {

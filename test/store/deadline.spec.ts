@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { SessionClock } from '../../lib/common/clock.js';
+import { DataSource } from 'typeorm';
+import { SessionClock, SessionTimers } from '../../lib/common/clock.js';
+import { PauseDetector } from '../../lib/sessions/pause-detector.js';
+import { Database } from '../../lib/store/database.js';
 import { maxRequestAge } from '../../lib/rules/rotation.js';
-import { DatabaseClock, type Deadline } from '../../lib/store/database-clock.js';
+import { DatabaseClock, Deadline } from '../../lib/store/database-clock.js';
 import { PATIENTLY } from '../support/patient-timers.js';
 import { OpenTransaction, untilWaiting } from '../support/races.js';
 import { RotationHarness } from '../support/rotation-harness.js';
+import { CookieClient } from '../support/client.js';
 import { FixedClock } from '../support/fixed-clock.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -16,6 +20,19 @@ class LateClock extends DatabaseClock {
 
   override deadline(milliseconds: number): Deadline {
     return super.deadline(milliseconds - this.late);
+  }
+}
+
+/** Says that it was suspended when a test says so. */
+class StoppedProcess extends PauseDetector {
+  isResumed = false;
+
+  constructor() {
+    super(new SessionTimers());
+  }
+
+  override mayHaveWaited(): boolean {
+    return this.isResumed;
   }
 }
 
@@ -72,6 +89,83 @@ describe('a statement after its deadline', () => {
       errorCode: 'token_theft_detected',
       theftClass: 'recent',
     });
+  });
+});
+
+describe.each([
+  { name: 'in the place of the former session', session: {} },
+  { name: 'within a limit', session: { maxPerUser: 1 } },
+])('a late login $name', ({ session }) => {
+  const pauses = new StoppedProcess();
+  let test: TestApp;
+  beforeAll(async () => {
+    test = await startTestApp({
+      session: { session },
+      override: builder => {
+        builder.overrideProvider(PauseDetector).useValue(pauses);
+      },
+    });
+  });
+  afterAll(() => test?.close());
+
+  const logIn = (client: CookieClient) => client.sendOnly('/login', { method: 'POST', body: { userId: 'ada' } });
+
+  it('whose statement runs after its deadline ends and inserts nothing', async () => {
+    const client = new CookieClient(test.url);
+    await client.logIn('ada');
+    const before = await test.database.query('SELECT * FROM jwt_session ORDER BY id');
+    const databaseTime = jest.spyOn(Deadline.prototype, 'databaseTime', 'get').mockReturnValue(0);
+    const passed = jest.spyOn(Deadline.prototype, 'hasPassed', 'get');
+    passed.mockReturnValueOnce(false).mockReturnValue(true);
+    const answer = await logIn(client);
+    databaseTime.mockRestore();
+    passed.mockRestore();
+    expect(answer).toMatchObject({ status: 503, body: UNAVAILABLE, setCookie: [] });
+    expect(await test.database.query('SELECT * FROM jwt_session ORDER BY id')).toEqual(before);
+    expect((await logIn(client)).status).toBe(200);
+  });
+
+  it('that a process reads after it was suspended ends and inserts nothing', async () => {
+    const client = new CookieClient(test.url);
+    await client.logIn('ada');
+    const before = await test.database.query('SELECT * FROM jwt_session ORDER BY id');
+    pauses.isResumed = true;
+    const answer = await logIn(client);
+    pauses.isResumed = false;
+    expect(answer).toMatchObject({ status: 503, body: UNAVAILABLE, setCookie: [] });
+    expect(await test.database.query('SELECT * FROM jwt_session ORDER BY id')).toEqual(before);
+  });
+
+  it.each([3_600_000, -3_600_000])('is told from one after the clock of the database was set by %d ms', async by => {
+    const client = new CookieClient(test.url);
+    await client.logIn('ada');
+    await test.database.query('UPDATE clock.shift SET milliseconds = $1', [by]);
+    expect((await logIn(client)).status).toBe(200);
+    await test.database.query('UPDATE clock.shift SET milliseconds = 0');
+    expect((await logIn(client)).status).toBe(200);
+  });
+});
+
+describe('a transaction of a login whose COMMIT does not arrive', () => {
+  it('is ended by the server, which is told so with the lock', async () => {
+    const test = await startTestApp({ session: { session: { maxPerUser: 1 } } });
+    const limits: unknown[] = [];
+    const database = test.app.get(Database);
+    const query = database.query.bind(database);
+    jest.spyOn(database, 'query').mockImplementation(async (statement, values, context) => {
+      const rows = await query(statement, values, context);
+      if (statement.name === 'jwt_session_create_within') {
+        limits.push(await context!.manager!.query('SHOW idle_in_transaction_session_timeout'));
+      }
+      return rows as never;
+    });
+    await test.sessions.logIn('ada');
+    await test.app.get(DataSource).transaction(manager => test.sessions.logIn('grace', { manager }));
+    expect(limits).toEqual([
+      [{ idle_in_transaction_session_timeout: '10s' }],
+      [{ idle_in_transaction_session_timeout: '0' }],
+    ]);
+    await test.close();
   });
 });
 
