@@ -37,10 +37,10 @@ const IsText = () =>
     name: 'missing',
     validator: {
       validate: value => typeof value === 'string' && value !== '',
-      defaultMessage: args => `"${args!.property}" must be a text`,
+      defaultMessage: args => `"${args!.property}" must be text`,
     },
   });
-const IsSane = () => Is('malformed', 'contains characters that no text has', value => !UNSTORABLE.test(value));
+const IsSane = () => Is('malformed', 'contains characters that text cannot contain', value => !UNSTORABLE.test(value));
 const IsBounded = () =>
   Is('too_long', `must have at most ${MAX_TEXT_LENGTH} characters`, value => value.length <= MAX_TEXT_LENGTH);
 const IsAddress = () =>
@@ -158,7 +158,7 @@ function fill<T extends object>(type: new () => T, body: unknown): [input: T, un
     // Only known names are written: `__proto__` would change what is validated.
     if (known.has(field)) Object.assign(input, { [field]: cleaned(field, value) });
     else if (mistakes.length < MAX_UNKNOWN_FIELDS)
-      mistakes.push({ field, reason: 'unknown_field', message: `"${field}" is not known here` });
+      mistakes.push({ field, reason: 'unknown_field', message: `"${field}" is not a known field` });
   }
   return [input, mistakes];
 }

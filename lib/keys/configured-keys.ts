@@ -96,6 +96,6 @@ function isOtherKeyOfSameId(key: RingKey, other: RingKey): boolean {
 
 function reasonOf(error: unknown): string {
   // The message of JSON.parse quotes its input, which is the key.
-  if (error instanceof SyntaxError) return 'it cannot parse what it has';
-  return error instanceof Error ? error.message : 'it has thrown no Error';
+  if (error instanceof SyntaxError) return 'it threw a SyntaxError, whose message may contain the key';
+  return error instanceof Error ? error.message : 'it threw a value that is not an Error';
 }

@@ -100,7 +100,7 @@ function readPrivateKey(given: unknown): KeyObject {
     if (isText(given)) return createPrivateKey(given);
   } catch {
     // OpenSSL's message may quote the key.
-    throw wrong('it is no private key that can be read: write a PEM (PKCS #8) without a passphrase, or a private JWK');
+    throw wrong('it is not a readable private key: write a PEM (PKCS #8) without a passphrase, or a private JWK');
   }
   throw wrong('write a private key as a PEM, a JWK or a KeyObject, or a function that returns one');
 }
@@ -120,8 +120,8 @@ function mistakeOf(key: KeyObject, algorithm: Exclude<AccessTokenAlgorithm, 'HS2
 function mistakeInJwk(given: unknown, algorithm: AccessTokenAlgorithm): string | undefined {
   if (!isJwk(given)) return undefined;
   const { alg = algorithm, use = 'sig', kid = 'none' } = given;
-  if (alg !== algorithm) return `the "alg" of the JWK is another than "accessToken.algorithm", which is ${algorithm}`;
-  if (use !== 'sig') return 'the "use" of the JWK is another than "sig"';
+  if (alg !== algorithm) return `the "alg" of the JWK is not "accessToken.algorithm", which is ${algorithm}`;
+  if (use !== 'sig') return 'the "use" of the JWK is not "sig"';
   if (typeof kid === 'string' && KID.test(kid)) return undefined;
   return 'the "kid" of the JWK: write 1 to 128 ASCII characters without spaces, or leave it out';
 }

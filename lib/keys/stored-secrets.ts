@@ -59,7 +59,7 @@ export class StoredSecrets {
     const own = this.secrets.own.map(({ id }) => `${SECRET_ID_ROW}/${id}`);
     if (known.length > 0 && !own.some(kid => known.includes(kid))) {
       throw new Error(
-        'SessionModule: option "secret" is another than the one that this database was used with: every refresh would fail. Write the former secret as well, secret: [new, former]; if it is lost, delete the rows of the signing-key table, which logs everybody out',
+        'SessionModule: option "secret" is not the one that this database was used with: every refresh would fail. Write the former secret as well, secret: [new, former]; if it is lost, delete the rows of the signing-key table, which logs everybody out',
       );
     }
     if (known.includes(own[0]!)) return;

@@ -26,7 +26,7 @@ export class StaticSessionSettings extends OptionGroup {
   @Check(
     matching(
       isGuardWithPath,
-      'write { guard: ServiceGuard } with a guard class of yours that lets in those who may ask about tokens, and a path if you like',
+      'write { guard: ServiceGuard } with a guard class that admits the services that may ask about tokens; "path" is optional',
     ),
   )
   verify?: { guard: Type<CanActivate>; path?: string } = undefined;

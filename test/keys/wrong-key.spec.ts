@@ -115,7 +115,7 @@ describe('F6: a wrong signing key', () => {
       const message = await refusalOf(start(fails));
       expect(message).toMatch(/^option "keys\.signingKey": .*period from \d{4}-.*: the vault is sealed$/);
     }
-    expect(await refusalOf(start(() => Promise.reject('no error')))).toContain('it has thrown no Error');
+    expect(await refusalOf(start(() => Promise.reject('no error')))).toContain('it threw a value that is not an Error');
   });
 
   it('F6: a function that has no key of a period that has passed does not keep it from starting', async () => {
