@@ -96,6 +96,7 @@ function isOtherKeyOfSameId(key: RingKey, other: RingKey): boolean {
 
 function reasonOf(error: unknown): string {
   // The message of JSON.parse quotes its input, which is the key.
-  if (error instanceof SyntaxError) return 'it threw a SyntaxError, whose message may contain the key';
+  if (error instanceof SyntaxError)
+    return 'the text of the key cannot be parsed; the SyntaxError is not shown, because it may contain the key';
   return error instanceof Error ? error.message : 'it threw a value that is not an Error';
 }
