@@ -39,7 +39,7 @@ describe('the server secret', () => {
     const begin = (secret: string | string[]) =>
       apps.start({ session: { secret, keys: { signingKey } }, typeorm: { extra: { allowExitOnIdle: true } } });
     const first = await begin(OLD);
-    expect(await refusalOf(begin(NEW))).toMatch(/option "secret" is another.*secret: \[new, former\]/);
+    expect(await refusalOf(begin(NEW))).toMatch(/option "secret" is not the one.*secret: \[new, former\]/);
     const { refreshToken } = await first.sessions.logIn('ada');
     const second = await begin([NEW, OLD]);
     await expect(second.sessions.refresh({ refreshToken: refreshToken! })).resolves.toBeDefined();
