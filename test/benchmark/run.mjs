@@ -4,7 +4,10 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { answersOf } from './support/answers.mjs';
 import { describeMachine } from './support/machine.mjs';
+import { watchOthers } from './support/others.mjs';
 
+/** Above it other programs had a part in the results. */
+const MAX_SHARE_OF_OTHERS = 0.05;
 const PARTS = ['verify', 'http', 'sessions', 'growth', 'disk', 'memory', 'revocation'];
 
 const asked = process.argv.slice(2);
@@ -23,17 +26,27 @@ if (!existsSync(`${folder}/node_modules`)) {
 mkdirSync(`${folder}/results`, { recursive: true });
 const machine = await describeMachine();
 const results = [];
+const shares = [];
 const began = performance.now();
 for (const part of asked.length > 0 ? asked : PARTS) {
   console.error(`${part}:`);
+  const stop = watchOthers();
   const rows = await measureApart(part);
-  writeFileSync(`${folder}/results/${part}.json`, `${JSON.stringify({ machine, results: rows }, null, 2)}\n`);
+  const others = stop();
+  const saved = { machine, others, results: rows };
+  writeFileSync(`${folder}/results/${part}.json`, `${JSON.stringify(saved, null, 2)}\n`);
   results.push(...rows);
+  shares.push({ part, others });
 }
 const { comparisonOf, summaryOf, tableOf } = await import('./support/table.mjs');
 console.log(
   `\n${Object.values(machine).join('; ')}\n\n${tableOf(results)}\n\n${summaryOf(results)}\n\n${comparisonOf(results)}\n`,
 );
+for (const { part, others } of shares.filter(each => each.others > MAX_SHARE_OF_OTHERS)) {
+  console.log(
+    `Disturbed: other programs took ${Math.round(others * 100)} % of the processors during ${part}. Measure again when the machine is idle.`,
+  );
+}
 console.error(`${Math.round((performance.now() - began) / 1_000)} s`);
 
 /** Each part in a process of its own: what the compiler has learned from one must not speed up or slow down another. */

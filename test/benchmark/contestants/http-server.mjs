@@ -12,6 +12,8 @@ import { libraryModule, privateKey, publicKey } from './library.mjs';
 
 /** Clients that take turns. */
 const CLIENTS = 100;
+/** Who the tokens are bound to. */
+const LOCAL_CLIENT = { ip: '127.0.0.1', userAgent: 'benchmark' };
 const JWT_SECRET = 'the string secret of the documentation, of 32 bytes or more';
 
 const [platform, name, url] = process.argv.slice(2);
@@ -19,13 +21,23 @@ const [platform, name, url] = process.argv.slice(2);
 const contestants = {
   // What the library's tokens cost to receive is no part of the guard.
   unguarded: async () => ({ title: 'limit: no guard', headers: () => bearer(Array(CLIENTS).fill('x'.repeat(630))) }),
-  library: async () => ({
-    title: LIBRARY,
-    guard: SessionGuard,
-    module: metadata => libraryModule(url, metadata),
+  'unguarded-cookie': async () => ({
+    title: 'limit: no guard, cookies',
+    headers: () => cookies(Array(CLIENTS).fill('x'.repeat(630))),
+  }),
+  library: async () => library(LIBRARY, bearer),
+  'library-cookie': async () => library(`${LIBRARY}, cookies`, cookies),
+  'library-bound': async () => ({
+    ...library(`${LIBRARY}, bound to address and user agent`, all => bearer(all)),
+    module: metadata => libraryModule(url, { ...metadata, binding: { ip: 'always', userAgent: 'always' } }),
+    // The binding is a digest of the session's id: no token can be made here.
     async headers(app) {
-      const { accessToken } = await app.get(SessionService).logIn('ada', { claims: { role: 'user' } });
-      return bearer(tokenMint(accessToken, privateKey)(CLIENTS));
+      const logIn = () => app.get(SessionService).logIn('ada', { claims: { role: 'user' }, ...LOCAL_CLIENT });
+      const all = await Promise.all(Array.from({ length: CLIENTS }, logIn));
+      return all.map(({ accessToken }) => ({
+        authorization: `Bearer ${accessToken}`,
+        'user-agent': LOCAL_CLIENT.userAgent,
+      }));
     },
   }),
   'fast-jwt': async () => ({ title: 'fast-jwt with its cache', guard: fastJwtGuard(publicKey), headers: es256Headers }),
@@ -58,6 +70,24 @@ const contestants = {
     return { title: `${BETTER_AUTH} with its cookie cache`, guard: BetterAuthGuard, headers };
   },
 };
+
+/** The library with tokens in one form. */
+function library(title, headersOf) {
+  return {
+    title,
+    guard: SessionGuard,
+    module: metadata => libraryModule(url, metadata),
+    async headers(app) {
+      const { accessToken } = await app.get(SessionService).logIn('ada', { claims: { role: 'user' } });
+      return headersOf(tokenMint(accessToken, privateKey)(CLIENTS));
+    },
+  };
+}
+
+/** Beside cookies of others, as a browser sends them. */
+function cookies(all) {
+  return all.map(token => ({ cookie: `_ga=GA1.2.1234567890.1234567890; theme=dark; __Host-access_token=${token}` }));
+}
 
 function bearer(all) {
   return all.map(token => ({ authorization: `Bearer ${token}` }));

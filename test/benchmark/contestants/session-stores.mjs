@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import connectPgSimple from 'connect-pg-simple';
 import expressSession from 'express-session';
 import { SessionService } from '../../../dist/index.js';
-import { uuidV7 } from '../../../build/rules/uuid.js';
+import { uuidV7 } from '../../../build/common/uuid.js';
 import { createPool, onConnection, POOL_SIZE } from '../support/postgres.mjs';
 import { LIBRARY } from '../support/result.mjs';
 import { BETTER_AUTH, startBetterAuth } from './better-auth.mjs';
@@ -139,7 +139,8 @@ export async function expressSessionStore(url) {
 export async function bareStore(url) {
   const pool = createPool(url);
   await pool.query(`CREATE TABLE bare_session (id uuid PRIMARY KEY, user_id text NOT NULL, hash bytea NOT NULL,
-    claims jsonb NOT NULL, created_at timestamptz NOT NULL, expires_at timestamptz NOT NULL) WITH (fillfactor = 80)`);
+    claims jsonb NOT NULL, created_at timestamptz NOT NULL, expires_at timestamptz NOT NULL, revoked_at timestamptz)
+    WITH (fillfactor = 80)`);
   await pool.query('CREATE INDEX ON bare_session (user_id)');
   const insert = {
     name: 'insert',
@@ -150,10 +151,14 @@ export async function bareStore(url) {
     text: `UPDATE bare_session SET hash = $3, expires_at = now() + interval '30 days' WHERE id = $1 AND hash = $2
       RETURNING user_id, claims`,
   };
+  const revoke = {
+    name: 'revoke',
+    text: 'UPDATE bare_session SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL',
+  };
   return {
     name: 'limit: one bare prepared statement',
     async logIn(user) {
-      const login = { id: uuidV7(Date.now(), randomBytes(10)), hash: randomBytes(32) };
+      const login = { id: uuidV7(Date.now()), hash: randomBytes(32) };
       await pool.query({ ...insert, values: [login.id, user, login.hash, '{"role":"user"}'] });
       return login;
     },
@@ -163,6 +168,7 @@ export async function bareStore(url) {
       if (rowCount !== 1) throw new Error('the bare UPDATE found no row');
       return { id, hash: next };
     },
+    logOut: ({ id }) => pool.query({ ...revoke, values: [id] }),
     stop: () => pool.end(),
   };
 }

@@ -1,5 +1,6 @@
 // What a session takes on disk after refreshes, which leave dead versions of its row behind.
 import { randomBytes } from 'node:crypto';
+import { valuesOf } from '../../../build/common/statement.js';
 import { buildRotationStatements } from '../../../build/store/rotation.statements.js';
 import { CLIENT, fillSessions, sessionIdOf, tokenHashOf, updatesOf } from '../contestants/filled-sessions.mjs';
 import { startLibrary } from '../contestants/library.mjs';
@@ -17,10 +18,10 @@ const TABLES = {
   session: 'jwt_session',
   userAuth: 'jwt_session_user_auth',
   signingKey: 'jwt_session_key',
-  origin: null,
+  notifies: true,
 };
-const { rotateSeveral } = buildRotationStatements(TABLES);
-const IDLE_LIFETIME = 30 * 86_400_000;
+const SETTINGS = { leeway: 0, idleLifetime: 30 * 86_400_000, isIpBound: false, isUserAgentBound: false };
+const { rotateSeveral } = buildRotationStatements(TABLES, SETTINGS);
 
 /**
  * The rows are written by SQL as `logIn` writes them, and refreshed by the library's own statement, in another order
@@ -73,22 +74,19 @@ async function refreshAll(url, count) {
 
 async function refreshTogether(pool, asked, generation, hashes) {
   const successors = asked.map(() => randomBytes(32));
-  const { rowCount } = await pool.query({
-    ...rotateSeveral,
-    values: [
-      asked.map(sessionIdOf),
-      asked.map(() => generation),
-      asked.map(n => hashes[n]),
-      successors,
-      asked.map(() => randomBytes(20)),
-      asked.map(() => CLIENT.ip),
-      asked.map(() => CLIENT.userAgent),
-      0,
-      IDLE_LIFETIME,
-      false,
-      false,
-    ],
-  });
+  const values = {
+    count: asked.length,
+    sessionId: asked.map(sessionIdOf),
+    generation: asked.map(() => generation),
+    hash: asked.map(n => hashes[n]),
+    candidateHash: successors,
+    candidateSalt: asked.map(() => randomBytes(20)),
+    ip: asked.map(() => CLIENT.ip),
+    userAgent: asked.map(() => CLIENT.userAgent),
+    deadline: asked.map(() => Infinity),
+  };
+  const { name, text } = rotateSeveral;
+  const { rowCount } = await pool.query({ name, text, values: valuesOf(rotateSeveral, values) });
   if (rowCount !== asked.length) throw new Error('a session was not refreshed');
   asked.forEach((n, index) => (hashes[n] = successors[index]));
 }

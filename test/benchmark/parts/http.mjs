@@ -14,7 +14,18 @@ const ROUND = 1;
 
 /** The names of `http-server.mjs`. */
 const CONTESTANTS = {
-  fastify: ['unguarded', 'library', 'fast-jwt', 'key-object', 'passport', 'documented', 'better-auth'],
+  fastify: [
+    'unguarded',
+    'library',
+    'unguarded-cookie',
+    'library-cookie',
+    'library-bound',
+    'fast-jwt',
+    'key-object',
+    'passport',
+    'documented',
+    'better-auth',
+  ],
   express: ['unguarded', 'library', 'passport', 'documented'],
 };
 
