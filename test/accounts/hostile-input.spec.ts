@@ -37,6 +37,23 @@ describe.each(PLATFORMS)('F24: a body that is made to cost time, on %s', platfor
     },
   );
 
+  it('an export of many sessions takes one connection at a time', async () => {
+    const id = await app.member('many@example.com');
+    const client = await app.loggedIn('many@example.com');
+    for (let n = 0; n < 5; n++) await app.test.sessions.logIn(id);
+    const { sessions } = app.test;
+    const get = sessions.get.bind(sessions);
+    let [running, most] = [0, 0];
+    const counted = jest.spyOn(sessions, 'get').mockImplementation(async sessionId => {
+      most = Math.max(most, ++running);
+      return get(sessionId).finally(() => running--);
+    });
+    const { body } = await client.send('/account/export');
+    counted.mockRestore();
+    expect(body.sessions).toHaveLength(6);
+    expect(most).toBe(1);
+  });
+
   it('unknown fields are named, but not thousands of them', async () => {
     const fields = Object.fromEntries(Array.from({ length: 8_000 }, (_, n) => [`f${n}`, 1]));
     const { status, body } = await app.post('login', { email: 'ada@example.com', password: PASSWORD, ...fields });

@@ -238,6 +238,10 @@ describe('accounts of the application’s own', () => {
     class RegisterDto extends CredentialsDto {
       @IsString()
       company!: string;
+      // No column: it is checked only.
+      @IsString()
+      @IsOptional()
+      invitation?: string;
       // A member that the module sets by itself.
       @IsString()
       @IsOptional()
@@ -255,7 +259,7 @@ describe('accounts of the application’s own', () => {
     /** A stranger registers the address, and then its owner. */
     async function registerTwice(email: string): Promise<string> {
       await app.post('register', { email, password: OTHER_PASSWORD, company: 'Strangers' });
-      const own = { email, password: PASSWORD, company: 'Engines', role: 'admin' };
+      const own = { email, password: PASSWORD, company: 'Engines', role: 'admin', invitation: 'seven' };
       expect((await app.post('register', own)).status).toBe(202);
       return tokenOf(await app.verificationMail(email, 2));
     }

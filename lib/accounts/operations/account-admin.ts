@@ -84,8 +84,13 @@ export class AccountAdmin {
     const { passwordHash: _hash, emailKey: _key, ...stored } = account satisfies Account;
     const pendingEmail = await this.tokens.pendingEmail(accountId);
     const devices = await this.sessions.list(accountId);
-    const sessions = await Promise.all(devices.map(device => this.exportSession(device)));
-    return { account: stored, pendingEmail, sessions: sessions.filter(session => session !== undefined) };
+    const sessions: ExportedSession[] = [];
+    // One after the other: a user with thousands of sessions would otherwise take every connection of the pool.
+    for (const device of devices) {
+      const session = await this.exportSession(device);
+      if (session) sessions.push(session);
+    }
+    return { account: stored, pendingEmail, sessions };
   }
 
   /** Undefined for a session that has ended meanwhile. */

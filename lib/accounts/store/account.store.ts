@@ -35,7 +35,8 @@ export abstract class AccountStore {
   ): Promise<T | null>;
 
   /**
-   * Writes the given members and leaves the others.
+   * Writes the given members and leaves the others. A verification also gives the fields of the registration; those that
+   * have no column are left out, as in `insert`.
    *
    * @throws EmailTakenError when another account has that `emailKey`; the transaction is rolled back then
    */

@@ -63,8 +63,12 @@ export class TypeOrmAccountStore extends AccountStore {
   }
 
   async update(id: string, changes: AccountChanges, transaction?: AccountTransaction): Promise<void> {
+    // A field of a registration need not be a column. TypeORM leaves it out of an insert and refuses it in an update.
+    const { metadata } = this.database.dataSource.getRepository(this.entity);
+    const isColumn = ([name]: [string, unknown]) => metadata.findColumnWithPropertyName(name) !== undefined;
+    const columns: AccountChanges = Object.fromEntries(Object.entries(changes).filter(isColumn));
     try {
-      await this.run(transaction, accounts => accounts.update().set(changes).where({ id }).execute());
+      await this.run(transaction, accounts => accounts.update().set(columns).where({ id }).execute());
     } catch (error) {
       if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) throw new EmailTakenError();
       throw error;
