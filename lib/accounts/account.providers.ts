@@ -30,6 +30,7 @@ import { ResolvedAccountOptions } from './options/resolve-account-options.js';
 import { Argon2Hasher } from './passwords/argon2-hasher.js';
 import { NewPasswords } from './passwords/new-passwords.js';
 import { PasswordHasher } from './passwords/password-hasher.js';
+import { PasswordLoad } from './passwords/password-load.js';
 import { PasswordPolicy } from './passwords/password-policy.js';
 import { AccountDatabase } from './store/account.database.js';
 import { AttemptStore } from './store/attempt.store.js';
@@ -45,6 +46,7 @@ const store = [AccountDatabase, RegistrationStore, TokenStore, MailStore, Attemp
 
 const passwords: Provider[] = [
   PasswordPolicy,
+  PasswordLoad,
   NewPasswords,
   {
     provide: PasswordHasher,

@@ -24,15 +24,16 @@ export class LoadLimit {
   private underWay = 0;
   private ended = 0;
   private lastEnd = 0;
-  private timePerItem = FIRST_TIME_PER_ITEM;
 
   /**
    * @param maxWait milliseconds
    * @param monotonic a clock in milliseconds that never goes back
+   * @param timePerItem milliseconds, before anything was measured
    */
   constructor(
     private readonly maxWait: number,
     private readonly monotonic: () => number,
+    private timePerItem = FIRST_TIME_PER_ITEM,
   ) {}
 
   /** How many items are under way. */

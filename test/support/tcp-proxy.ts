@@ -23,6 +23,7 @@ export class TcpProxy {
   private stalled = false;
   private deaf = false;
   private losing?: LostAnswer;
+  private refusal?: Buffer;
 
   /** @param port one that no outgoing connection is given while nothing listens there */
   private constructor(
@@ -59,6 +60,15 @@ export class TcpProxy {
     await closed;
   }
 
+  /** The server lets nobody in: connections end, and new ones are answered with that code (severity FATAL). */
+  async refuseWith(code: string): Promise<void> {
+    const fields = Buffer.from(`SFATAL\0VFATAL\0C${code}\0Mrefused by a test\0\0`);
+    const header = Buffer.from('E\0\0\0\0');
+    header.writeInt32BE(fields.length + 4, 1);
+    this.refusal = Buffer.concat([header, fields]);
+    await this.drop();
+  }
+
   /** The network drops everything: connections stay open, and no data arrives. */
   stall(): void {
     this.stalled = true;
@@ -74,6 +84,7 @@ export class TcpProxy {
     // Again for connections that were opened meanwhile: they would never notice the loss.
     while ((this.stalled || this.deaf) && this.links.size > 0) await this.drop();
     this.stalled = this.deaf = false;
+    this.refusal = undefined;
     if (!this.listener.listening) await this.listen();
   }
 
@@ -103,6 +114,10 @@ export class TcpProxy {
   }
 
   private link(client: Socket): void {
+    const { refusal } = this;
+    client.on('error', () => undefined);
+    // The first message opens the connection.
+    if (refusal) return void client.once('data', () => client.end(refusal));
     const server = connect(Number(this.target.port), this.target.hostname);
     const link: Link = { client, server, listens: false };
     const swallows = () => this.stalled || (this.deaf && link.listens);

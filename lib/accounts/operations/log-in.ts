@@ -52,9 +52,14 @@ export class LogIn {
   /**
    * @throws InvalidCredentialsError, EmailNotVerifiedError, AccountDisabledError, TooManyAttemptsError,
    * RecoveryRequiredError
+   * @throws SessionStoreUnavailableError when too many passwords wait to be checked; the attempt is not counted
    */
   async logIn(email: string, password: string, options: LogInOptions): Promise<[Account, IssuedTokens]> {
     refuseManager(options);
+    return this.check.load.run(() => this.begin(email, password, options));
+  }
+
+  private async begin(email: string, password: string, options: LogInOptions): Promise<[Account, IssuedTokens]> {
     const attempt = await this.attempts.begin(email, options);
     const account = await this.prove(email, password);
     await attempt.succeeded();

@@ -6,6 +6,7 @@ import { AccountDisabledError, type AccountError, InvalidCredentialsError } from
 import { AccountEvents } from '../account.events.js';
 import type { Account } from '../account.types.js';
 import { PasswordHasher } from '../passwords/password-hasher.js';
+import { PasswordLoad } from '../passwords/password-load.js';
 import { AccountStore } from '../store/account.store.js';
 
 /** How many of the oldest accounts are searched for a hash with former parameters, at start. */
@@ -27,6 +28,7 @@ export class PasswordCheck implements OnApplicationBootstrap {
     private readonly hasher: PasswordHasher,
     private readonly attempts: Attempts,
     private readonly events: AccountEvents,
+    readonly load: PasswordLoad,
   ) {}
 
   // After every provider's `onModuleInit`, in which the hasher is prepared, and before the first request.
@@ -54,8 +56,13 @@ export class PasswordCheck implements OnApplicationBootstrap {
    *
    * @throws SessionRevokedError when the account does not exist any more
    * @throws InvalidCredentialsError, AccountDisabledError, TooManyAttemptsError, RecoveryRequiredError
+   * @throws SessionStoreUnavailableError when too many passwords wait to be checked; the attempt is not counted
    */
-  async requirePassword({ id, userId }: UserSession, password: string, caller: Caller): Promise<Account> {
+  requirePassword(session: UserSession, password: string, caller: Caller): Promise<Account> {
+    return this.load.run(() => this.provePassword(session, password, caller));
+  }
+
+  private async provePassword({ id, userId }: UserSession, password: string, caller: Caller): Promise<Account> {
     const account = await this.accounts.findById(userId);
     if (!account) throw new SessionRevokedError();
     await this.attempts.consume('logIn', { session: id }, caller);

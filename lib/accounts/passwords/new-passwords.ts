@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { PasswordHasher } from './password-hasher.js';
+import { PasswordLoad } from './password-load.js';
 import { PasswordPolicy } from './password-policy.js';
 
 /** Passwords that users choose. */
@@ -8,6 +9,7 @@ export class NewPasswords {
   constructor(
     private readonly policy: PasswordPolicy,
     private readonly hasher: PasswordHasher,
+    private readonly load: PasswordLoad,
   ) {}
 
   /**
@@ -18,6 +20,6 @@ export class NewPasswords {
    */
   async hash(field: string, password: string, email: string): Promise<string> {
     await this.policy.check(field, password, email);
-    return this.hasher.hash(password);
+    return this.load.run(() => this.hasher.hash(password));
   }
 }
