@@ -16,7 +16,7 @@ interface Fastify {
   addHook(name: 'onRequest', hook: (request: FastifyRequest, reply: unknown, done: () => void) => void): void;
 }
 
-/** Lets the routes of a controller of the library be asked without a body, whatever `Content-Type` comes along. */
+/** Lets clients call the routes of the library's controllers without a body, with any `Content-Type`. */
 export function AcceptsEmptyBodies(): ClassDecorator {
   return ({ prototype }) => {
     for (const { value } of Object.values(Object.getOwnPropertyDescriptors(prototype))) {
@@ -27,8 +27,8 @@ export function AcceptsEmptyBodies(): ClassDecorator {
 }
 
 /**
- * Fastify's parser of JSON refuses an empty body before the handler is asked, so that a log-out would not happen.
- * Express takes it for no body. The type of a body that is not there is therefore removed, on these routes only.
+ * Fastify's parser of JSON refuses an empty body before the handler runs, so that a log-out would not happen. Express
+ * treats it as no body. The `Content-Type` of a missing body is therefore removed, on these routes only.
  */
 export function acceptEmptyBodies(adapter: HttpServer | undefined): void {
   if (adapter?.getType() !== 'fastify') return;

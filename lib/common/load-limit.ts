@@ -1,4 +1,4 @@
-/** So few are always let in: they say nothing of a queue, and find out whether a server that hung answers again. */
+/** So few are always admitted: they are no sign of a queue, and show whether a server that hung answers again. */
 const MIN_UNDER_WAY = 32;
 
 /** Milliseconds per item before anything was measured. */

@@ -2,7 +2,8 @@ import type { InjectionToken, ModuleMetadata } from '@nestjs/common';
 import { SessionOptionsError } from './option-mistakes.js';
 
 /**
- * What a module is when it is imported without `forRoot`: nothing of it can be made. `forRoot` replaces these providers.
+ * The providers of a module that is imported without `forRoot`: none of them can be made. `forRoot` replaces these
+ * providers.
  *
  * @param exported what other modules inject
  * @param internal what the module's own constructor injects

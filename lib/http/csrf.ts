@@ -82,7 +82,7 @@ export class CsrfProtection {
    * WebSocket handshake, to which no page can add a header, is checked by its origin alone.
    *
    * @param issuer the secret of the refresh token that came along. A CSRF token of a secret that is no longer trusted
-   * counts only with a refresh token of that secret: whoever has planted the secret cannot give the victim one.
+   * counts only with a refresh token of that secret: a person who planted the secret cannot give the victim one.
    * @throws CsrfRejectedError
    */
   checkToken(exchange: SessionExchange, sessionId: string, issuer?: ServerKeys): void {

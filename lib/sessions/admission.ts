@@ -7,7 +7,7 @@ import { SessionStoreUnavailableError } from '../session.errors.js';
 import { StoreLoad } from '../store/store-load.js';
 import { PauseDetector } from './pause-detector.js';
 
-/** Lets logins and refreshes in: not those that come too late, and no more than the database answers in time. */
+/** Admits logins and refreshes, except those that come too late and those beyond what the database answers in time. */
 @Injectable()
 export class Admission {
   constructor(

@@ -24,7 +24,7 @@ interface Waiting<Request, Answer> {
 
 /**
  * Requests of one turn of the event loop share a statement, as loads do in DataLoader: the round trip and the commit
- * are most of a statement's cost. A request that comes while no statement runs waits for nobody and has a statement of
+ * are most of a statement's cost. A request that comes while no statement runs does not wait, and has a statement of
  * its own. A request that fails does not fail the others.
  */
 export class StatementBatcher<Request, Answer> {

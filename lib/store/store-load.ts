@@ -7,12 +7,12 @@ import { SessionStoreUnavailableError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import type { LoadStatus } from '../session.types.js';
 
-/** An overload is over when nothing was refused for this long. */
+/** An overload is over when no request was refused for this time. */
 const QUIET_MS = 5_000;
 
 /**
- * Refuses requests that the database could not answer in time. Without this a queue grows until its clients give up, and
- * the database works for those who are gone.
+ * Refuses requests that the database could not answer in time. Without this a queue grows until its clients give up,
+ * and the database works for clients that are gone.
  *
  * | request | bounded |
  * |---|---|

@@ -75,7 +75,8 @@ describe.each(PLATFORMS)('F24: an account on %s', platform => {
     const id = await app.member(email);
     await app.member('other-hash@example.com', OTHER_PASSWORD);
     const { sessions } = app.test;
-    // Whoever changes the account ends its sessions in the same transaction, and cannot see one that comes just then.
+    // A change of the account ends its sessions in the same transaction, and cannot see a session that begins just
+    // then.
     const logIn = sessions.logIn.bind(sessions);
     const spy = jest.spyOn(sessions, 'logIn').mockImplementation(async (...parameters) => {
       const tokens = await logIn(...parameters);

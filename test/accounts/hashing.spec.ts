@@ -43,7 +43,7 @@ describe('Argon2Hasher', () => {
     for (const hash of [plain, old, now]) expect(await both.verify(hash, PASSWORD)).toBe(true);
     expect([plain, old, now].map(hash => both.needsRehash(hash))).toEqual([true, true, false]);
     expect(await both.verify(old, OTHER_PASSWORD)).toBe(false);
-    // Whoever has the hash without the pepper cannot try passwords.
+    // A person who has the hash without the pepper cannot try passwords.
     expect(await (await hasher()).verify(old.slice(old.indexOf('$')), PASSWORD)).toBe(false);
     await expect((await hasher({ peppers: [second] })).verify(old, PASSWORD)).rejects.toThrow('"password.pepper"');
   });

@@ -162,7 +162,7 @@ describe.each(PLATFORMS)('F24: passwords on %s', platform => {
     expect((await app.post('reset-password', { token, password: OTHER_PASSWORD })).status).toBe(204);
     expect((await login('one@example.com', OTHER_PASSWORD)).status).toBe(401);
     expect((await login('one@example.com', PASSWORD)).status).toBe(200);
-    // Whoever has the link reads the address's mail: the address is verified.
+    // A person who has the link reads the address's mail: the address is verified.
     expect((await login('other@example.com', OTHER_PASSWORD)).status).toBe(200);
   });
 

@@ -175,7 +175,7 @@ describe('the server secret', () => {
           expect((await post(user, '/act')).status).toBeLessThan(300);
           expect((await post(another, '/session/logout')).status).toBe(204);
 
-          // Whoever has planted the secret knows the victim's session id, and makes a CSRF token for it.
+          // A person who planted the secret knows the victim's session id, and makes a CSRF token for it.
           const [row] = await own.database.query<{ secret: Buffer }>(
             "SELECT encrypted_private_key AS secret FROM jwt_session_key WHERE purpose = 'server-secret'",
           );

@@ -4,7 +4,7 @@ import type { DataSource } from 'typeorm';
 import { CookieClient } from '../support/client.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 
-// Whoever takes a second connection while holding the only one waits for ever: each operation must make do with one.
+// An operation that takes a second connection while it holds the only one waits for ever: each must need one only.
 describe.each(PLATFORMS)('a pool of one connection on %s', platform => {
   let test: TestApp;
   let dataSource: DataSource;

@@ -33,8 +33,8 @@ async function windowOver() {
 
 /**
  * A second client, kept by the server, gets a copy of this browser's refresh token. Then the two use their copies in
- * turn, as two parties would who know nothing of each other. Whoever comes with a token that is out of date gives the
- * theft away.
+ * turn, like two parties who do not know of each other. The one that comes with a token that is out of date reveals the
+ * theft.
  */
 export async function stealCopy() {
   story.replaceChildren();
