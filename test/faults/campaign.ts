@@ -67,8 +67,9 @@ export async function runCampaign(options: CampaignOptions): Promise<Outcome> {
     const { clients, everybody } = begin(stage, random, options);
     await nemesis.run(planFaults(random.branch(), seconds * 1_000, faults, count));
     await stage.pause(seconds * 1_000 - stage.now);
-    log('the last fault is over');
+    log(`${(stage.now / 1_000).toFixed(1)} s: the last fault is over`);
     await recover(stage, clients, random.branch());
+    log(`${(stage.now / 1_000).toFixed(1)} s: every client is served`);
     await resources.checkConnections();
     stage.isOver = true;
     await Promise.all([everybody, watching]);

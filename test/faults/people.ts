@@ -95,6 +95,7 @@ export class Client {
 
   /** Whether the process accepts the client's access token, which is refreshed where it does not count. */
   async isServedBy(process: ApplicationProcess, random: Random): Promise<boolean> {
+    if (!this.credentials) await this.logIn(random);
     if (!this.credentials) return false;
     const { access } = this.credentials;
     const answer = await this.stage.use(this.name, 'honest', process, access, LONG_PATIENCE_MS);
