@@ -17,7 +17,11 @@ const MAX_CLEANED_LENGTH = 4 * MAX_EMAIL_LENGTH;
 /** Somebody could otherwise have an answer made that is many times as long as the request. */
 const MAX_UNKNOWN_FIELDS = 20;
 const WORD = /[\w-]/;
-const UNSTORABLE = /\0|\p{Surrogate}/u;
+/**
+ * What cannot be stored, and more than 30 combining marks in a row: no language has them (UAX #15, Stream-Safe Text
+ * Format), and the time for Unicode's normal forms grows with the square of their number.
+ */
+const MALFORMED = /\0|\p{Surrogate}|\p{M}{31}/u;
 // A quoted local part can end a header, or contain what reads as another address.
 const QUOTED = /["\p{Cc}]/u;
 
@@ -40,14 +44,14 @@ const IsText = () =>
       defaultMessage: args => `"${args!.property}" must be text`,
     },
   });
-const IsSane = () => Is('malformed', 'contains characters that text cannot contain', value => !UNSTORABLE.test(value));
+const IsSane = () => Is('malformed', 'contains characters that text cannot contain', value => !MALFORMED.test(value));
 const IsBounded = () =>
   Is('too_long', `must have at most ${MAX_TEXT_LENGTH} characters`, value => value.length <= MAX_TEXT_LENGTH);
 const IsAddress = () =>
   Is('not_an_email', 'must be an e-mail address such as ada@example.com', value => value === '' || isAddress(value));
 
 function isAddress(text: string): boolean {
-  if (text.length > MAX_EMAIL_LENGTH || UNSTORABLE.test(text) || QUOTED.test(text)) return false;
+  if (text.length > MAX_EMAIL_LENGTH || MALFORMED.test(text) || QUOTED.test(text)) return false;
   return isUnambiguous(text) && isEmail(text);
 }
 

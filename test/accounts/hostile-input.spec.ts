@@ -37,6 +37,19 @@ describe.each(PLATFORMS)('F24: a body that is made to cost time, on %s', platfor
     },
   );
 
+  it('a password of combining marks is refused before a normal form is made of it', async () => {
+    await app.member('marks@example.com', `${PASSWORD}${'\u0301'.repeat(30)}`);
+    await app.loggedIn('marks@example.com', `${PASSWORD}${'\u0301'.repeat(30)}`);
+    const normalize = jest.spyOn(String.prototype, 'normalize');
+    const answer = await app.post('login', { email: 'marks@example.com', password: 'a\u0301\u0323'.repeat(16) });
+    expect(answer.status).toBe(401);
+    const refused = await app.post('login', { email: 'marks@example.com', password: '\u0301\u0323'.repeat(2_000) });
+    const lengths = normalize.mock.contexts.map(text => String(text).length);
+    normalize.mockRestore();
+    expect(refused).toMatchObject({ status: 400, body: { errors: [{ field: 'password', reason: 'malformed' }] } });
+    expect(Math.max(...lengths)).toBeLessThan(100);
+  });
+
   it('an export of many sessions takes one connection at a time', async () => {
     const id = await app.member('many@example.com');
     const client = await app.loggedIn('many@example.com');
