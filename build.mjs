@@ -79,7 +79,7 @@ async function declare() {
   const build = await rollup({
     input: inputs('d.ts'),
     external: isPackage,
-    plugins: [augmentedApart(), dts()],
+    plugins: [augmentedApart(), dts(), { name: 'tabs', renderChunk: code => indentByTabs(code) }],
     onwarn: refuseWarning,
   });
   await build.write({
@@ -135,8 +135,12 @@ function compact(code) {
     else ts.forEachChild(node, visit);
   };
   visit(file);
-  return printed.replace(/^(?: {4})+/gm, (spaces, position) =>
-    templates.some(([start, end]) => position > start && position < end) ? spaces : '\t'.repeat(spaces.length / 4),
+  return indentByTabs(printed, position => templates.some(([start, end]) => position > start && position < end));
+}
+
+function indentByTabs(code, isText = () => false) {
+  return code.replace(/^(?: {4})+/gm, (spaces, position) =>
+    isText(position) ? spaces : '\t'.repeat(spaces.length / 4),
   );
 }
 
