@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import {
   Body,
+  ConsoleLogger,
   Controller,
   Get,
   HttpCode,
@@ -130,7 +131,9 @@ process.on('message', (order: Order) => {
 });
 
 async function start(): Promise<INestApplication> {
-  const builder = Test.createTestingModule({ imports: [ApplicationModule] });
+  const builder = Test.createTestingModule({ imports: [ApplicationModule] }).setLogger(
+    new ConsoleLogger({ logLevels: ['warn', 'error'], colors: false }),
+  );
   const module = await builder.overrideProvider(SessionClock).useValue(clock).compile();
   const app =
     settings.platform === 'fastify'
