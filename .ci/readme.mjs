@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findBinaries } from '../dist/schematics/database/binaries.js';
 import { freePort } from '../dist/schematics/database/free-port.js';
+import { removeDataOf } from './root-data.mjs';
 import { startTemporaryPostgres } from '../dist/schematics/database/temporary-postgres.js';
 
 const root = dirname(import.meta.dirname);
@@ -120,6 +121,7 @@ const steps = {
     shell(scratch, make.replace('npx', `npx --yes --package ${tarball}`));
     await served(scratch, start, {}, async url => check((await fetch(url)).status === 200, 'The page is not there'));
     rmSync(join(scratch, 'my-app'), { recursive: true });
+    removeDataOf(join(scratch, 'my-app'));
   },
   'npx nest add nestjs-jwt-session': block => {
     const folder = join(scratch, 'existing');

@@ -6,7 +6,6 @@
 //
 // --thorough also runs the application's own build, tests and lint. The commands have no input and cannot ask.
 import { execFileSync, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import PostalMime from 'postal-mime';
+import { removeDataOf } from './root-data.mjs';
 import { freePort } from '../dist/schematics/database/free-port.js';
 
 const { values: options } = parseArgs({
@@ -230,7 +230,5 @@ try {
   });
 } finally {
   rmSync(scratch, { recursive: true, force: true });
-  // Where the application's data lie when root has started it.
-  const hash = createHash('sha256').update(join(scratch, 'my-app')).digest('hex').slice(0, 12);
-  rmSync(`/var/tmp/my-app-${hash}`, { recursive: true, force: true });
+  removeDataOf(join(scratch, 'my-app'));
 }

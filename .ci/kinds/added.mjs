@@ -1,4 +1,5 @@
 // Kinds of application that get their sessions by "nest add" or "new".
+import { removeDataOf } from '../root-data.mjs';
 import { codeUnder } from './documentation.mjs';
 import { check } from './newcomer.mjs';
 
@@ -199,6 +200,7 @@ export const ADDED = {
       });
       runScripts(application);
       application.type('git status');
+      removeDataOf(application.folder);
     },
   },
 };

