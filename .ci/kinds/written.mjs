@@ -69,19 +69,17 @@ const client = new WebSocket(url.replace('http', 'ws'), { headers });
 client.on('open', () => client.send(JSON.stringify({ event: 'me' })));
 client.on('message', data => { console.log(String(data)); client.close(); });
 `;
-const SOCKET_IO_GATEWAY = `import { UseGuards } from '@nestjs/common';
-import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import { CurrentSession, SessionGuard, UserSession } from 'nestjs-jwt-session';
-
-@WebSocketGateway()
-export class ChatGateway {
-  @SubscribeMessage('me')
-  @UseGuards(SessionGuard)
-  me(@CurrentSession() session: UserSession) {
-    return { event: 'me', data: session.userId };
-  }
-}
-`;
+/** With socket.io the guard finds the handshake by itself. */
+const socketIoGateway = code =>
+  code
+    .replace(/  protected override getExchange[^]*?\n  }\n\n/, '')
+    .replace(/ implements OnGatewayConnection/, '')
+    .replace(/  handleConnection[^]*?\n  }\n\n/, '')
+    .replace(/interface Client[^]*?\n}\n/, '')
+    .replace("import type { IncomingMessage } from 'node:http';\n", '')
+    .replace('type ExecutionContext, ', '')
+    .replace('type OnGatewayConnection, ', '')
+    .replace(' SessionExchange,', '');
 
 const sockets = (packages, gateway, script, changes) => ({
   async follow(newcomer, given) {
@@ -123,7 +121,11 @@ export const WRITTEN = {
   'graphql-apollo': graphql('@nestjs/apollo @apollo/server @as-integrations/express5', 'Apollo'),
   'graphql-mercurius': graphql('@nestjs/mercurius mercurius @nestjs/platform-fastify', 'Mercurius'),
 
-  'socket-io': sockets('@nestjs/platform-socket.io socket.io-client', () => SOCKET_IO_GATEWAY, TRY_SOCKET_IO),
+  'socket-io': sockets(
+    '@nestjs/platform-socket.io socket.io-client',
+    () => socketIoGateway(codeUnder(INTEGRATING, 'How do I guard WebSockets?')),
+    TRY_SOCKET_IO,
+  ),
   ws: sockets(
     '@nestjs/platform-ws ws && npm install --save-dev @types/ws',
     () => codeUnder(INTEGRATING, 'How do I guard WebSockets?'),
