@@ -95,6 +95,10 @@ export class LiveView {
       case 'revocation.degraded':
       case 'revocation.recovered':
         return from([event]);
+      // What the operator needs to know, and no user.
+      case 'store.overloaded':
+      case 'store.recovered':
+        return from([undefined]);
       case 'session.revoked':
         return from(this.ownOf(event.sessionIds, userId)).pipe(
           map(sessionIds => (sessionIds.length > 0 ? { ...event, sessionIds } : undefined)),
