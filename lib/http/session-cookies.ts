@@ -53,37 +53,54 @@ export class SessionCookies {
    * All cookies live as long as the refresh token; the access token's own `exp` decides when it is refused.
    *
    * @param maxAge seconds
+   * @param hasMoved whether access cookies of other domains are to be expired
    */
-  setAccess(exchange: SessionExchange, token: string, maxAge: number): void {
-    this.write(exchange, this.accessName, token, maxAge, this.accessAttributes);
+  setAccess(exchange: SessionExchange, token: string, maxAge: number, hasMoved: boolean): void {
+    this.headers.removeCookie(exchange, this.accessName);
+    // First, because jars without a host-only flag (RFC 6265, section 5.3) take the cookie of the host itself as a domain
+    // for the new one.
+    if (hasMoved) this.expireMovedAccess(exchange);
+    this.append(exchange, this.accessName, token, maxAge, this.accessAttributes);
   }
 
   /**
    * @param marker set where cookies have the prefix for it
    * @param maxAge seconds
-   * @param hasMoved whether refresh cookies of other paths or domains are to be expired
+   * @param hasMoved whether refresh cookies of other paths or domains are to be expired, first as well
    */
   setRefresh(exchange: SessionExchange, token: string, marker: string, maxAge: number, hasMoved: boolean): void {
     this.headers.removeCookie(exchange, this.refreshName);
-    // First, because jars without a host-only flag (RFC 6265, section 5.3) take the cookie of the host itself as a domain
-    // for the new one.
     if (hasMoved) this.expireMovedRefresh(exchange);
     this.append(exchange, this.refreshName, token, maxAge, this.refreshAttributes);
     if (this.markerName) this.write(exchange, this.markerName, marker, maxAge, this.markerAttributes);
   }
 
-  /**
-   * Expires the refresh cookies of other paths and domains, which a deployment that moved the cookie has left behind.
-   * They came with the request, so their paths lead to its own, and their domains are its host or above.
-   */
+  /** Expires the cookies of other paths and domains, which a deployment that moved them has left behind. */
+  expireMoved(exchange: SessionExchange): void {
+    this.expireMovedAccess(exchange);
+    this.expireMovedRefresh(exchange);
+  }
+
+  /** They came with the request, so their paths lead to its own, and their domains are its host or above. */
   private expireMovedRefresh(exchange: SessionExchange): void {
-    const { refreshPath, refreshAttributes } = this;
+    const { refreshPath, refreshAttributes, domain: own } = this;
     for (const path of leadingPaths(exchange.path)) {
-      for (const domain of [undefined, ...leadingDomains(exchange.header('host'))]) {
-        if (path === refreshPath && domain === this.options.cookies.domain) continue;
+      for (const domain of possibleDomains(exchange)) {
+        if (path === refreshPath && domain === own) continue;
         const expired = serializeCookie(this.refreshName, '', 0, { ...refreshAttributes, path, domain });
         this.headers.append(exchange, 'Set-Cookie', expired);
       }
+    }
+  }
+
+  /** A guarded route takes none of several access cookies. */
+  private expireMovedAccess(exchange: SessionExchange): void {
+    // A cookie with the prefix has one path and no domain.
+    if (this.accessName.startsWith('__Host-')) return;
+    for (const domain of possibleDomains(exchange)) {
+      if (domain === this.domain) continue;
+      const expired = serializeCookie(this.accessName, '', 0, { ...this.accessAttributes, domain });
+      this.headers.append(exchange, 'Set-Cookie', expired);
     }
   }
 
@@ -156,6 +173,11 @@ export class SessionCookies {
     this.headers.set(exchange, 'Cache-Control', 'no-store');
   }
 
+  /** Browsers ignore a leading dot. */
+  private get domain(): string | undefined {
+    return this.options.cookies.domain?.replace(/^\./, '').toLowerCase();
+  }
+
   private get csrfName(): string {
     return this.prefixed(CSRF_COOKIE);
   }
@@ -193,12 +215,12 @@ function leadingPaths(path: string): string[] {
   return ['/', ...segments.map((_, index) => `/${segments.slice(0, index + 1).join('/')}`)];
 }
 
-/** A host and the domains above it, without the last label. */
-function leadingDomains(host = ''): string[] {
-  const name = host.replace(/:\d+$/, '');
-  if (isIP(name.replace(/[[\]]/g, '')) !== 0) return [];
+/** None, the host and the domains above it, without the last label. */
+function possibleDomains(exchange: SessionExchange): (string | undefined)[] {
+  const name = (exchange.header('host') ?? '').replace(/:\d+$/, '').toLowerCase();
+  if (isIP(name.replace(/[[\]]/g, '')) !== 0) return [undefined];
   const labels = name.split('.').slice(-MAX_SEGMENTS);
-  return labels.slice(0, -1).map((_, index) => labels.slice(index).join('.'));
+  return [undefined, ...labels.slice(0, -1).map((_, index) => labels.slice(index).join('.'))];
 }
 
 /** Whether a page of this very host, which is not this machine, sent the request over http. Only browsers say so. */

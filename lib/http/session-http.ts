@@ -39,6 +39,8 @@ export interface OutgoingTokens {
   readonly isNew: boolean;
   readonly exchange?: SessionExchange;
   readonly transport: TokenTransport;
+  /** Whether another session came with the request. Its access cookie may be one of another domain. */
+  readonly replaces?: boolean;
 }
 
 const BEARER = /^bearer(?: |$)/i;
@@ -179,13 +181,17 @@ export class SessionHttp {
    * Sets the tokens as cookies, or returns them for the body of the answer. A refresh token that the client has is left
    * out (RFC 6749, section 6): a late answer would put it in the place of a newer one.
    */
-  deliver({ access, refreshToken, isNew, exchange, transport }: OutgoingTokens): IssuedTokens {
+  deliver({ access, refreshToken, isNew, exchange, transport, replaces = false }: OutgoingTokens): IssuedTokens {
     const { session, expiresIn, token } = access;
     if (transport === 'cookie' && exchange) {
       const maxAge = Math.ceil((session.expiresAt.getTime() - access.issuedAt) / 1000);
-      this.cookies.setAccess(exchange, token, maxAge);
+      const hasMoved = this.hasMovedCookies(exchange);
+      this.cookies.setAccess(exchange, token, maxAge, hasMoved || replaces);
       if (this.csrf.usesTokens) this.cookies.setCsrf(exchange, this.csrf.tokenOf(session.id), maxAge);
-      if (isNew) this.setRefreshCookie(exchange, session.id, refreshToken, maxAge);
+      // Beside moved cookies the token that the client has may be in one of these.
+      if (isNew || hasMoved) {
+        this.cookies.setRefresh(exchange, refreshToken, markerOf(session.id, this.secrets!), maxAge, hasMoved);
+      }
       return { session, expiresIn };
     }
     if (exchange) this.headers.set(exchange, 'Cache-Control', 'no-store');
@@ -193,22 +199,22 @@ export class SessionHttp {
     return { session, expiresIn, ...newTokens, tokenType: 'Bearer' };
   }
 
-  private setRefreshCookie(exchange: SessionExchange, sessionId: string, refreshToken: string, maxAge: number): void {
-    const marker = markerOf(sessionId, this.secrets!);
-    this.cookies.setRefresh(exchange, refreshToken, marker, maxAge, this.hasSeveralOf(exchange, sessionId));
+  /** Another application of the domain may use the same name: its cookies are not authentic, and are left alone. */
+  private hasMovedCookies(exchange: SessionExchange): boolean {
+    const { tokens = [] } = this.readRefreshCookies(exchange) ?? {};
+    if (tokens.length < 2 || !this.secrets) return false;
+    const { accepted } = this.secrets;
+    return tokens.filter(text => openRefreshToken(text, accepted) !== undefined).length > 1;
   }
 
-  /** Whether a deployment has moved the refresh cookie. Another application of the domain may use the same name. */
-  private hasSeveralOf(exchange: SessionExchange, sessionId: string): boolean {
-    const { tokens = [] } = this.readRefreshCookies(exchange) ?? {};
-    if (tokens.length < 2) return false;
-    const ofSession = tokens.filter(text => openRefreshToken(text, this.secrets!.accepted)?.sessionId === sessionId);
-    return ofSession.length > 1;
+  private clear(exchange: SessionExchange): void {
+    this.cookies.clear(exchange);
+    if (this.hasMovedCookies(exchange)) this.cookies.expireMoved(exchange);
   }
 
   /** Clears the cookies, unless the client authenticates by `Authorization` and so uses none. */
   clearCookies(exchange: SessionExchange): void {
-    if (!this.usesAuthorization(exchange)) this.cookies.clear(exchange);
+    if (!this.usesAuthorization(exchange)) this.clear(exchange);
   }
 
   /**
@@ -228,7 +234,7 @@ export class SessionHttp {
     if (this.refusals.get(exchange.request) === error) return;
     this.refusals.set(exchange.request, error);
     for (const [name, value] of refusalHeaders(error)) this.headers.set(exchange, name, value);
-    if (error.endsSession && transport === 'cookie') this.cookies.clear(exchange);
+    if (error.endsSession && transport === 'cookie') this.clear(exchange);
     if (!this.announced.has(error)) this.events.refused(error);
   }
 }

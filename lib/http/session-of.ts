@@ -1,5 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { SESSION_ON_REQUEST } from '../session.constants.js';
+import { PUBLIC_ROUTE, SESSION_ON_REQUEST } from '../session.constants.js';
 import type { UserSession } from '../session.types.js';
 
 interface WithSession {
@@ -13,12 +13,8 @@ interface Guarded {
   readonly session: UserSession | undefined;
 }
 
-/** Where the answers of guards are kept on a socket's client or a message's context. */
-const GUARDED = Symbol('guarded');
-
-interface WithGuarded {
-  [GUARDED]?: Guarded[];
-}
+/** The answers of guards for a socket's client or a message's context, which may be frozen. */
+const GUARDED = new WeakMap<object, Guarded[]>();
 
 /**
  * The session that the guard found, or undefined: for role guards, throttler trackers and loggers.
@@ -34,7 +30,9 @@ export function sessionOf(source: ExecutionContext | object): UserSession | unde
 /** Whether a guard has looked for a session, found or not. */
 export function wasGuarded(context: ExecutionContext): boolean {
   const holder = requestOf(context);
-  return holder ? SESSION_ON_REQUEST in holder : findGuarded(context) !== undefined;
+  if (holder) return SESSION_ON_REQUEST in holder;
+  // A message that is a mere text has nothing to note an answer for; a public handler has no session in any case.
+  return messageOf(context) ? findGuarded(context) !== undefined : isPublic(context);
 }
 
 /**
@@ -73,20 +71,29 @@ function requestOf(context: ExecutionContext): object | undefined {
  */
 function attachToMessage(context: ExecutionContext, session: UserSession | undefined): void {
   const message = messageOf(context);
+  if (!message) return;
   const [handler, controller] = [context.getHandler(), context.getClass()];
-  const others = message[GUARDED]?.filter(known => known.handler !== handler || known.controller !== controller) ?? [];
-  message[GUARDED] = [...others, { handler, controller, session }];
+  const others = guardedOf(message).filter(known => known.handler !== handler || known.controller !== controller);
+  GUARDED.set(message, [...others, { handler, controller, session }]);
 }
 
 function findGuarded(context: ExecutionContext): Guarded | undefined {
+  const message = messageOf(context);
   const [handler, controller] = [context.getHandler(), context.getClass()];
-  return messageOf(context)[GUARDED]?.find(known => known.handler === handler && known.controller === controller);
+  return message && guardedOf(message).find(known => known.handler === handler && known.controller === controller);
+}
+
+function guardedOf(message: object): Guarded[] {
+  return GUARDED.get(message) ?? [];
 }
 
 /** A gateway's client; the context of a message between services, else the message. */
-function messageOf(context: ExecutionContext): WithGuarded {
+function messageOf(context: ExecutionContext): object | undefined {
   const [first, second] = context.getArgs<unknown[]>();
   const candidates = context.getType() === 'ws' ? [first] : [second, first];
-  const message = candidates.find(candidate => typeof candidate === 'object' && candidate !== null);
-  return (message ?? {}) as WithGuarded;
+  return candidates.find(candidate => typeof candidate === 'object' && candidate !== null);
+}
+
+function isPublic(context: ExecutionContext): boolean {
+  return [context.getHandler(), context.getClass()].some(target => Reflect.getMetadata(PUBLIC_ROUTE, target) === true);
 }

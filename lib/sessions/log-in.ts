@@ -58,7 +58,8 @@ export class SessionIssuer {
       const created = await this.create({ ...session, claims, replaces }, manager);
       this.announceEnded(created, replaces, manager);
       const row = this.claimsHook.isUsed ? await this.askForClaims(created.row, transport, manager) : created.row;
-      return await this.issue(row, refreshToken, { client, exchange, transport }, manager);
+      const recipient = { client, exchange, transport, replaces: replaces !== undefined };
+      return await this.issue(row, refreshToken, recipient, manager);
     } catch (error) {
       this.http.refuse(error, exchange);
       throw error;

@@ -39,6 +39,8 @@ export interface Recipient {
   /** Left out where the tokens are returned to the application. */
   readonly exchange?: SessionExchange;
   readonly transport: TokenTransport;
+  /** Whether another session came with the request, which ends. */
+  readonly replaces?: boolean;
 }
 
 /** Makes the tokens of sessions and hands them to the client. */
@@ -103,10 +105,10 @@ export class SessionTokens {
     row: SessionRow,
     { token, hash }: HashedToken,
     isNew: boolean,
-    { client, exchange, transport }: Recipient,
+    { client, exchange, transport, replaces }: Recipient,
   ): Promise<IssuedTokens> {
     const access = await this.signer.sign(row, { generation: token.generation, hash }, client);
     const refreshToken = encodeRefreshToken(token, this.secrets.newest);
-    return this.http.deliver({ access, refreshToken, isNew, exchange, transport });
+    return this.http.deliver({ access, refreshToken, isNew, exchange, transport, replaces });
   }
 }
