@@ -10,6 +10,11 @@ import type { LoadStatus } from '../session.types.js';
 /** An overload is over when no request was refused for this time. */
 const QUIET_MS = 5_000;
 
+interface Overload {
+  readonly error: SessionStoreUnavailableError;
+  refused: number;
+}
+
 /**
  * Refuses requests that the database could not answer in time. Without this a queue grows until its clients give up,
  * and the database works for clients that are gone.
@@ -24,8 +29,7 @@ const QUIET_MS = 5_000;
 export class StoreLoad {
   private readonly limit: LoadLimit;
   private refused = 0;
-  /** Refused since the overload began; undefined where there is none. */
-  private refusedNow?: number;
+  private overload?: Overload;
 
   constructor(
     { overload, session }: ResolvedSessionOptions,
@@ -50,30 +54,35 @@ export class StoreLoad {
   begin(): Work {
     const work = this.limit.begin();
     if (work) return work;
-    this.noteRefusal();
-    throw new SessionStoreUnavailableError(
-      'Too many requests wait for the session store: try again; repeating is safe',
-    );
+    throw this.refuse();
   }
 
   end(work: Work): void {
     this.limit.end(work);
   }
 
-  private noteRefusal(): void {
+  private refuse(): SessionStoreUnavailableError {
     this.refused++;
-    if (this.refusedNow === undefined) {
+    if (!this.overload) {
+      this.overload = {
+        // One for all: the stack of an error takes longer than all else that a refusal does.
+        error: new SessionStoreUnavailableError(
+          'Too many requests wait for the session store: try again; repeating is safe',
+        ),
+        refused: 0,
+      };
       this.events.emit({ type: 'store.overloaded', waiting: this.limit.waiting });
-      this.awaitQuiet(0);
+      this.awaitQuiet(this.overload, 0);
     }
-    this.refusedNow = (this.refusedNow ?? 0) + 1;
+    this.overload.refused++;
+    return this.overload.error;
   }
 
-  private awaitQuiet(before: number): void {
+  private awaitQuiet(overload: Overload, before: number): void {
     this.timers.after(QUIET_MS, () => {
-      const refused = this.refusedNow ?? 0;
-      if (refused > before) return this.awaitQuiet(refused);
-      this.refusedNow = undefined;
+      const { refused } = overload;
+      if (refused > before) return this.awaitQuiet(overload, refused);
+      this.overload = undefined;
       this.events.emit({ type: 'store.recovered', refused });
     });
   }

@@ -76,6 +76,20 @@ export const TARGETS = [
   { measure: 'disk per session, after 10 refreshes', atMost: 550 },
   { measure: 'heap for 10,000 cached verified tokens', atMost: 9_500 },
   { measure: 'heap for 10,000 revocations of sessions', atMost: 1_200 },
+  ...['refresh', 'logIn'].flatMap(operation =>
+    [2, 5].flatMap(times => [
+      {
+        measure: `${operation}, ${times} × saturation, goodput`,
+        of: LIBRARY,
+        ofMeasure: `${operation}, saturation`,
+        atLeast: 0.9,
+      },
+      { measure: `${operation}, ${times} × saturation, p99 of what is answered`, atMost: 5_000 },
+    ]),
+  ),
+  { measure: 'refresh beside 5000 streams', of: LIBRARY, ofMeasure: 'refresh without streams', atLeast: 0.9 },
+  { measure: 'heap for a stream', atMost: 2_000 },
+  { measure: 'guard p99 while polls read 300,000 ended sessions', atMost: 20 },
 ];
 
 /**
