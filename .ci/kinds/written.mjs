@@ -144,15 +144,15 @@ export const WRITTEN = {
         'src/messages.controller.ts',
         `import { Controller, UseGuards } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import { CurrentSession, UserSession } from 'nestjs-jwt-session';
+import type { UserSession } from 'nestjs-jwt-session';
 import { MessageGuard } from './message.guard.js';
 
 @Controller()
 export class MessagesController {
   @MessagePattern('who')
   @UseGuards(MessageGuard)
-  who(@Payload() message: { session: UserSession }, @CurrentSession() session: UserSession | undefined) {
-    return { ofMessage: message.session.userId, current: session?.userId ?? null };
+  who(@Payload() message: { session: UserSession }) {
+    return { userId: message.session.userId };
   }
 }
 `,
@@ -187,7 +187,7 @@ client.close();
         const refusal = newcomer.type(`node try.mjs ${port}`);
         check(refusal.includes('refused'), `The answer is ${refusal}`);
         const answer = newcomer.type(`node try.mjs ${port} ${token}`);
-        check(answer.includes("ofMessage: 'ada'"), `The answer is ${answer}`);
+        check(answer.includes("userId: 'ada'"), `The answer is ${answer}`);
       };
       await newcomer.serve(START, use, { TCP_PORT: String(port) });
     },
