@@ -221,7 +221,7 @@ client.close();
     async follow(newcomer, given) {
       useIt(newcomer, given);
       const page = newcomer.in('../vite-front-end-page');
-      newcomer.type('npm create vite@latest ../vite-front-end-page -- --template vanilla-ts --no-interactive');
+      newcomer.type('npm create --yes vite@latest ../vite-front-end-page -- --template vanilla-ts --no-interactive');
       page.type(`npm install && npm install ${given.tarball}`);
       page.write('src/session.ts', codeUnder(INTEGRATING, 'How do I use it from a page?'));
       page.write('src/main.ts', PAGE);
