@@ -54,7 +54,8 @@ export class SessionIssuer {
       // The hook replaces the claims that are given here.
       this.tokens.requireIssuable(userId, this.claimsHook.isUsed ? {} : claims, transport);
       const { session, client, refreshToken } = this.begin(userId, options);
-      this.admission.requireTimely(exchange);
+      // A login without an exchange is the application's own: no client can have given it up.
+      if (exchange) this.admission.requireTimely(exchange);
       const created = await this.create({ ...session, claims, replaces }, manager);
       this.announceEnded(created, replaces, manager);
       const row = this.claimsHook.isUsed ? await this.askForClaims(created.row, transport, manager) : created.row;
@@ -84,7 +85,7 @@ export class SessionIssuer {
       checkLogIn(userId, options);
       const transport = exchange ? (options.transport ?? this.http.transportForSession(exchange)) : 'bearer';
       const { session, client, refreshToken } = this.begin(userId, options);
-      this.admission.requireTimely(exchange);
+      if (exchange) this.admission.requireTimely(exchange);
       const created = await this.renew({ ...session, claims: options.claims, replaces: id }, transport, manager);
       this.announceEnded(created, id, manager);
       return await this.issue(created.row, refreshToken, { client, exchange, transport }, manager);

@@ -136,6 +136,17 @@ describe.each([
     expect(await test.database.query('SELECT * FROM jwt_session ORDER BY id')).toEqual(before);
   });
 
+  it('is not one that the application begins by itself: no client can have given it up', async () => {
+    pauses.isResumed = true;
+    try {
+      const tokens = await test.sessions.logIn('grace');
+      await test.sessions.reauthenticate(tokens.session);
+    } finally {
+      pauses.isResumed = false;
+    }
+    expect(await test.sessions.list('grace')).toHaveLength(1);
+  });
+
   it.each([3_600_000, -3_600_000])('is told from one after the clock of the database was set by %d ms', async by => {
     const client = new CookieClient(test.url);
     await client.logIn('ada');
