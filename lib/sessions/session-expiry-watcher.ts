@@ -11,6 +11,9 @@ import { AccessTokenAuthenticator } from '../tokens/access-token-authenticator.j
 /** How many sessions are checked before other work of the event loop gets its turn. */
 const MAX_CHECKS_PER_TURN = 100;
 
+/** For how long the last messages of streams may be on their way to the sockets at a shutdown. */
+const LAST_MESSAGES_MS = 100;
+
 /** An open socket or event stream. */
 interface Watch {
   readonly session: UserSession;
@@ -57,10 +60,12 @@ export class SessionExpiryWatcher implements OnModuleInit, BeforeApplicationShut
     });
   }
 
-  /** Open streams would keep the HTTP server from closing. */
-  beforeApplicationShutdown(): void {
+  /** Open streams would keep the HTTP server from closing; `forceCloseConnections` would cut their last messages off. */
+  async beforeApplicationShutdown(): Promise<void> {
     this.isShuttingDown = true;
+    const isAnyOpen = this.watches.size > 0;
     for (const watch of this.all()) endByShutdown(watch);
+    if (isAnyOpen) await this.timers.pause(LAST_MESSAGES_MS);
   }
 
   /** Emits once, and completes, when the session no longer counts. */
