@@ -2,13 +2,8 @@ import { Injectable, Logger } from '@nestjs/common';
 import { SessionClock } from '../common/clock.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import {
-  type Announcement,
-  type Lost,
-  type LearnedFrom,
-  RevocationState,
-  type RevocationKeys,
-} from '../rules/revocation-state.js';
+import type { LearnedFrom } from '../rules/knowledge.js';
+import { type Announcement, type Lost, RevocationState, type RevocationKeys } from '../rules/revocation-state.js';
 import {
   AccessTokenExpiredError,
   AccessTokenInvalidError,
@@ -112,8 +107,14 @@ export class Revocations {
     if (news.length === 0) return;
     const reasons = new Map(announcement.sessions?.map(({ id, reason }) => [id, reason]));
     // One event per reason: sessions that ended together are reported together.
-    for (const reason of new Set(news.map(id => reasons.get(id)!))) {
-      const sessionIds = news.filter(id => reasons.get(id) === reason);
+    const ended = new Map<string, string[]>();
+    for (const id of news) {
+      const reason = reasons.get(id)!;
+      const sessionIds = ended.get(reason);
+      if (sessionIds) sessionIds.push(id);
+      else ended.set(reason, [id]);
+    }
+    for (const [reason, sessionIds] of ended) {
       this.events.emit({ type: 'session.revoked', sessionIds, reason, source });
     }
   }

@@ -1,3 +1,5 @@
+import { Knowledge, type LearnedFrom } from './knowledge.js';
+
 /** The values of an access token that decide whether it was revoked. */
 export interface RevocationKeys {
   readonly sessionId: string;
@@ -40,130 +42,8 @@ export interface Lost {
 }
 
 /**
- * How this process learned of a revocation.
- *
- * | learned from | counts for | must be repeated by polls |
- * |---|---|---|
- * | `commit` | one span | yes: this process committed it |
- * | `poll` | one span | until it is a span old |
- * | `answer` | one span | no: the database was asked about this session alone, which may have ended long ago |
- * | `hint` | until the next poll is over, unless that poll confirms it | no: any process may have sent the notification |
- */
-export type LearnedFrom = 'commit' | 'poll' | 'answer' | 'hint';
-
-/** Hints of one kind that are kept until the next poll: they must not fill the memory. */
-const MAX_HINTS = 10_000;
-
-/** A poll may miss what is about as old as the span: clocks and delays differ. */
-const REPEAT_MARGIN_MS = 60_000;
-
-interface Learning {
-  readonly from: LearnedFrom;
-  readonly now: number;
-  readonly span: number;
-  /** The number of the last poll that was started. */
-  readonly poll: number;
-  readonly age?: number;
-}
-
-interface Entry<T> {
-  /** Undefined while there is only a hint. */
-  fact: T | undefined;
-  hint: { readonly value: T; readonly poll: number } | undefined;
-  /** The last poll that repeated the fact, or before which it was committed. */
-  confirmedIn: number;
-  /** Polls repeat the fact until then. */
-  expectedUntil: number;
-  readonly forgetAt: number;
-}
-
-/** The facts about ids of one kind. Values only grow, so the order in which they arrive does not matter. */
-class Knowledge<T> {
-  private readonly entries = new Map<string, Entry<T>>();
-  private hints = 0;
-
-  /** @param exceeds whether a value says more than another one */
-  constructor(private readonly exceeds: (value: T, other: T) => boolean) {}
-
-  get size(): number {
-    return this.entries.size;
-  }
-
-  get isFull(): boolean {
-    return this.hints >= MAX_HINTS;
-  }
-
-  valueOf(id: string): T | undefined {
-    const entry = this.entries.get(id);
-    return entry?.hint === undefined ? entry?.fact : entry.hint.value;
-  }
-
-  /** @returns whether the id was unknown */
-  learn(id: string, value: T, learning: Learning): boolean {
-    const entry = this.entries.get(id);
-    if (learning.from === 'hint') this.addHint(id, value, entry, learning);
-    else this.confirm(id, value, entry, learning);
-    return entry === undefined && this.entries.has(id);
-  }
-
-  /** Drops hints that the poll has not confirmed. Returns the facts that it should have repeated. */
-  settle(poll: number, now: number): (readonly [id: string, value: T])[] {
-    const lost: (readonly [string, T])[] = [];
-    for (const [id, entry] of this.entries) {
-      if (entry.hint !== undefined && entry.hint.poll < poll) this.dropHint(id, entry);
-      if (entry.fact !== undefined && entry.confirmedIn < poll && entry.expectedUntil > now)
-        lost.push([id, entry.fact]);
-    }
-    return lost;
-  }
-
-  forget(now: number): void {
-    for (const [id, entry] of this.entries) {
-      if (entry.forgetAt > now) break;
-      this.dropHint(id, entry);
-      this.entries.delete(id);
-    }
-  }
-
-  private addHint(id: string, value: T, entry: Entry<T> | undefined, { now, span, poll }: Learning): void {
-    const known = this.valueOf(id);
-    if (this.isFull || (known !== undefined && !this.exceeds(value, known))) return;
-    const { fact, confirmedIn = 0, expectedUntil = 0 } = entry ?? {};
-    if (entry?.hint === undefined) this.hints++;
-    this.put(id, { fact, hint: { value, poll }, confirmedIn, expectedUntil, forgetAt: now + span });
-  }
-
-  private confirm(id: string, value: T, entry: Entry<T> | undefined, learning: Learning): void {
-    const { from, now, span, poll, age = 0 } = learning;
-    const fact = entry?.fact;
-    if (entry !== undefined && fact !== undefined && !this.exceeds(value, fact)) {
-      if (!this.exceeds(fact, value)) entry.confirmedIn = poll;
-      return;
-    }
-    const expectedUntil = from === 'answer' ? 0 : now + span - age - REPEAT_MARGIN_MS;
-    const isAhead = entry?.hint !== undefined && this.exceeds(entry.hint.value, value);
-    if (entry?.hint !== undefined && !isAhead) this.hints--;
-    const hint = isAhead ? entry!.hint : undefined;
-    this.put(id, { fact: value, hint, confirmedIn: poll, expectedUntil, forgetAt: now + span });
-  }
-
-  /** Deletes first, so that the map stays in the order in which entries expire. */
-  private put(id: string, entry: Entry<T>): void {
-    this.entries.delete(id);
-    this.entries.set(id, entry);
-  }
-
-  private dropHint(id: string, entry: Entry<T>): void {
-    if (entry.hint === undefined) return;
-    this.hints--;
-    entry.hint = undefined;
-    if (entry.fact === undefined) this.entries.delete(id);
-  }
-}
-
-/**
  * The revocations of the last span, in memory: a guarded request asks here instead of the database. Older ones concern
- * no valid access token, so memory is bounded by the revocations of one span, and by `MAX_HINTS`.
+ * no valid access token, so memory is bounded by the revocations of one span, and by the hints that `Knowledge` keeps.
  *
  * Times are those of a monotonic clock, so that setting the wall clock forgets nothing.
  */

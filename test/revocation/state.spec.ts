@@ -236,6 +236,81 @@ describe('what the database has lost', () => {
   });
 });
 
+describe('a poll of hundreds of thousands of revocations', () => {
+  const LONG = 600_000;
+  const PAGE = 2_000;
+  const pageOf = (from: number, reason = 'incident'): Announcement => ({
+    sessions: Array.from({ length: PAGE }, (_, index) => ({ id: `session ${from + index}`, reason, age: 1 })),
+  });
+
+  it('ends as soon as one of few, while requests wait for it', () => {
+    const state = new RevocationState(LONG);
+    const pages: number[] = [];
+    const ends: number[] = [];
+    const timed = (times: number[], task: () => void) => {
+      const began = performance.now();
+      task();
+      times.push(performance.now() - began);
+    };
+    for (let poll = 0; poll < 5; poll++) {
+      state.startPoll();
+      for (let from = 0; from < 200_000; from += PAGE)
+        timed(pages, () => state.merge(pageOf(from), from / PAGE, 'poll'));
+      timed(ends, () => expect(state.finishPoll(1_000).sessions).toHaveLength(0));
+    }
+    expect(state.size).toBe(200_000);
+    expect(Math.min(...ends)).toBeLessThan(Math.min(...pages));
+  });
+
+  it('is not confused by what arrives between its pages', () => {
+    const state = new RevocationState(LONG);
+    const nothing = { sessions: [], users: [], claims: [] };
+    state.merge(pageOf(0), 0, 'poll');
+    state.startPoll();
+    state.merge(pageOf(0), 1, 'poll');
+    const early = { id: 'session 0', reason: 'of a page that was read' };
+    const late = { id: `session ${PAGE}`, reason: 'of a page that comes' };
+    const unknown = { id: 'unknown', reason: 'of no page' };
+    expect(state.merge({ sessions: [early, late, unknown] }, 2, 'hint')).toEqual([late.id, unknown.id]);
+    expect(state.merge({ sessions: [{ id: 'own', reason: 'logout' }] }, 3, 'commit')).toEqual(['own']);
+    expect(state.merge(pageOf(PAGE), 4, 'poll')).toHaveLength(PAGE - 1);
+    expect(state.finishPoll(5)).toEqual(nothing);
+    expect([early, late, unknown].map(hint => state.reasonOf(hint.id))).toEqual(['incident', 'incident', 'of no page']);
+    state.startPoll();
+    state.merge(pageOf(0), 6, 'poll');
+    state.merge(pageOf(PAGE), 7, 'poll');
+    expect(state.finishPoll(8)).toEqual({ ...nothing, sessions: [{ id: 'own', reason: 'logout' }] });
+    expect(state.reasonOf('unknown')).toBeUndefined();
+    expect(state.size).toBe(2 * PAGE + 1);
+  });
+
+  it('finds what is lost among what is not, also when it comes back', () => {
+    const state = new RevocationState(LONG);
+    state.merge({ ...pageOf(0), users: [{ id: 'ada', version: 2 }] }, 0, 'poll');
+    const { sessions } = pageOf(0);
+    const lost = sessions!.slice(700, 703).map(session => ({ id: session.id, reason: session.reason }));
+    const rest = { sessions: sessions!.filter(session => lost.every(one => one.id !== session.id)) };
+    for (const poll of [1, 2]) {
+      state.startPoll();
+      state.merge(rest, poll, 'poll');
+      state.merge({ users: [{ id: 'ada', version: 2 }] }, poll, 'poll');
+      expect(state.finishPoll(poll)).toEqual({ sessions: lost, users: [], claims: [] });
+    }
+    state.startPoll();
+    state.merge({ sessions, users: [{ id: 'ada', version: 3 }] }, 3, 'poll');
+    expect(state.finishPoll(3)).toEqual({ sessions: [], users: [], claims: [] });
+  });
+
+  it('is forgotten in portions', () => {
+    const state = new RevocationState(LONG);
+    for (let from = 0; from < 10_000; from += PAGE) state.merge(pageOf(from), 0, 'poll');
+    const sizes = Array.from({ length: 3 }, () => (state.merge({}, LONG + 1), state.size));
+    expect(sizes).toEqual([6_000, 2_000, 0]);
+    state.startPoll();
+    expect(state.finishPoll(LONG + 2).sessions).toEqual([]);
+  });
+});
+
 describe('how much time has passed', () => {
   it.each([
     ['a machine that slept, whose monotonic clock stood still', { monotonic: 5, wall: 60_000 }, 60_000],

@@ -1,0 +1,173 @@
+/**
+ * How this process learned of a revocation.
+ *
+ * | learned from | counts for | must be repeated by polls |
+ * |---|---|---|
+ * | `commit` | one span | yes: this process committed it |
+ * | `poll` | one span | until it is a span old |
+ * | `answer` | one span | no: the database was asked about this session alone, which may have ended long ago |
+ * | `hint` | until the next poll is over, unless that poll confirms it | no: any process may have sent the notification |
+ */
+export type LearnedFrom = 'commit' | 'poll' | 'answer' | 'hint';
+
+export interface Learning {
+  readonly from: LearnedFrom;
+  readonly now: number;
+  readonly span: number;
+  /** The number of the last poll that was started. */
+  readonly poll: number;
+  readonly age?: number;
+}
+
+/** Hints of one kind that are kept until the next poll: they must not fill the memory. */
+const MAX_HINTS = 10_000;
+
+/** A poll may miss what is about as old as the span: clocks and delays differ. */
+const REPEAT_MARGIN_MS = 60_000;
+
+/** Times are rounded to this part of the span, so that facts share them. */
+const MOMENT = 1 / 100;
+
+/** Facts that are forgotten at once: more would hold up the event loop. Twice as many as a page of a poll tells. */
+const MAX_FORGOTTEN = 4_000;
+
+/** What facts have in common is kept once: a fact takes its id and a place in a map. */
+interface Group<T> {
+  readonly value: T;
+  /** The last poll that repeated the facts, or before which they were committed. */
+  readonly confirmedIn: number;
+  /** Polls repeat the facts until then. */
+  readonly expectedUntil: number;
+  readonly forgetAt: number;
+  size: number;
+  /** Where the facts go when a later poll repeats them. */
+  next?: Group<T>;
+}
+
+interface Hint<T> {
+  readonly value: T;
+  readonly poll: number;
+  readonly forgetAt: number;
+}
+
+/**
+ * The facts about ids of one kind. Values only grow, so the order in which they arrive does not matter.
+ *
+ * A poll may repeat hundreds of thousands of facts. Therefore its end looks at the groups of facts and at the hints.
+ */
+export class Knowledge<T> {
+  /** In the order in which facts are forgotten. */
+  private readonly facts = new Map<string, Group<T>>();
+  private readonly groups = new Set<Group<T>>();
+  /** The last group of each value that is forgotten at `latestForgetAt`. */
+  private readonly latest = new Map<T, Group<T>>();
+  private latestForgetAt = 0;
+  /** Each says more than the fact about its id. */
+  private readonly hints = new Map<string, Hint<T>>();
+  private hintsWithoutFact = 0;
+
+  /** @param exceeds whether a value says more than another one */
+  constructor(private readonly exceeds: (value: T, other: T) => boolean) {}
+
+  get size(): number {
+    return this.facts.size + this.hintsWithoutFact;
+  }
+
+  get isFull(): boolean {
+    return this.hints.size >= MAX_HINTS;
+  }
+
+  valueOf(id: string): T | undefined {
+    const hint = this.hints.size > 0 ? this.hints.get(id) : undefined;
+    return hint === undefined ? this.facts.get(id)?.value : hint.value;
+  }
+
+  /** @returns whether the id was unknown */
+  learn(id: string, value: T, learning: Learning): boolean {
+    const known = this.valueOf(id);
+    if (learning.from === 'hint') {
+      if (this.isFull || (known !== undefined && !this.exceeds(value, known))) return false;
+      this.addHint(id, value, learning);
+    } else {
+      this.addFact(id, value, learning);
+    }
+    return known === undefined;
+  }
+
+  /** Drops hints that the poll has not confirmed. Returns the facts that it should have repeated. */
+  settle(poll: number, now: number): (readonly [id: string, value: T])[] {
+    for (const [id, hint] of this.hints) if (hint.poll < poll) this.dropHint(id);
+    const lost = new Set<Group<T>>();
+    for (const group of this.groups) if (group.confirmedIn < poll && group.expectedUntil > now) lost.add(group);
+    if (lost.size === 0) return [];
+    return [...this.facts].filter(([, group]) => lost.has(group)).map(([id, { value }]) => [id, value] as const);
+  }
+
+  forget(now: number): void {
+    for (const [id, hint] of this.hints) {
+      if (hint.forgetAt > now) break;
+      this.dropHint(id);
+    }
+    let forgotten = 0;
+    for (const [id, group] of this.facts) {
+      if (group.forgetAt > now || forgotten++ === MAX_FORGOTTEN) break;
+      this.remove(id, group);
+      if (this.hints.has(id)) this.hintsWithoutFact++;
+    }
+  }
+
+  private addHint(id: string, value: T, { now, span, poll }: Learning): void {
+    if (this.valueOf(id) === undefined) this.hintsWithoutFact++;
+    // Deletes first, so that the map stays in the order in which hints are forgotten.
+    this.hints.delete(id);
+    this.hints.set(id, { value, poll, forgetAt: now + span });
+  }
+
+  private addFact(id: string, value: T, learning: Learning): void {
+    const { poll } = learning;
+    const group = this.facts.get(id);
+    if (group === undefined || this.exceeds(value, group.value)) {
+      const hint = this.hints.get(id);
+      if (group !== undefined) this.remove(id, group);
+      else if (hint !== undefined) this.hintsWithoutFact--;
+      if (hint !== undefined && !this.exceeds(hint.value, value)) this.hints.delete(id);
+      this.put(id, this.groupOf(value, learning));
+    } else if (!this.exceeds(group.value, value) && group.confirmedIn !== poll) {
+      if (group.next?.confirmedIn !== poll) group.next = { ...group, confirmedIn: poll, size: 0, next: undefined };
+      this.leave(group);
+      this.put(id, group.next);
+    }
+  }
+
+  private groupOf(value: T, { from, now, span, poll, age = 0 }: Learning): Group<T> {
+    const moment = span * MOMENT;
+    const forgetAt = Math.ceil((now + span) / moment) * moment;
+    const repeated = from === 'answer' ? 0 : now + span - age - REPEAT_MARGIN_MS;
+    const expectedUntil = Math.floor(repeated / moment) * moment;
+    if (forgetAt !== this.latestForgetAt) this.latest.clear();
+    this.latestForgetAt = forgetAt;
+    const last = this.latest.get(value);
+    if (last?.confirmedIn === poll && last.expectedUntil === expectedUntil) return last;
+    const group = { value, confirmedIn: poll, expectedUntil, forgetAt, size: 0, next: undefined };
+    this.latest.set(value, group);
+    return group;
+  }
+
+  private put(id: string, group: Group<T>): void {
+    this.facts.set(id, group);
+    if (group.size++ === 0) this.groups.add(group);
+  }
+
+  private remove(id: string, group: Group<T>): void {
+    this.facts.delete(id);
+    this.leave(group);
+  }
+
+  private leave(group: Group<T>): void {
+    if (--group.size === 0) this.groups.delete(group);
+  }
+
+  private dropHint(id: string): void {
+    if (this.hints.delete(id) && !this.facts.has(id)) this.hintsWithoutFact--;
+  }
+}
