@@ -16,7 +16,7 @@ const LOOPBACK = /^((.*\.)?localhost|127\.[\d.]+|\[::1\])$/;
  * |---|---|---|
  * | `__Host-access_token` | `/` | the access token |
  * | `__Secure-refresh_token` | the refresh route's | the refresh token |
- * | `__Host-session_marker` | `/` | names the session of the refresh cookie, which has a path and so no `__Host-` |
+ * | `__Host-session_marker` | `/` | names the session and the path of the refresh cookie, which has no `__Host-` |
  * | `__Host-csrf_token` | `/` | the CSRF token, where they are used |
  */
 export class SessionCookies {
@@ -81,10 +81,13 @@ export class SessionCookies {
     this.expireMovedRefresh(exchange);
   }
 
-  /** They came with the request, so their paths lead to its own, and their domains are its host or above. */
+  /**
+   * They came with the request, so their paths lead to its own, and their domains are its host or above. Behind a proxy
+   * that strips a prefix, the path that the browser sees is that of the refresh cookie.
+   */
   private expireMovedRefresh(exchange: SessionExchange): void {
     const { refreshPath, refreshAttributes, domain: own } = this;
-    for (const path of leadingPaths(exchange.path)) {
+    for (const path of new Set([exchange.path, refreshPath].flatMap(leadingPaths))) {
       for (const domain of possibleDomains(exchange)) {
         if (path === refreshPath && domain === own) continue;
         const expired = serializeCookie(this.refreshName, '', 0, { ...refreshAttributes, path, domain });

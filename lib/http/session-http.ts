@@ -16,7 +16,7 @@ import type { SessionExchange } from './exchange.js';
 import { refusalHeaders } from './refusal-headers.js';
 import { ResponseHeaders } from './response-headers.js';
 import { SessionCookies } from './session-cookies.js';
-import { isMarkerOf, markerOf } from './session-marker.js';
+import { isMarkerOfPath, isMarkerOf, markerOf } from './session-marker.js';
 
 /** The access token of a request, and how it came. */
 export interface IncomingAccessToken {
@@ -126,10 +126,12 @@ export class SessionHttp {
 
   /** Whether the marker cookie of that session came with the request. */
   hasMarkerOf(exchange: SessionExchange, sessionId: string): boolean {
+    return this.readMarkers(exchange).some(marker => isMarkerOf(marker, sessionId, this.secrets!));
+  }
+
+  private readMarkers(exchange: SessionExchange): string[] {
     const { markerName } = this.cookies;
-    if (!markerName) return false;
-    const markers = cookieValues(exchange.header('cookie'), markerName);
-    return markers.some(marker => isMarkerOf(marker, sessionId, this.secrets!));
+    return markerName ? cookieValues(exchange.header('cookie'), markerName) : [];
   }
 
   /**
@@ -190,7 +192,8 @@ export class SessionHttp {
       if (this.csrf.usesTokens) this.cookies.setCsrf(exchange, this.csrf.tokenOf(session.id), maxAge);
       // Beside moved cookies the token that the client has may be in one of these.
       if (isNew || hasMoved) {
-        this.cookies.setRefresh(exchange, refreshToken, markerOf(session.id, this.secrets!), maxAge, hasMoved);
+        const marker = markerOf(session.id, this.cookies.refreshPath, this.secrets!);
+        this.cookies.setRefresh(exchange, refreshToken, marker, maxAge, hasMoved);
       }
       return { session, expiresIn };
     }
@@ -199,12 +202,21 @@ export class SessionHttp {
     return { session, expiresIn, ...newTokens, tokenType: 'Bearer' };
   }
 
-  /** Another application of the domain may use the same name: its cookies are not authentic, and are left alone. */
+  /**
+   * Whether a deployment has moved the refresh cookie since it was set: several came, or the marker names another path.
+   * Another application of the domain may use the same name: its cookies are not authentic, and are left alone.
+   */
   private hasMovedCookies(exchange: SessionExchange): boolean {
     const { tokens = [] } = this.readRefreshCookies(exchange) ?? {};
-    if (tokens.length < 2 || !this.secrets) return false;
+    if (tokens.length === 0 || !this.secrets) return false;
+    const markers = this.readMarkers(exchange);
+    const isElsewhere = markers.length > 0 && !markers.some(marker => isMarkerOfPath(marker, this.cookies.refreshPath));
+    if (tokens.length < 2 && !isElsewhere) return false;
     const { accepted } = this.secrets;
-    return tokens.filter(text => openRefreshToken(text, accepted) !== undefined).length > 1;
+    const authentic = tokens.map(text => openRefreshToken(text, accepted)).filter(token => token !== undefined);
+    return (
+      authentic.length > 1 || (isElsewhere && authentic.some(token => this.hasMarkerOf(exchange, token.sessionId)))
+    );
   }
 
   private clear(exchange: SessionExchange): void {

@@ -143,6 +143,40 @@ const LOST: Record<string, [from: Deployment, to: Deployment]> = {
   ],
 };
 
+const at = (path: string, refreshPath?: string): Deployment => ({
+  at: `/${path}`,
+  session: { controller: { path }, cookies: { refreshPath } },
+});
+
+/**
+ * Moves of the controller beneath the former cookie's path. After the way back the browser no longer sends the cookie of
+ * the deeper path, so the former one must not be left: it would look like a copy.
+ */
+const DEEPER: Record<string, [from: Deployment, to: Deployment]> = {
+  'beneath its former path': [at('session'), at('session/v2')],
+  'two segments deeper': [at('api'), at('api/v2/session')],
+  'beneath a path that covered all': [at('session', '/'), at('auth')],
+};
+
+const underPrefix = (refreshPath?: string): Deployment => ({
+  at: '/api/session',
+  prefix: '/api',
+  session: { cookies: { refreshPath } },
+  configure: app => app.setGlobalPrefix('api'),
+});
+
+const onDomain = (deployment: Deployment): Deployment => ({
+  ...deployment,
+  session: { ...deployment.session, cookies: { ...deployment.session?.cookies, domain: 'app.example' } },
+});
+
+/** Moves by way of a path that covers the former and the new one. */
+const BY_STEPS: Record<string, Deployment[]> = {
+  'a global prefix is set': [at('session'), at('session', '/'), underPrefix('/'), underPrefix()],
+  'a global prefix is taken away': [underPrefix(), underPrefix('/'), at('session', '/'), at('session')],
+  'the controller moves': [at('session'), at('session', '/'), at('auth', '/'), at('auth')],
+};
+
 describe.each(PLATFORMS)('C07: a deployment moves the cookies, on %s', platform => {
   let apps: TestApps;
   let deployment: Deployment;
@@ -215,6 +249,61 @@ describe.each(PLATFORMS)('C07: a deployment moves the cookies, on %s', platform 
       await use(3);
       expect((await browser.visit()).body.sessionId).not.toBe(former);
     });
+  });
+
+  describe.each(Object.entries(DEEPER))('the controller moves %s', (_, [from, to]) => {
+    it('the browser keeps its session, and the first refresh expires the former cookie', async () => {
+      await deploy(from);
+      const sessionId = await logInAnew();
+      await use(2);
+      const test = await deploy(to);
+      await use(1);
+      expect(browser.refreshCookies).toEqual([to.at]);
+      await use(3);
+      expect((await browser.visit()).body.sessionId).toBe(sessionId);
+      expect(test.events.filter(({ type }) => type === 'session.theft')).toEqual([]);
+    });
+
+    it('a log-out before any refresh expires the former cookie', async () => {
+      await deploy(from);
+      await logInAnew();
+      await deploy(to);
+      expect((await browser.leave()).status).toBe(204);
+      expect(browser.refreshCookies).toEqual([]);
+    });
+
+    it.each([0, 1, 2])('and back after %i refreshes: at most one login, and no theft', async refreshes => {
+      await deploy(from);
+      await logInAnew();
+      await deploy(to);
+      await use(refreshes);
+      const back = await deploy(from);
+      await apps.clock.advance('11m');
+      const refresh = await browser.refresh();
+      expect([refresh.status, refresh.body.errorCode]).toEqual(
+        refreshes === 0 ? [200, undefined] : [401, 'session_missing'],
+      );
+      expect((await browser.enter()).status).toBe(200);
+      await use(2);
+      const again = await deploy(to);
+      await use(2);
+      expect(browser.refreshCookies).toEqual([to.at]);
+      for (const { events } of [back, again]) expect(events.filter(({ type }) => type === 'session.theft')).toEqual([]);
+    });
+  });
+
+  it.each(Object.entries(BY_STEPS))('%s by way of the path /: no login, and back again', async (_, steps) => {
+    for (const all of [steps, steps.map(onDomain)]) {
+      await deploy(all[0]!);
+      const sessionId = await logInAnew();
+      for (const step of [...all.slice(1), ...all.toReversed().slice(1)]) {
+        const test = await deploy(step);
+        await use(2);
+        expect((await browser.visit()).body.sessionId).toBe(sessionId);
+        expect(browser.refreshCookies).toHaveLength(1);
+        expect(test.events.filter(({ type }) => type === 'session.theft')).toEqual([]);
+      }
+    }
   });
 
   describe.each(Object.entries(LOST))('%s', (_, [from, to]) => {

@@ -17,7 +17,7 @@ const KEYS = deriveServerKeys(SECRET);
 /** The marker that a browser has beside that refresh token; none for a text that is not a token. */
 function markerCookies(refreshToken: string): string[] {
   const token = openRefreshToken(refreshToken, [KEYS]);
-  return token ? [`${MARKER_COOKIE}=${markerOf(token.sessionId, { newest: KEYS })}`] : [];
+  return token ? [`${MARKER_COOKIE}=${markerOf(token.sessionId, '/session', { newest: KEYS })}`] : [];
 }
 
 /**
