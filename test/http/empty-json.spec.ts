@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setImmediate } from 'node:timers/promises';
 import { Body, type CanActivate, Controller, HttpCode, Injectable, Post } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SessionController } from 'nestjs-jwt-session';
@@ -92,19 +93,48 @@ describe.each(PLATFORMS)('a request without a body that says it has JSON, on %s'
     expect((await copy.send('/me')).body.errorCode).toBe('session_revoked');
   });
 
-  it('S08: so does one whose request has no Content-Length', async () => {
-    const client = await logIn();
+  /** Sends a request with the given bytes, in order, and returns what the server writes. */
+  const write = async (path: string, headers: string[], ...parts: string[]) => {
     const { hostname, port, host } = new URL(app.test.url);
     const socket = connect(Number(port), hostname);
-    const head = [
-      'POST /session/logout HTTP/1.1',
-      `Host: ${host}`,
-      'Content-Type: application/json',
-      `Cookie: ${cookieOf(client)}`,
-    ];
+    const answer = text(socket);
+    const head = [`POST ${path} HTTP/1.1`, `Host: ${host}`, 'Content-Type: application/json', ...headers];
     socket.write([...head, 'Connection: close', '', ''].join('\r\n'));
-    expect(await text(socket)).toMatch(/^HTTP\/1\.1 204 /);
+    for (const part of parts) {
+      await setImmediate();
+      socket.write(part);
+    }
+    return answer;
+  };
+  const CHUNKED = 'Transfer-Encoding: chunked';
+  const chunk = (data: string) => `${data.length.toString(16)}\r\n${data}\r\n`;
+
+  it.each([
+    ['has no Content-Length', [], []],
+    ['is chunked', [CHUNKED], [chunk('')]],
+    ['is chunked, with other spellings', ['content-type: Application/JSON; charset=utf-8', CHUNKED], [chunk('')]],
+  ])('S08: so does one whose request %s', async (_, headers, parts) => {
+    const client = await logIn();
+    expect(await write('/session/logout', [`Cookie: ${cookieOf(client)}`, ...headers], ...parts)).toMatch(
+      /^HTTP\/1\.1 204 /,
+    );
     expect((await client.send('/me')).body.errorCode).toBe('session_revoked');
+  });
+
+  it('a chunked body that is there is read, and no larger than others', async () => {
+    const { refreshToken, session } = (await app.test.sessions.logIn(id)) as Issued;
+    const body = JSON.stringify({ refreshToken });
+    const parts = [chunk(body.slice(0, 9)), chunk(body.slice(9)), chunk('')];
+    expect(await write('/session/logout', [CHUNKED], ...parts)).toMatch(/^HTTP\/1\.1 204 /);
+    expect(await app.test.sessions.get(session.id)).toBeNull();
+    expect(await write('/session/logout', [CHUNKED], chunk('{'), chunk(''))).toMatch(/^HTTP\/1\.1 400 /);
+    const large = Array.from({ length: 3 }, () => chunk(' '.repeat(500_000)));
+    expect(await write('/session/logout', [CHUNKED], ...large, chunk(''))).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
+  it("the application's own routes refuse an empty chunked body as before", async () => {
+    const answer = await write('/own', [CHUNKED], chunk(''));
+    expect(answer).toMatch(platform === 'fastify' ? /^HTTP\/1\.1 400 / : /^HTTP\/1\.1 200 /);
   });
 
   it('a body that is there is read', async () => {
