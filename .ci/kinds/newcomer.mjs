@@ -78,7 +78,8 @@ export class Newcomer {
     const port = await freePort();
     const child = spawn('bash', ['-ec', command], {
       cwd: this.folder,
-      env: { ...environment, ...env, PORT: String(port) },
+      // The applications of a monorepo read the second.
+      env: { ...environment, ...env, PORT: String(port), port: String(port) },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -87,8 +88,8 @@ export class Newcomer {
     for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (output += chunk));
     this.url = `http://localhost:${port}`;
     try {
-      while (!(await fetch(this.url).catch(() => undefined))) {
-        check(child.exitCode === null, `"${command}" ends:\n${output}`);
+      for (let tries = 0; !(await fetch(this.url).catch(() => undefined)); tries++) {
+        check(child.exitCode === null && tries < 1500, `"${command}" does not listen on ${port}:\n${output}`);
         await sleep(200);
       }
       await use(this.url, port);
