@@ -3,7 +3,8 @@
 //
 // Node always loads the ESM build. Its server code is not minified: Node prints the line that throws, and a stack trace
 // leads to readable code, without source maps. Only tools that cannot load ES modules take the CommonJS build, above all
-// the Jest of Nest 11. It is minified, and so is the client, which pages download.
+// the Jest of Nest 11. It is minified, with short lines, because tools print the line that throws. So is the client, which
+// pages download, in one line.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
@@ -29,6 +30,9 @@ const AUGMENTED = 'session.types';
 
 /** Published as an ES module only, which users of the CommonJS build cannot load. The build contains it. */
 const BUNDLED_FOR_COMMONJS = ['jose'];
+
+/** Columns of the CommonJS build. */
+const LINE_WIDTH = 120;
 
 /** tsc's helpers, once instead of in every file. */
 const BUNDLED_ALWAYS = ['tslib'];
@@ -149,13 +153,46 @@ function minified(format) {
   const names = { keep_classnames: true };
   return {
     name: 'minify',
-    renderChunk: code =>
-      minify(code, {
+    async renderChunk(code) {
+      const result = await minify(code, {
         module: format === 'es',
         compress: { ...names, passes: 2, toplevel: true },
         mangle: { ...names, toplevel: true },
-      }),
+      });
+      return { code: format === 'cjs' ? inLines(result.code) : result.code };
+    },
   };
+}
+
+/** @returns the code in lines of about 120 columns, broken only where white space has no meaning */
+function inLines(code) {
+  const parts = [];
+  let [start, end] = [0, 0];
+  for (const position of [...breakablePositions(code), code.length]) {
+    if (position - start > LINE_WIDTH && end > start) {
+      parts.push(code.slice(start, end));
+      start = end;
+    }
+    end = position;
+  }
+  return [...parts, code.slice(start)].join('\n');
+}
+
+/** Behind the operator of an expression, and behind the bracket or separator before an element of a list. */
+function breakablePositions(code) {
+  const positions = new Set();
+  const visit = node => {
+    if (ts.isBinaryExpression(node)) positions.add(node.right.pos);
+    if (ts.isConditionalExpression(node)) positions.add(node.whenTrue.pos).add(node.whenFalse.pos);
+    ts.forEachChild(node, visit, elements => {
+      for (const element of elements) {
+        if (/[,;([{}]/.test(code[element.pos - 1])) positions.add(element.pos);
+        visit(element);
+      }
+    });
+  };
+  visit(ts.createSourceFile('chunk.js', code, ts.ScriptTarget.ES2023));
+  return [...positions].sort((one, other) => one - other);
 }
 
 function augmentedApart() {

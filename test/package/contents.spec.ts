@@ -73,18 +73,23 @@ describe('the package', () => {
     expect(declarations).not.toContain('/// <reference');
   });
 
-  it('has server code that can be read, without source maps', () => {
-    for (const path of named('.js').filter(each => each !== 'dist/client/index.js')) {
+  it('has server code in lines that can be read, without source maps', () => {
+    const paths = [...named('.js'), ...named('.cjs')].filter(path => path !== 'dist/client/index.js');
+    expect(paths.length).toBeGreaterThan(20);
+    for (const path of paths) {
       const lines = text(path).split('\n');
       expect(lines.filter(line => line.length > MAX_LINE_LENGTH && !/^(import|export) \{/.test(line))).toEqual([]);
     }
     expect(named('.map')).toEqual([]);
   });
 
-  it('prints an error at start behind no more than a line of code', () => {
+  it.each([
+    ['ES module', 'nestjs-jwt-session/verifier'],
+    ['CommonJS', './dist/verifier/index.cjs'],
+  ])('prints an error at start behind no more than a short line of its code: %s', (_, verifier) => {
     const script = `
       import { NestFactory } from '@nestjs/core';
-      import { SessionVerifierModule } from 'nestjs-jwt-session/verifier';
+      import { SessionVerifierModule } from '${verifier}';
       const module = SessionVerifierModule.forRoot({ issuer: 5 });
       await NestFactory.createApplicationContext(module, { abortOnError: false, logger: false });
     `;
@@ -92,7 +97,9 @@ describe('the package', () => {
       cwd: BUILT_PACKAGE,
       encoding: 'utf8',
     });
-    expect(stderr).toMatch(/^file:.*\n.{0,200}\n.{0,200}\n+SessionOptionsError: SessionVerifierModule cannot start/);
+    expect(stderr).toMatch(
+      /^(file:)?\/.*\n.{0,200}\n.{0,200}\n+SessionOptionsError: SessionVerifierModule cannot start/,
+    );
   });
 
   it('says where it comes from', () => {
