@@ -16,7 +16,6 @@ export interface Learning {
   readonly span: number;
   /** The number of the last poll that was started. */
   readonly poll: number;
-  readonly age?: number;
 }
 
 /** Hints of one kind that are kept until the next poll: they must not fill the memory. */
@@ -28,7 +27,7 @@ const REPEAT_MARGIN_MS = 60_000;
 /** Times are rounded to this part of the span, so that facts share them. */
 const MOMENT = 1 / 100;
 
-/** Facts that are forgotten at once: more would hold up the event loop. Twice as many as a page of a poll tells. */
+/** Facts that are forgotten at once: more would hold up the event loop. */
 const MAX_FORGOTTEN = 4_000;
 
 /** What facts have in common is kept once: a fact takes its id and a place in a map. */
@@ -82,15 +81,23 @@ export class Knowledge<T> {
     return hint === undefined ? this.facts.get(id)?.value : hint.value;
   }
 
-  /** @returns whether the id was unknown */
-  learn(id: string, value: T, learning: Learning): boolean {
-    const known = this.valueOf(id);
-    if (learning.from === 'hint') {
-      if (this.isFull || (known !== undefined && !this.exceeds(value, known))) return false;
-      this.addHint(id, value, learning);
-    } else {
-      this.addFact(id, value, learning);
+  /**
+   * @param age milliseconds since it happened, where the database told it
+   * @returns whether the id was unknown
+   */
+  learn(id: string, value: T, learning: Learning, age = 0): boolean {
+    const group = this.facts.get(id);
+    const hint = this.hints.size > 0 ? this.hints.get(id) : undefined;
+    if (learning.from !== 'hint') {
+      this.addFact(id, value, group, hint, learning, age);
+      return group === undefined && hint === undefined;
     }
+    const known = hint ?? group;
+    if (this.isFull || (known !== undefined && !this.exceeds(value, known.value))) return false;
+    if (known === undefined) this.hintsWithoutFact++;
+    // Deletes first, so that the map stays in the order in which hints are forgotten.
+    this.hints.delete(id);
+    this.hints.set(id, { value, poll: learning.poll, forgetAt: learning.now + learning.span });
     return known === undefined;
   }
 
@@ -116,22 +123,20 @@ export class Knowledge<T> {
     }
   }
 
-  private addHint(id: string, value: T, { now, span, poll }: Learning): void {
-    if (this.valueOf(id) === undefined) this.hintsWithoutFact++;
-    // Deletes first, so that the map stays in the order in which hints are forgotten.
-    this.hints.delete(id);
-    this.hints.set(id, { value, poll, forgetAt: now + span });
-  }
-
-  private addFact(id: string, value: T, learning: Learning): void {
+  private addFact(
+    id: string,
+    value: T,
+    group: Group<T> | undefined,
+    hint: Hint<T> | undefined,
+    learning: Learning,
+    age: number,
+  ): void {
     const { poll } = learning;
-    const group = this.facts.get(id);
     if (group === undefined || this.exceeds(value, group.value)) {
-      const hint = this.hints.get(id);
       if (group !== undefined) this.remove(id, group);
       else if (hint !== undefined) this.hintsWithoutFact--;
       if (hint !== undefined && !this.exceeds(hint.value, value)) this.hints.delete(id);
-      this.put(id, this.groupOf(value, learning));
+      this.put(id, this.groupOf(value, learning, age));
     } else if (!this.exceeds(group.value, value) && group.confirmedIn !== poll) {
       if (group.next?.confirmedIn !== poll) group.next = { ...group, confirmedIn: poll, size: 0, next: undefined };
       this.leave(group);
@@ -139,7 +144,7 @@ export class Knowledge<T> {
     }
   }
 
-  private groupOf(value: T, { from, now, span, poll, age = 0 }: Learning): Group<T> {
+  private groupOf(value: T, { from, now, span, poll }: Learning, age: number): Group<T> {
     const moment = span * MOMENT;
     const forgetAt = Math.ceil((now + span) / moment) * moment;
     const repeated = from === 'answer' ? 0 : now + span - age - REPEAT_MARGIN_MS;

@@ -65,9 +65,9 @@ export class RevocationState {
   merge({ sessions = [], users = [], claims = [] }: Announcement, now: number, from: LearnedFrom = 'commit'): string[] {
     for (const known of [this.sessions, this.users, this.claims]) known.forget(now);
     const learning = { from, now, span: this.span, poll: this.polls };
-    const news = sessions.filter(({ id, reason, age }) => this.sessions.learn(id, reason, { ...learning, age }));
-    for (const { id, version, age } of users) this.users.learn(id, version, { ...learning, age });
-    for (const { id, version, age } of claims) this.claims.learn(id, version, { ...learning, age });
+    const news = sessions.filter(({ id, reason, age }) => this.sessions.learn(id, reason, learning, age));
+    for (const { id, version, age } of users) this.users.learn(id, version, learning, age);
+    for (const { id, version, age } of claims) this.claims.learn(id, version, learning, age);
     return news.map(({ id }) => id);
   }
 

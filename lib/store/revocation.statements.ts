@@ -4,8 +4,8 @@ import { NIL_UUID } from '../common/uuid.js';
 import { LIMITED, type Limited, notify, REVOKED_REASON } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
-/** A poll reads at most this many rows of each kind with one statement, so that no answer blocks the event loop. */
-export const POLL_PAGE_ROWS = 2_000;
+/** A poll reads at most this many rows of each kind with one statement, so that no answer holds up the event loop. */
+export const POLL_PAGE_ROWS = 500;
 
 /** A slow clock makes a process's polls read more, at most this much. */
 const MAX_CLOCK_LAG = "interval '1 day'";

@@ -111,9 +111,11 @@ export class RevocationStore {
     const values = { span, now, echo, pageRows: POLL_PAGE_ROWS, ...cursor };
     const [row] = await this.database.query(this.sql.poll, values, { timeout });
     const latest = Math.min(row!.now_ms, now);
-    const sessions = withAge(row!.sessions, latest);
-    const users = withAge(row!.users, latest);
-    const claims = withAge(row!.claims, latest);
+    // From microseconds since the epoch.
+    const age = (at: number) => Math.max(0, latest - at / 1000);
+    const sessions = row!.sessions?.map(({ id, reason, at }) => ({ id, reason, age: age(at) }));
+    const users = row!.users?.map(({ id, version, at }) => ({ id, version, age: age(at) }));
+    const claims = row!.claims?.map(({ id, version, at }) => ({ id, version, age: age(at) }));
     return { now: row!.now_ms, sessions, users, claims, keys: row!.keys ?? [], next: nextCursor(row!, cursor) };
   }
 
@@ -230,11 +232,6 @@ interface Pages {
 interface PolledRow {
   readonly id: string;
   readonly at: number;
-}
-
-/** `age` in milliseconds, from `at` in microseconds since the epoch. */
-function withAge<Row extends { readonly at: number }>(rows: readonly Row[] | null, now: number) {
-  return (rows ?? []).map(({ at, ...row }) => ({ ...row, age: Math.max(0, now - at / 1000) }));
 }
 
 /** A kind whose page is not full has no more rows; reading it again costs little. */

@@ -203,7 +203,7 @@ describe('the order of revocations', () => {
     const sessions = await Promise.all(Array.from({ length: 3 }, () => logIn('turing')));
     await insertSessions(
       database,
-      Array.from({ length: 4_500 }, () => sessionSeed()),
+      Array.from({ length: 4_950 }, () => sessionSeed()),
     );
     await database.query(
       `UPDATE jwt_session SET revoked_at = now(), revoked_reason = 'incident' WHERE revoked_at IS NULL`,
