@@ -132,6 +132,7 @@ export class RevocationFeed {
     const echo = this.nextEcho(sent);
     try {
       await this.readPages(sent, echo, timeout);
+      if (this.isStopped) return;
       this.freshAt = sent;
       this.report(this.isDeaf ? 'listen' : undefined);
     } catch {
@@ -148,6 +149,8 @@ export class RevocationFeed {
     this.compareClocks(page.now, sent);
     this.revocations.mergePage(page);
     while (page.next) {
+      // The pool of connections is about to be closed.
+      if (this.isStopped) return;
       page = await this.store.poll({ ...window, echo: null }, page.next, timeout);
       this.revocations.mergePage(page);
     }

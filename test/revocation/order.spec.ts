@@ -215,4 +215,20 @@ describe('the order of revocations', () => {
     const { sessionIds } = there.events.findLast(event => event.type === 'session.revoked')!;
     expect(sessionIds.length).toBeGreaterThan(400);
   });
+
+  it('a poll reads no more pages when the application shuts down', async () => {
+    await insertSessions(
+      database,
+      Array.from({ length: 2_000 }, () => sessionSeed()),
+    );
+    await database.query(
+      `UPDATE jwt_session SET revoked_at = now(), revoked_reason = 'incident' WHERE revoked_at IS NULL`,
+    );
+    const log = new StatementLog(there.app);
+    const polled = feedOf(there).poll();
+    await feedOf(there).stop();
+    await polled;
+    // One of them may be that of the timer.
+    expect(log.take().filter(name => name === 'jwt_session_revocation_poll').length).toBeLessThanOrEqual(2);
+  });
 });
