@@ -48,8 +48,8 @@ export function comparisonOf(results) {
   const rows = COMPARISON.map(([name, measure, quantity]) => [
     name,
     ...COMPARED.map(column => {
-      const rows = results.filter(one => one.measure === measure && isIn(column, one.contestant));
-      const result = rows.find(({ contestant }) => contestant.toLowerCase() === column.toLowerCase()) ?? rows.at(-1);
+      const named = results.filter(one => one.measure === measure && isIn(column, one.contestant));
+      const result = named.find(({ contestant }) => contestant.toLowerCase() === column.toLowerCase()) ?? named.at(-1);
       if (result?.[quantity] === undefined) return '';
       const unit = result.unit === 'µs' && quantity === 'value' ? ' µs' : '';
       return `${short(result[quantity])}${unit}`;
