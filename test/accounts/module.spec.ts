@@ -28,6 +28,16 @@ import { tokenOf } from './inbox.js';
 
 const REQUIRED = { baseUrl: 'https://garden.example', mail: { from: 'x@garden.example' } };
 
+/** By a list, because what other applications of this process have loaded counts for `autoLoadEntities`. */
+function withEntity(own: typeof AccountEntity) {
+  return {
+    autoLoadEntities: false,
+    entities: [...SESSION_ENTITIES, own, ...ACCOUNT_ENTITIES.filter(entity => entity !== AccountEntity)],
+    synchronize: true,
+    migrations: [],
+  };
+}
+
 describe('options of AccountModule', () => {
   const mistake = (options: unknown, environment = {}) => {
     try {
@@ -176,13 +186,7 @@ describe('accounts of the application’s own', () => {
   it('with more columns are registered, logged in and exported', async () => {
     const app = await AccountApp.start({
       accounts: { entity: Customer },
-      // By a list, because what other applications of this process have loaded counts for `autoLoadEntities`.
-      typeorm: {
-        autoLoadEntities: false,
-        entities: [...SESSION_ENTITIES, Customer, ...ACCOUNT_ENTITIES.filter(entity => entity !== AccountEntity)],
-        synchronize: true,
-        migrations: [],
-      },
+      typeorm: withEntity(Customer),
     });
     await app.register('ada@example.com');
     const token = tokenOf(await app.verificationMail('ada@example.com'));
@@ -209,12 +213,7 @@ describe('accounts of the application’s own', () => {
     }
     const app = await AccountApp.start({
       accounts: { entity: Customer, registration: RegisterDto },
-      typeorm: {
-        autoLoadEntities: false,
-        entities: [...SESSION_ENTITIES, Customer, ...ACCOUNT_ENTITIES.filter(entity => entity !== AccountEntity)],
-        synchronize: true,
-        migrations: [],
-      },
+      typeorm: withEntity(Customer),
     });
     const body = { email: 'ada@example.com', password: PASSWORD };
     expect(await app.post('register', { ...body, company: 'x' })).toMatchObject({
@@ -249,12 +248,7 @@ describe('accounts of the application’s own', () => {
     }
     const app = await AccountApp.start({
       accounts: { entity: Customer, registration: RegisterDto },
-      typeorm: {
-        autoLoadEntities: false,
-        entities: [...SESSION_ENTITIES, Customer, ...ACCOUNT_ENTITIES.filter(entity => entity !== AccountEntity)],
-        synchronize: true,
-        migrations: [],
-      },
+      typeorm: withEntity(Customer),
     });
     /** A stranger registers the address, and then its owner. */
     async function registerTwice(email: string): Promise<string> {
@@ -292,12 +286,7 @@ describe('accounts of the application’s own', () => {
     }
     const app = await AccountApp.start({
       accounts: { entity: Member },
-      typeorm: {
-        autoLoadEntities: false,
-        entities: [...SESSION_ENTITIES, Member, ...ACCOUNT_ENTITIES.filter(entity => entity !== AccountEntity)],
-        synchronize: true,
-        migrations: [],
-      },
+      typeorm: withEntity(Member),
     });
     await app.verified('ada@example.com');
     await app.test.database.query('UPDATE member SET deleted_at = now()');
