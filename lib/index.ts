@@ -19,6 +19,7 @@ export {
   EndedResponse,
   IntrospectionResponse,
   RefreshResponse,
+  RevocationsResponse,
   SessionErrorResponse,
   SessionResponse,
 } from './http/responses.js';

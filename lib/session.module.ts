@@ -25,6 +25,7 @@ import { HttpSessionAuthenticator } from './http/http-session-authenticator.js';
 import { introspectionAt } from './http/introspection.controller.js';
 import { JwksRoute } from './http/jwks-route.js';
 import { RequestSession } from './http/request-session.js';
+import { revocationsAt } from './http/revocations.controller.js';
 import { SessionAuthenticator } from './http/session-authenticator.js';
 import { SessionHttp } from './http/session-http.js';
 import { ConfiguredKeys } from './keys/configured-keys.js';
@@ -36,6 +37,7 @@ import { resolveOptions, ResolvedSessionOptions } from './options/resolve-option
 import type { SessionModuleOptions } from './options/session-options.js';
 import { type SessionModuleExtras, StaticSessionSettings } from './options/static-options.js';
 import { Announcements } from './revocation/announcements.js';
+import { PublishedRevocations } from './revocation/published-revocations.js';
 import { RevocationCheck } from './revocation/revocation-check.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';
 import { Revocations } from './revocation/revocations.js';
@@ -106,7 +108,7 @@ const KEYS = [
   KeyRotation,
 ];
 
-const REVOCATION = [Revocations, Announcements, RevocationFeed, RevocationCheck];
+const REVOCATION = [Revocations, Announcements, RevocationFeed, RevocationCheck, PublishedRevocations];
 
 const HTTP = [
   SessionHttp,
@@ -198,7 +200,7 @@ export class SessionModule
 
   /**
    * `useFactory`, `useClass` or `useExisting`; static options (`dataSource`, `controller`, `jwks`, `verify`,
-   * `isGlobal`) beside it.
+   * `revocations`, `isGlobal`) beside it.
    */
   static override forRootAsync(options: SessionModuleAsyncOptions): DynamicModule {
     checkAsyncOptions(MODULE, StaticSessionSettings, options);
@@ -253,6 +255,7 @@ function declare({ providers = [], ...definition }: DynamicModule, given: Sessio
     controllers: [
       ...(extras.controller ? [mountedAt(SessionController, extras.controller.path)] : []),
       ...introspectionAt(extras),
+      ...revocationsAt(extras),
     ],
     providers: [
       ...providers,

@@ -1,86 +1,29 @@
-import {
-  type CanActivate,
-  type ExecutionContext,
-  Header,
-  HttpCode,
-  Inject,
-  Injectable,
-  type OnModuleInit,
-  Post,
-  Scope,
-  type Type,
-  UseGuards,
-  UseInterceptors,
-} from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
-import { isObservable, lastValueFrom } from 'rxjs';
+import { Header, HttpCode, Inject, Injectable, Post, type Type, UseGuards, UseInterceptors } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { AccessTokenAuthenticator } from '../tokens/access-token-authenticator.js';
 import { AcceptsEmptyBodies } from '../common/empty-bodies.js';
 import { Public } from './access.decorators.js';
+import { CallerGuard } from './caller-guard.js';
 import { Exchange } from './exchange.decorator.js';
 import { SessionErrorInterceptor } from './session-error.interceptor.js';
-import { SessionOptionsError } from '../common/option-mistakes.js';
 import { SESSION_PATH } from '../options/static-options.js';
 import type { SessionModuleExtras } from '../options/static-options.js';
-import { SESSION_MODULE_EXTRAS } from '../session.constants.js';
 import { InvalidRequestError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
 import { SessionExchange } from './exchange.js';
 import { IntrospectionResponse } from './responses.js';
 import { REFUSALS, SessionRoute } from './session-routes.js';
 import { mountedAt } from '../common/mounted-at.js';
 
-/** Runs the guard of option `verify`: the application's own instance where it provides one, else one made here. */
 @Injectable()
-export class CallerGuard implements CanActivate, OnModuleInit {
-  private guard?: CanActivate;
-
-  constructor(
-    @Inject(SESSION_MODULE_EXTRAS) private readonly extras: SessionModuleExtras,
-    private readonly moduleRef: ModuleRef,
-  ) {}
-
-  /** At start, so that a missing guard is reported there and not at the first request. */
-  async onModuleInit(): Promise<void> {
-    const { guard } = this.extras.verify!;
-    this.guard = this.isProvided(guard) ? this.moduleRef.get(guard, { strict: false }) : await this.make(guard);
-  }
-
-  async canActivate(context: ExecutionContext): Promise<boolean> {
-    const answer = this.guard!.canActivate(context);
-    // As Nest reads it; an observable that completes without a value refuses.
-    return (await (isObservable(answer) ? lastValueFrom(answer, { defaultValue: false }) : answer)) === true;
-  }
-
-  private isProvided(guard: Type<CanActivate>): boolean {
-    try {
-      const { scope } = this.moduleRef.introspect(guard);
-      if (scope === Scope.DEFAULT) return true;
-    } catch {
-      // The application does not provide it.
-      return false;
-    }
-    throw new SessionOptionsError([
-      `option "verify": ${guard.name} or something that it injects is scoped: write a guard that is one for all requests`,
-    ]);
-  }
-
-  private async make(guard: Type<CanActivate>): Promise<CanActivate> {
-    try {
-      return await this.moduleRef.create(guard);
-    } catch (error) {
-      throw new SessionOptionsError([
-        `option "verify": ${guard.name} cannot be made here: add it to the providers of a module that has what it injects (${error instanceof Error ? error.message : String(error)})`,
-      ]);
-    }
-  }
+class IntrospectionCallers extends CallerGuard {
+  protected readonly option = 'verify';
 }
 
 /**
  * Tells other services whether an access token is active (RFC 7662): services that cannot verify it themselves, or that
  * must learn of log-outs at once. Mounted only if option `verify` names a guard that decides who may ask.
  */
-@UseGuards(CallerGuard)
+@UseGuards(IntrospectionCallers)
 @UseInterceptors(SessionErrorInterceptor)
 @AcceptsEmptyBodies()
 export class IntrospectionController {

@@ -77,6 +77,42 @@ export class IntrospectionResponse {
   readonly [claim: string]: unknown;
 }
 
+/** The answer of `GET /session/revocations`: revocations of about the last lifetime of an access token. */
+export class RevocationsResponse {
+  @ApiField({ type: 'string', description: 'To be sent as `after` with the next request' })
+  readonly cursor!: string;
+
+  @ApiField({ type: 'boolean', description: 'Whether there is another page' })
+  readonly more!: boolean;
+
+  @ApiField({ type: 'array', items: { type: 'object' }, description: 'Sessions that ended: `id`, `reason`' })
+  readonly sessions!: readonly object[];
+
+  @ApiField({
+    type: 'array',
+    items: { type: 'object' },
+    description: 'Users whose access tokens below `version` (claim `access_version`) are refused: `id`, `version`',
+  })
+  readonly users!: readonly object[];
+
+  @ApiField({
+    type: 'array',
+    items: { type: 'object' },
+    description: 'Sessions whose access tokens below `version` (claim `token_version`) are refused: `id`, `version`',
+  })
+  readonly claims!: readonly object[];
+
+  @ApiField({ type: 'array', items: { type: 'string' }, description: 'The ids of all distrusted keys' })
+  readonly keys!: readonly string[];
+
+  @ApiField({
+    type: 'object',
+    additionalProperties: true,
+    description: '`sessions`, `users` and `claims` that count until the next answer repeats them or not',
+  })
+  readonly hints!: object;
+}
+
 /** Every refusal. */
 export class SessionErrorResponse {
   @ApiField({ type: 'integer' })

@@ -27,6 +27,7 @@ export const REFUSALS = {
   refresh: { 400: ['invalid_request'], 401: NO_REFRESH, 403: ['csrf_rejected'], ...STORE_UNAVAILABLE },
   logOut: { 400: ['invalid_request'], 403: ['csrf_rejected'], ...STORE_UNAVAILABLE },
   introspect: { 400: ['invalid_request'], ...STORE_UNAVAILABLE },
+  revocations: { 400: ['invalid_request'], ...STORE_UNAVAILABLE },
 };
 
 /** Describes a route of sessions for @nestjs/swagger. */

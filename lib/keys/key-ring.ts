@@ -114,6 +114,11 @@ export class KeyRing extends VerificationKeys {
     return this.distrusted.has(kid);
   }
 
+  /** The ids of all keys that were distrusted, as far as this process knows. */
+  get distrustedKeys(): readonly string[] {
+    return [...this.distrusted];
+  }
+
   /** Reloads the keys for an unknown `kid`: another process may just have made the key. */
   override async find(kid: string): Promise<RingKey | undefined> {
     return this.lookUp(kid) ?? (await this.findAfterReload(kid));

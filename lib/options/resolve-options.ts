@@ -64,7 +64,7 @@ function missingOptions(given: SessionModuleOptions, environment: Environment): 
 }
 
 /** Whether an option is present but has no value, as one that is read from a variable that is not set. */
-function isUnset(options: object | undefined, name: string): boolean {
+export function isUnset(options: object | undefined, name: string): boolean {
   const given = (options ?? {}) as Record<string, unknown>;
   return name in given && (given[name] ?? undefined) === undefined;
 }

@@ -1,5 +1,5 @@
 import type { CanActivate, Type } from '@nestjs/common';
-import { Check, matching, mountedAt, text, trueOrFalse } from '../common/option-checks.js';
+import { Check, matching, mountedAt, type OptionCheck, text, trueOrFalse } from '../common/option-checks.js';
 import { type Given, isObject, OptionGroup } from '../common/options.js';
 
 /** Where the session controller is mounted by default. */
@@ -23,13 +23,16 @@ export class StaticSessionSettings extends OptionGroup {
    * Lets other services ask whether an access token is valid (`POST`, RFC 7662); mounted only if a guard decides who
    * may ask. Default of the path: `verify` under the path of the controller.
    */
-  @Check(
-    matching(
-      isGuardWithPath,
-      'write { guard: ServiceGuard } with a guard class that admits the services that may ask about tokens; "path" is optional',
-    ),
-  )
+  @Check(guardWithPath('ask about tokens'))
   verify?: { guard: Type<CanActivate>; path?: string } = undefined;
+
+  /**
+   * Serves what was revoked, for services that verify access tokens without the database (`GET`); mounted only if a
+   * guard decides who may read it. Needs `revocation.mode` `live`. Default of the path: `revocations` under the path of
+   * the controller.
+   */
+  @Check(guardWithPath('read what was revoked'))
+  revocations?: { guard: Type<CanActivate>; path?: string } = undefined;
 
   /** Whether the providers of the module are visible in all modules. */
   @Check(trueOrFalse())
@@ -37,6 +40,13 @@ export class StaticSessionSettings extends OptionGroup {
 }
 
 export interface SessionModuleExtras extends Given<StaticSessionSettings> {}
+
+function guardWithPath(callersDo: string): OptionCheck {
+  return matching(
+    isGuardWithPath,
+    `write { guard: ServiceGuard } with a guard class that admits the services that may ${callersDo}; "path" is optional`,
+  );
+}
 
 function isGuardWithPath(value: unknown): boolean {
   if (!isObject(value)) return false;

@@ -98,13 +98,18 @@ export class RevocationFeed {
     return elapsed(this.freshAt, { monotonic: this.clock.monotonic(), wall }) <= this.maxStaleness;
   }
 
+  /** Milliseconds since the last successful poll was sent; 0 before the first. */
+  get staleness(): number {
+    return this.freshAt ? Math.round(elapsed(this.freshAt, this.moment())) : 0;
+  }
+
   get status(): RevocationStatus {
     const { mode } = this.options.revocation;
     return {
       status: mode !== 'live' || this.isFreshAt(this.clock.now()) ? 'up' : 'down',
       mode,
       listening: this.listening !== undefined && !this.isDeaf,
-      staleness: this.freshAt ? Math.round(elapsed(this.freshAt, this.moment())) : 0,
+      staleness: this.staleness,
     };
   }
 

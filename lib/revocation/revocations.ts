@@ -1,20 +1,20 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { SessionClock } from '../common/clock.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import type { SessionModuleExtras } from '../options/static-options.js';
 import type { LearnedFrom } from '../rules/knowledge.js';
-import { type Announcement, type Lost, RevocationState, type RevocationKeys } from '../rules/revocation-state.js';
+import { RevocationLog } from '../rules/revocation-log.js';
 import {
-  AccessTokenExpiredError,
-  AccessTokenInvalidError,
-  REPLACED,
-  revokedError,
-  type SessionError,
-} from '../session.errors.js';
+  type Announcement,
+  type RevocationKeys,
+  type RevocationsByKind,
+  RevocationState,
+} from '../rules/revocation-state.js';
+import { SESSION_MODULE_EXTRAS } from '../session.constants.js';
+import type { SessionError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
-
-/** Allows for clocks that differ. */
-const CLOCK_MARGIN_MS = 60_000;
+import { refusalOf, spanOf } from './refusal.js';
 
 /** Which process ended the sessions of an event. */
 export type RevocationSource = 'local' | 'remote';
@@ -25,6 +25,8 @@ export class Revocations {
   private readonly logger = new Logger('SessionRevocation');
   /** Milliseconds for which an access token can outlive its revocation. */
   readonly span: number;
+  /** What other services read; undefined unless option `revocations` serves it. */
+  readonly log?: RevocationLog;
   private readonly state: RevocationState;
 
   constructor(
@@ -32,10 +34,11 @@ export class Revocations {
     private readonly clock: SessionClock,
     private readonly events: SessionEvents,
     private readonly keys: KeyRing,
+    @Inject(SESSION_MODULE_EXTRAS) { revocations }: SessionModuleExtras,
   ) {
-    const { lifetime, clockTolerance } = options.accessToken;
-    this.span = lifetime + clockTolerance + CLOCK_MARGIN_MS;
-    this.state = new RevocationState(this.span);
+    this.span = spanOf(options.accessToken);
+    if (revocations) this.log = new RevocationLog(this.span);
+    this.state = new RevocationState(this.span, this.log);
   }
 
   /** Adds what this process has committed. */
@@ -74,18 +77,18 @@ export class Revocations {
   }
 
   /** Called after the last page. Drops unconfirmed hints, and returns what the database should have and does not. */
-  finishPoll(): Lost {
+  finishPoll(): RevocationsByKind {
     return this.state.finishPoll(this.clock.monotonic());
   }
 
   /** Why a token no longer counts; undefined while nothing is known against it. */
   refusalOf(token: RevocationKeys): SessionError | undefined {
-    const reason = this.state.reasonOf(token.sessionId);
-    // The cookies of the new login are set or on their way; a refresh will use them.
-    if (reason === REPLACED) return new AccessTokenInvalidError('The session was replaced by a new login: refresh');
-    if (reason !== undefined) return revokedError(reason);
-    if (this.state.isInvalidated(token)) return new AccessTokenInvalidError();
-    return this.state.isOutdated(token) ? new AccessTokenExpiredError() : undefined;
+    return refusalOf(this.state, token);
+  }
+
+  /** What notifications said since the last poll, at most `limit` of each kind. */
+  hintsUpTo(limit: number): RevocationsByKind {
+    return this.state.hintsUpTo(limit);
   }
 
   /** How many sessions and users are kept in memory. */

@@ -5,7 +5,7 @@
  * |---|---|---|
  * | `commit` | one span | yes: this process committed it |
  * | `poll` | one span | until it is a span old |
- * | `answer` | one span | no: the database was asked about this session alone, which may have ended long ago |
+ * | `answer` | one span | no: the database was asked about this session alone, or another process says it once |
  * | `hint` | until the next poll is over, unless that poll confirms it | no: any process may have sent the notification |
  */
 export type LearnedFrom = 'commit' | 'poll' | 'answer' | 'hint';
@@ -65,8 +65,14 @@ export class Knowledge<T> {
   private readonly hints = new Map<string, Hint<T>>();
   private hintsWithoutFact = 0;
 
-  /** @param exceeds whether a value says more than another one */
-  constructor(private readonly exceeds: (value: T, other: T) => boolean) {}
+  /**
+   * @param exceeds whether a value says more than another one
+   * @param onFact called with each fact that is new or says more than the one before
+   */
+  constructor(
+    private readonly exceeds: (value: T, other: T) => boolean,
+    private readonly onFact?: (id: string, value: T, now: number) => void,
+  ) {}
 
   get size(): number {
     return this.facts.size + this.hintsWithoutFact;
@@ -74,6 +80,16 @@ export class Knowledge<T> {
 
   get isFull(): boolean {
     return this.hints.size >= MAX_HINTS;
+  }
+
+  /** The oldest hints, at most `limit`. */
+  hintsUpTo(limit: number): (readonly [id: string, value: T])[] {
+    const found: (readonly [id: string, value: T])[] = [];
+    for (const [id, { value }] of this.hints) {
+      if (found.length === limit) break;
+      found.push([id, value]);
+    }
+    return found;
   }
 
   valueOf(id: string): T | undefined {
@@ -137,6 +153,7 @@ export class Knowledge<T> {
       else if (hint !== undefined) this.hintsWithoutFact--;
       if (hint !== undefined && !this.exceeds(hint.value, value)) this.hints.delete(id);
       this.put(id, this.groupOf(value, learning, age));
+      this.onFact?.(id, value, learning.now);
     } else if (!this.exceeds(group.value, value) && group.confirmedIn !== poll) {
       if (group.next?.confirmedIn !== poll) group.next = { ...group, confirmedIn: poll, size: 0, next: undefined };
       this.leave(group);

@@ -1,4 +1,5 @@
 import { Knowledge, type LearnedFrom } from './knowledge.js';
+import type { FactKind, RevocationLog } from './revocation-log.js';
 
 /** The values of an access token that decide whether it was revoked. */
 export interface RevocationKeys {
@@ -34,8 +35,7 @@ export interface RaisedVersion {
   readonly age?: number;
 }
 
-/** Facts that a poll should have repeated and did not. */
-export interface Lost {
+export interface RevocationsByKind {
   readonly sessions: readonly EndedSession[];
   readonly users: readonly RaisedVersion[];
   readonly claims: readonly RaisedVersion[];
@@ -48,14 +48,26 @@ export interface Lost {
  * Times are those of a monotonic clock, so that setting the wall clock forgets nothing.
  */
 export class RevocationState {
-  // The first reason of a session counts, and the highest version of a user or of claims.
-  private readonly sessions = new Knowledge<string>(() => false);
-  private readonly users = new Knowledge<number>((version, other) => version > other);
-  private readonly claims = new Knowledge<number>((version, other) => version > other);
+  private readonly sessions: Knowledge<string>;
+  private readonly users: Knowledge<number>;
+  private readonly claims: Knowledge<number>;
   private polls = 0;
 
-  /** @param span milliseconds for which an access token can outlive its revocation */
-  constructor(private readonly span: number) {}
+  /**
+   * @param span milliseconds for which an access token can outlive its revocation; a change counts for later news
+   * @param log gets each fact, but no hints
+   */
+  constructor(
+    public span: number,
+    log?: RevocationLog,
+  ) {
+    const logged = (kind: FactKind) =>
+      log && ((id: string, value: string | number, at: number) => log.append({ kind, id, value, at }));
+    // The first reason of a session counts, and the highest version of a user or of claims.
+    this.sessions = new Knowledge<string>(() => false, logged('sessions'));
+    this.users = new Knowledge<number>(isHigher, logged('users'));
+    this.claims = new Knowledge<number>(isHigher, logged('claims'));
+  }
 
   /**
    * Adds what ended.
@@ -76,13 +88,26 @@ export class RevocationState {
     return this.sessions.isFull || this.users.isFull || this.claims.isFull;
   }
 
+  /** The hints that the next poll confirms or drops, at most `limit` of each kind. */
+  hintsUpTo(limit: number): RevocationsByKind {
+    return {
+      sessions: this.sessions.hintsUpTo(limit).map(([id, reason]) => ({ id, reason })),
+      users: this.users.hintsUpTo(limit).map(([id, version]) => ({ id, version })),
+      claims: this.claims.hintsUpTo(limit).map(([id, version]) => ({ id, version })),
+    };
+  }
+
   /** Called before the first statement of a poll is sent. */
   startPoll(): void {
     this.polls++;
   }
 
-  /** Called when everything that the poll has read is merged. */
-  finishPoll(now: number): Lost {
+  /**
+   * Called when everything that the poll has read is merged. Drops unconfirmed hints.
+   *
+   * @returns the facts that the poll should have repeated and did not
+   */
+  finishPoll(now: number): RevocationsByKind {
     return {
       sessions: this.sessions.settle(this.polls, now).map(([id, reason]) => ({ id, reason })),
       users: this.users.settle(this.polls, now).map(([id, version]) => ({ id, version })),
@@ -109,6 +134,10 @@ export class RevocationState {
   get size(): number {
     return this.sessions.size + this.users.size + this.claims.size;
   }
+}
+
+function isHigher(version: number, other: number): boolean {
+  return version > other;
 }
 
 /** A moment on both clocks: the monotonic one may stop while a machine sleeps, the wall clock may be set. */

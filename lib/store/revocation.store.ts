@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Announcement, Lost } from '../rules/revocation-state.js';
+import type { Announcement, RevocationsByKind } from '../rules/revocation-state.js';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { SessionTimers } from '../common/clock.js';
@@ -124,7 +124,7 @@ export class RevocationStore {
    *
    * @returns how many rows the database had lost
    */
-  async restore({ sessions, users, claims }: Lost, timeout: number): Promise<number> {
+  async restore({ sessions, users, claims }: RevocationsByKind, timeout: number): Promise<number> {
     let restored = 0;
     const write = async <Value>(
       statement: Statement<LostRows<Value>>,

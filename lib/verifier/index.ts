@@ -2,6 +2,7 @@ import 'reflect-metadata';
 
 export { SessionVerifierModule, type SessionVerifierAsyncOptions } from './session-verifier.module.js';
 export type {
+  RemoteRevocationOptions,
   SessionVerifierModuleExtras,
   SessionVerifierOptions,
   SessionVerifierOptionsFactory,
@@ -26,6 +27,8 @@ export {
   SessionError,
   type SessionErrorCode,
   SessionMissingError,
+  SessionRevokedError,
   SessionStoreUnavailableError,
+  TokenTheftDetectedError,
 } from '../session.errors.js';
 export { SessionOptionsError } from '../common/option-mistakes.js';

@@ -11,10 +11,11 @@ import { withoutForRoot } from '../common/without-for-root.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionEvents } from '../session.events.js';
 import { SessionGuard } from '../session.guard.js';
-import { SessionClock } from '../common/clock.js';
+import { SessionClock, SessionTimers } from '../common/clock.js';
 import { HttpSessionAuthenticator } from '../http/http-session-authenticator.js';
 import { SessionHttp } from '../http/session-http.js';
 import { RemoteKeys } from './remote-keys.js';
+import { RemoteRevocations } from './remote-revocations.js';
 import { RemoteTokenAuthenticator } from './remote-token-authenticator.js';
 import {
   ResolvedVerifierOptions,
@@ -69,7 +70,11 @@ function declare(definition: DynamicModule, given: SessionVerifierModuleExtras):
     global: isGlobal,
     providers: [
       ...definition.providers!,
-      { provide: ResolvedVerifierOptions, inject: [MODULE_OPTIONS_TOKEN], useFactory: resolveVerifierOptions },
+      {
+        provide: ResolvedVerifierOptions,
+        inject: [MODULE_OPTIONS_TOKEN],
+        useFactory: (options: SessionVerifierOptions) => resolveVerifierOptions(options, process.env),
+      },
       { provide: ResolvedSessionOptions, inject: [ResolvedVerifierOptions], useFactory: sessionOptionsOf },
       {
         provide: VerificationKeys,
@@ -77,10 +82,30 @@ function declare(definition: DynamicModule, given: SessionVerifierModuleExtras):
         useFactory: async ({ jwksUri, sharedSecret }: ResolvedVerifierOptions): Promise<VerificationKeys> =>
           jwksUri === undefined ? SharedSecretKeys.of(sharedSecret!) : new RemoteKeys(jwksUri),
       },
+      {
+        provide: RemoteRevocations,
+        inject: [ResolvedVerifierOptions, VerificationKeys, SessionClock, SessionTimers],
+        useFactory: (
+          options: ResolvedVerifierOptions,
+          keys: VerificationKeys,
+          clock: SessionClock,
+          timers: SessionTimers,
+        ) => (options.revocations.url === undefined ? undefined : new RemoteRevocations(options, keys, clock, timers)),
+      },
       SessionClock,
+      SessionTimers,
       SessionEvents,
       SessionHttp,
-      RemoteTokenAuthenticator,
+      {
+        provide: RemoteTokenAuthenticator,
+        inject: [ResolvedSessionOptions, VerificationKeys, SessionClock, RemoteRevocations],
+        useFactory: (
+          options: ResolvedSessionOptions,
+          keys: VerificationKeys,
+          clock: SessionClock,
+          revocations?: RemoteRevocations,
+        ) => new RemoteTokenAuthenticator(options, keys, clock, revocations),
+      },
       {
         provide: SessionAuthenticator,
         inject: [SessionHttp, RemoteTokenAuthenticator, SessionClock],

@@ -15,7 +15,8 @@ import { LiveView } from './pages/live-view.service.js';
 import { PageHeaders } from './pages/page-headers.middleware.js';
 import { PagesController } from './pages/pages.controller.js';
 import { SecondClients } from './pages/second-clients.service.js';
-import { isDevelopment, sessionOptions } from './settings.js';
+import { ServiceGuard } from './service.guard.js';
+import { isDevelopment, servesRevocations, sessionOptions } from './settings.js';
 import { User } from './user.entity.js';
 import { UsersService } from './users.service.js';
 
@@ -31,7 +32,10 @@ export class AppModule implements NestModule {
         }),
         TypeOrmModule.forFeature([User, Note, SessionEntity]),
         ScheduleModule.forRoot(),
-        SessionModule.forRoot(sessionOptions()),
+        SessionModule.forRoot({
+          ...sessionOptions(),
+          revocations: servesRevocations ? { guard: ServiceGuard } : undefined,
+        }),
       ],
       controllers: [
         AuthController,

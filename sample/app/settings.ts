@@ -7,6 +7,11 @@ export const platform = environment.HTTP_PLATFORM ?? 'express';
 /** Whether the live view may offer its demonstrations. */
 export const isDevelopment = environment.NODE_ENV !== 'production';
 
+/** With it another service may read what was revoked; in development the verifier sample has the same one. */
+export const serviceToken = environment.SERVICE_TOKEN ?? (isDevelopment ? 'for-the-samples-only' : undefined);
+/** Other modes keep nothing in memory that could be read. */
+export const servesRevocations = serviceToken !== undefined && (environment.REVOCATION_MODE ?? 'live') === 'live';
+
 /** `npm start` sets it to that of an embedded PostgreSQL if it is not set. */
 export function databaseUrl(): string {
   const url = environment.DATABASE_URL;

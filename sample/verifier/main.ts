@@ -19,4 +19,6 @@ With the jar of the first sample's login:
 
   curl -sb jar ${url}/whoami
   curl -s ${url}/weather
+
+Log out in the first sample: the service refuses the token within ten seconds, without a request for it.
 `);

@@ -7,8 +7,14 @@ export const platform = environment.HTTP_PLATFORM ?? 'express';
 
 /** The application that logs users in. Default: the first sample. */
 export function verifierOptions(): SessionVerifierOptions {
+  const jwksUri = environment.JWKS_URI ?? 'http://localhost:3000/.well-known/jwks.json';
   return {
-    jwksUri: environment.JWKS_URI ?? 'http://localhost:3000/.well-known/jwks.json',
+    jwksUri,
+    revocations: {
+      url: environment.REVOCATIONS_URL ?? new URL('/session/revocations', jwksUri).href,
+      token: environment.SERVICE_TOKEN ?? 'for-the-samples-only',
+      maxStaleness: environment.REVOCATION_MAX_STALENESS,
+    },
     issuer: environment.ACCESS_TOKEN_ISSUER,
     audience: environment.ACCESS_TOKEN_AUDIENCE,
     trustedOrigins: environment.TRUSTED_ORIGINS?.split(',').map(origin => origin.trim()),

@@ -128,7 +128,7 @@ describe('the comparison on the first page', () => {
 
 describe('the tables of routes', () => {
   it('sessions: every route', () => {
-    const beside = ['POST /session/verify', 'GET /.well-known/jwks.json'];
+    const beside = ['GET /session/revocations', 'POST /session/verify', 'GET /.well-known/jwks.json'];
     expect(sorted(firstColumn('README.md', 'route', 'answer'))).toEqual(
       sorted([...routesOf(library.SessionController), ...beside]),
     );

@@ -177,7 +177,7 @@ describe('the order of revocations', () => {
       const time = new FixedClock();
       const [options, events] = [resolveOptions({ secret: SECRET }, {}), new SessionEvents()];
       const keys = { distrust: () => false } as unknown as KeyRing;
-      const revocations = new Revocations(options, time, events, keys);
+      const revocations = new Revocations(options, time, events, keys, {});
       const token = { sessionId: 'a', userId: 'ada', accessVersion: 0, tokenVersion: 0 };
       revocations.mergeLocal({ sessions: [{ id: 'a', reason: 'logout' }] });
       time.time += 86_400_000;

@@ -30,9 +30,9 @@ export class SampleProcess {
 
   /** @param entry the built file of any sample */
   static async run(entry: string, environment: Record<string, string>): Promise<SampleProcess> {
-    const port = await freePort();
+    const port = environment.PORT ?? String(await freePort());
     const child = spawn(process.execPath, ['--import', MOVABLE_CLOCK, entry], {
-      env: { PATH: process.env.PATH, PORT: String(port), ...environment },
+      env: { PATH: process.env.PATH, PORT: port, ...environment },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     let output = '';

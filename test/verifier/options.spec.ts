@@ -7,11 +7,15 @@ import {
   type SessionVerifierOptions,
   type SessionVerifierOptionsFactory,
 } from 'nestjs-jwt-session/verifier';
+import { resolveVerifierOptions } from '../../lib/verifier/session-verifier.options.js';
 import { send } from '../support/client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 import { startVerifier } from '../support/verifier-app.js';
 
 const SHARED = 'a secret that applications share, of 32 bytes or more';
+
+const JWKS = { jwksUri: 'https://a.example/keys' };
+const REVOCATIONS = { url: 'https://a.example/session/revocations' };
 
 describe('the options of SessionVerifierModule', () => {
   let issuing: TestApp;
@@ -83,10 +87,61 @@ describe('the options of SessionVerifierModule', () => {
     ['a misspelt one', { jwksUrl: 'https://a.example/keys' }, /unknown option "jwksUrl"/],
     ['token CSRF', { jwksUri: 'https://a.example/keys', csrf: 'token' }, /option "csrf"/],
     ['a bare number', { jwksUri: 'https://a.example/keys', clockTolerance: 5 }, /option "clockTolerance".*'5s'/],
+    ['revocations without an address', { ...JWKS, revocations: {} }, /option "revocations" needs "url"/],
+    [
+      'an address that is not set',
+      { ...JWKS, revocations: { url: undefined, token: 'x' } },
+      /option "revocations.url" is present but undefined/,
+    ],
+    [
+      'a path for revocations',
+      { ...JWKS, revocations: { url: '/session/revocations', token: 'x' } },
+      /"revocations.url"/,
+    ],
+    [
+      'an address with a password',
+      { ...JWKS, revocations: { url: 'https://a:b@a.example/', token: 'x' } },
+      /option "revocations.url": write the whole address without a password/,
+    ],
+    ['no token', { ...JWKS, revocations: REVOCATIONS }, /option "revocations.token" is missing/],
+    [
+      'a token that is not set',
+      { ...JWKS, revocations: { ...REVOCATIONS, token: undefined } },
+      /option "revocations.token" is present but undefined/,
+    ],
+    ['a token of two lines', { ...JWKS, revocations: { ...REVOCATIONS, token: 'a\nb' } }, /option "revocations.token"/],
+    [
+      'a long staleness',
+      { ...JWKS, revocations: { ...REVOCATIONS, token: 'x', maxStaleness: '1h' } },
+      /option "revocations.maxStaleness": write '10m' or less/,
+    ],
+    [
+      'another way to be stale',
+      { ...JWKS, revocations: { ...REVOCATIONS, token: 'x', onStale: 'ignore' } },
+      /option "revocations.onStale": write one of refuse, accept/,
+    ],
+    [
+      'a misspelt one of revocations',
+      { ...JWKS, revocations: { ...REVOCATIONS, token: 'x', maxStalenes: '1m' } },
+      /did you mean "revocations.maxStaleness"/,
+    ],
   ])('are refused at start: %s', async (_name, options, message) => {
     const started = startVerifier('express', SessionVerifierModule.forRoot(options));
     await expect(started).rejects.toThrow(message);
     await expect(started).rejects.toThrow('SessionVerifierModule cannot start');
+  });
+
+  it('with NODE_ENV=production addresses are https, but those of the same machine', () => {
+    const resolve = (keys: string, url: string, environment = { NODE_ENV: 'production' }) =>
+      resolveVerifierOptions({ jwksUri: keys, revocations: { url, token: 'x' } }, environment);
+    const [secure, plain] = ['https://auth.example.com/a', 'http://auth.example.com/a'];
+    expect(() => resolve(plain, secure)).toThrow(
+      /option "jwksUri": with NODE_ENV=production write an address of https/,
+    );
+    expect(() => resolve(secure, plain)).toThrow(/option "revocations.url": with NODE_ENV=production/);
+    expect(resolve(secure, secure).revocations.maxStaleness).toBe(30_000);
+    expect(resolve(plain, plain, { NODE_ENV: 'test' }).revocations.onStale).toBe('refuse');
+    for (const host of ['localhost', '127.0.0.1:3000', '[::1]:3000']) resolve(`http://${host}/a`, `http://${host}/b`);
   });
 
   it.each([
