@@ -83,6 +83,16 @@ class BindingSettings extends OptionGroup {
   userAgent: BindingScope = 'off';
 }
 
+class DeviceSettings extends OptionGroup {
+  /**
+   * What is stored of the `User-Agent` header: the text, which the list of devices shows; with `label` what people read
+   * of it, such as "Firefox on Linux" (needs the package bowser); or nothing. Holds for sessions that begin with it.
+   * `binding.userAgent` works with each.
+   */
+  @Check(oneOf(['full', 'label', 'none']))
+  userAgent: 'full' | 'label' | 'none' = 'full';
+}
+
 /** The options of `SessionModule`, with their defaults. */
 export class SessionSettings extends TransportSettings {
   /**
@@ -114,6 +124,9 @@ export class SessionSettings extends TransportSettings {
   binding = new BindingSettings();
 
   @CheckGroup()
+  devices = new DeviceSettings();
+
+  @CheckGroup()
   overload = new OverloadSettings();
 
   /**
@@ -143,6 +156,7 @@ export interface SessionLifetimeOptions extends Given<SessionLifetimeSettings> {
 export interface RevocationOptions extends Given<RevocationSettings> {}
 export interface OverloadOptions extends Given<OverloadSettings> {}
 export interface BindingOptions extends Given<BindingSettings> {}
+export interface DeviceOptions extends Given<DeviceSettings> {}
 
 /** The options of `SessionModule.forRoot` and of the factories of `SessionModule.forRootAsync`. */
 export interface SessionModuleOptions extends Given<SessionSettings> {}

@@ -7,8 +7,12 @@ type Parser = (userAgent: string) => { readonly browser: { name?: string }; read
 export class DeviceLabels {
   private parser?: Promise<Parser | undefined>;
 
+  async isAble(): Promise<boolean> {
+    return (await (this.parser ??= loadParser())) !== undefined;
+  }
+
   /** Such as "Firefox on Linux" or "curl"; null without bowser, and for a user agent without a name. */
-  async labelOf(userAgent: string | null): Promise<string | null> {
+  async labelOf(userAgent: string | null | undefined): Promise<string | null> {
     const text = userAgent?.slice(0, MAX_USER_AGENT_LENGTH).trim();
     const parse = text ? await (this.parser ??= loadParser()) : undefined;
     if (!text || !parse) return null;

@@ -1,7 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { clientFrom, clientOf } from '../common/client-address.js';
 import type { Work } from '../common/load-limit.js';
+import { SessionOptionsError } from '../common/option-mistakes.js';
 import { isUuid } from '../common/uuid.js';
 import { RequestSession } from '../http/request-session.js';
 import type { SessionExchange } from '../http/exchange.js';
@@ -20,6 +21,7 @@ import type { SessionRow } from '../store/sql-fragments.js';
 import { Announcements } from '../revocation/announcements.js';
 import { Admission } from './admission.js';
 import { ClaimsHook } from './claims-hook.js';
+import { DeviceLabels } from './device-labels.js';
 import { checkClient, checkLogIn } from './input-checks.js';
 import { type HashedToken, type Recipient, SessionTokens } from './session-tokens.js';
 
@@ -28,7 +30,9 @@ const MAX_ATTEMPTS = 3;
 
 /** Begins sessions. */
 @Injectable()
-export class SessionIssuer {
+export class SessionIssuer implements OnModuleInit {
+  private readonly labels = new DeviceLabels();
+
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly http: SessionHttp,
@@ -39,6 +43,19 @@ export class SessionIssuer {
     private readonly announcements: Announcements,
     private readonly admission: Admission,
   ) {}
+
+  /** @throws SessionOptionsError where labels are to be stored and the package that makes them is missing */
+  async onModuleInit(): Promise<void> {
+    if (this.storesLabels && !(await this.labels.isAble())) {
+      throw new SessionOptionsError([
+        'option "devices.userAgent": \'label\' needs the package bowser: run "npm install bowser", or write \'none\'',
+      ]);
+    }
+  }
+
+  private get storesLabels(): boolean {
+    return this.options.devices.userAgent === 'label';
+  }
 
   /** The session that came with the request ends, and the new one has a new id, which prevents session fixation. */
   async logIn(userId: string, options: LogInOptions): Promise<IssuedTokens> {
@@ -54,6 +71,7 @@ export class SessionIssuer {
       // The hook replaces the claims that are given here.
       this.tokens.requireIssuable(userId, this.claimsHook.isUsed ? {} : claims, transport);
       const { session, client, refreshToken } = this.begin(userId, options);
+      if (this.storesLabels) session.label ??= (await this.labels.labelOf(client.userAgent)) ?? undefined;
       // A login without an exchange is the application's own: no client can have given it up.
       if (exchange) this.admission.requireTimely(exchange);
       const created = await this.create({ ...session, claims, replaces }, manager);

@@ -6,7 +6,7 @@ import { RequestSession } from '../http/request-session.js';
 import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hashOf, MAX_GENERATION, type RefreshToken } from '../rules/refresh-token.js';
-import { decideRotation, isReplay, isTheft, ROTATION_CASES } from '../rules/rotation.js';
+import { decideRotation, isReplay, isTheft, ROTATION_CASES, type RotationCase } from '../rules/rotation.js';
 import { revokesUser, type TheftClass } from '../rules/theft.js';
 import {
   RefreshTokenInvalidError,
@@ -21,6 +21,7 @@ import {
 import type { RefreshRequest } from '../session.interfaces.js';
 import type { IssuedTokens } from '../session.types.js';
 import type { Deadline } from '../store/database-clock.js';
+import { caseOfLetter } from '../store/rotation-cases.js';
 import { type ObservedSession, type RotatedRow, type RotationRequest, RotationStore } from '../store/rotation.store.js';
 import { Announcements } from '../revocation/announcements.js';
 import { Admission } from './admission.js';
@@ -127,14 +128,6 @@ export class SessionRefresher {
     }
   }
 
-  private isOfAnotherClient({ ip, userAgent }: RotationRequest, observed: ObservedSession): boolean {
-    const { binding } = this.options;
-    return (
-      (binding.ip !== 'off' && (ip ?? null) !== observed.ip) ||
-      (binding.userAgent !== 'off' && (userAgent ?? null) !== observed.userAgent)
-    );
-  }
-
   /** Undefined when the row has changed meanwhile, so that the refresh must start again. */
   private async lookAgain(request: RotationRequest, deadline: Deadline): Promise<RotatedRow | undefined> {
     const observed = await this.store.readForRotation(request);
@@ -154,7 +147,7 @@ export class SessionRefresher {
       // Its client has given it up and may have refreshed elsewhere since.
       throw new SessionStoreUnavailableError('The request took too long: try again; repeating is safe');
     }
-    if (this.isOfAnotherClient(request, observed)) return this.endStolen(request, observed, 'binding');
+    if (observed.ofAnotherClient) return this.endStolen(request, observed, 'binding');
     const name = decideRotation(observed.state, {
       generation: request.generation,
       hash: request.hash.toString('hex'),
@@ -186,10 +179,10 @@ export class SessionRefresher {
     { token, recipient }: IncomingToken,
     successor: SuccessorToken,
   ): Promise<IssuedTokens> {
-    const name = row.last_case;
+    const name = caseOfLetter(row.last_case);
     this.logger.debug(`session ${row.id}: ${name}, generation ${token.generation}`);
     const current = this.claimsHook.isUsed ? await this.claimsHook.apply(row, recipient.transport) : row;
-    const next = this.nextToken(row, { token, hash: request.hash }, successor);
+    const next = this.nextToken(name, row, { token, hash: request.hash }, successor);
     const issued = await this.tokens.issue(current, next, next.token !== token, recipient);
     this.announcements.committed(undefined, {
       event: {
@@ -202,8 +195,8 @@ export class SessionRefresher {
     return issued;
   }
 
-  private nextToken(row: RotatedRow, given: HashedToken, successor: SuccessorToken): HashedToken {
-    switch (ROTATION_CASES[row.last_case]) {
+  private nextToken(name: RotationCase, row: RotatedRow, given: HashedToken, successor: SuccessorToken): HashedToken {
+    switch (ROTATION_CASES[name]) {
       case 'new-successor':
         return successor;
       case 'same-successor':

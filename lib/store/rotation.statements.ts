@@ -15,8 +15,10 @@ import {
   UNLIMITED,
 } from './sql-fragments.js';
 import type { RotationState } from '../rules/rotation.js';
+import { CASE_LETTERS } from './rotation-cases.js';
 import type { RotatedRow } from './rotation.store.js';
 import type { SessionTables } from './tables.js';
+import { hasUserAgent, seenUserAgent, type UserAgentSettings } from './user-agent.js';
 
 // "In window" is the database's clock alone: process clocks decide nothing.
 const IN_WINDOW = 'now() < s.leeway_until';
@@ -33,15 +35,24 @@ export interface RotationSettings {
   readonly idleLifetime: number;
   /** Whether the address must be that of the row. */
   readonly isIpBound: boolean;
-  readonly isUserAgentBound: boolean;
+  readonly userAgent: UserAgentSettings;
   /** Whether `confirm` leaves forks to `endStolen`, which ends the user's other sessions in the same statement. */
   readonly reportsForks: boolean;
 }
 
 /** Every accepted refresh writes when and from where the session was seen, and that it lives on. */
-function seen({ idleLifetime }: RotationSettings, ip: string, userAgent: string): string {
-  return `last_seen_at = now(), expires_at = LEAST(now() + ${interval(String(idleLifetime))}, s.absolute_expires_at),
-    ip = COALESCE(${ip}, s.ip), user_agent = COALESCE(${userAgent}, s.user_agent)`;
+function seen(settings: RotationSettings, ip: string, userAgent: string): string {
+  const idle = interval(String(settings.idleLifetime));
+  return `last_seen_at = now(), expires_at = LEAST(now() + ${idle}, s.absolute_expires_at),
+    ip = COALESCE(${ip}, s.ip)${seenUserAgent(settings.userAgent, userAgent)}`;
+}
+
+/** The conditions under which the given client is the one that session `s` is bound to. */
+function isOfClient(settings: RotationSettings, ip: string, userAgent: string): string[] {
+  return [
+    ...(settings.isIpBound ? [`${ip} IS NOT DISTINCT FROM s.ip`] : []),
+    ...(settings.userAgent.isBound ? [hasUserAgent(settings.userAgent, userAgent)] : []),
+  ];
 }
 
 /** Where a statement has the given token, its client, and the successor that is written where the case mints one. */
@@ -65,9 +76,10 @@ function rotation(
 ) {
   const isCurrent = `s.generation = ${generation}`;
   const changes = `last_case = CASE
-        WHEN ${isCurrent} AND s.successor_hash IS NULL THEN CASE WHEN ${IN_WINDOW} THEN 'unchanged' ELSE 'mint' END
-        WHEN ${isCurrent} THEN CASE WHEN ${IN_WINDOW} THEN 'retry-in-window' ELSE 'retry-of-lost-response' END
-        ELSE CASE WHEN ${IN_WINDOW} THEN 'confirm' ELSE 'confirm-and-mint' END
+        WHEN ${isCurrent} AND s.successor_hash IS NULL THEN CASE WHEN ${IN_WINDOW} THEN '${CASE_LETTERS.unchanged}' ELSE '${CASE_LETTERS.mint}' END
+        WHEN ${isCurrent} THEN CASE WHEN ${IN_WINDOW} 
+          THEN '${CASE_LETTERS['retry-in-window']}' ELSE '${CASE_LETTERS['retry-of-lost-response']}' END
+        ELSE CASE WHEN ${IN_WINDOW} THEN '${CASE_LETTERS.confirm}' ELSE '${CASE_LETTERS['confirm-and-mint']}' END
       END,
       generation = ${generation},
       token_hash = ${hash},
@@ -82,14 +94,15 @@ function rotation(
       ${seen(settings, ip, userAgent)}`;
   const applies = `${LIVE_OF_ID} AND ${inTime(deadline)} AND ((${isCurrent} AND s.token_hash = ${hash})
         OR (s.generation = ${generation} - 1 AND s.successor_hash = ${hash}))
-      ${settings.isIpBound ? `AND ${ip} IS NOT DISTINCT FROM s.ip` : ''}
-      ${settings.isUserAgentBound ? `AND ${userAgent} IS NOT DISTINCT FROM s.user_agent` : ''}`;
+      ${isOfClient(settings, ip, userAgent)
+        .map(condition => `AND ${condition}`)
+        .join(' ')}`;
   return { changes, applies };
 }
 
 /** The columns of `RotatedRow`. A retry in the window gets the successor that its token has already. */
 function rotatedColumns(tables: SessionTables): string {
-  const isRetry = "s.last_case = 'retry-in-window'";
+  const isRetry = `s.last_case = '${CASE_LETTERS['retry-in-window']}'`;
   return `${sessionColumns(tables)}, s.last_case,
     CASE WHEN ${isRetry} THEN s.successor_hash END AS child_hash,
     CASE WHEN ${isRetry} THEN s.successor_salt END AS child_salt`;
@@ -142,19 +155,20 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
       RETURNING ${rotatedColumns(tables)}`,
   );
 
-  const readForRotation = statement<{ sessionId: string; deadline: number }, ObservedRow>(
+  const readForRotation = statement<Pick<GivenValues, 'sessionId' | 'deadline' | 'ip' | 'userAgent'>, ObservedRow>(
     'jwt_session_read_for_rotation',
     `SELECT s.user_id, s.generation, encode(s.token_hash, 'hex') AS token_hash,
         encode(s.successor_hash, 'hex') AS successor_hash, encode(s.previous_hash, 'hex') AS previous_hash,
         ${IN_WINDOW} AS in_window, ${REVOKED_REASON} AS revoked_reason, s.expires_at <= now() AS expired,
-        NOT (${notInvalidated}) AS invalidated, NOT (${inTime()}) AS late, s.ip, s.user_agent,
+        NOT (${notInvalidated}) AS invalidated, NOT (${inTime()}) AS late,
+        (${['true', ...isOfClient(settings, ':ip::text', ':userAgent::text')].join(' AND ')}) IS NOT TRUE AS other_client,
         ${milliseconds('clock_timestamp()')} AS now_ms
       FROM ${tables.session} s WHERE s.id = :sessionId`,
   );
 
   const answerLateParent = statement<Observation & Pick<GivenValues, 'ip' | 'userAgent'>, RotatedRow>(
     'jwt_session_answer_late_parent',
-    `UPDATE ${tables.session} s SET last_case = 'late-parent', ${seen(settings, ':ip', ':userAgent')}
+    `UPDATE ${tables.session} s SET last_case = '${CASE_LETTERS['late-parent']}', ${seen(settings, ':ip::text', ':userAgent::text')}
       WHERE s.id = :sessionId AND ${AS_OBSERVED} AND ${inTime()} AND ${LIVE_OF_ID} AND ${notInvalidated}
       RETURNING ${sessionColumns(tables)}, s.last_case, s.token_hash AS child_hash, s.previous_salt AS child_salt`,
   );
@@ -211,7 +225,7 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
       ), confirmed AS (
         UPDATE ${tables.session} s SET generation = target.generation, token_hash = s.successor_hash,
           previous_hash = s.token_hash, previous_salt = s.successor_salt, successor_hash = NULL, successor_salt = NULL,
-          leeway_until = now() + ${interval(String(settings.leeway))}, last_case = 'confirmed-by-use', last_seen_at = now()
+          leeway_until = now() + ${interval(String(settings.leeway))}, last_case = '${CASE_LETTERS['confirmed-by-use']}', last_seen_at = now()
         FROM target WHERE s.id = target.id AND target.outcome = 'confirmed-by-use'
       ), ended AS (
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'theft:fork'
@@ -272,6 +286,5 @@ interface ObservedRow {
   readonly expired: boolean;
   readonly invalidated: boolean;
   readonly late: boolean;
-  readonly ip: string | null;
-  readonly user_agent: string | null;
+  readonly other_client: boolean;
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { maxRequestAge, type RotationCase, type RotationState, type UsedAccessToken } from '../rules/rotation.js';
+import { maxRequestAge, type RotationState, type UsedAccessToken } from '../rules/rotation.js';
 import { revokesUser, type TheftClass, theftReason } from '../rules/theft.js';
 import type { ClientInfo } from '../common/client-address.js';
 import { SessionTimers } from '../common/clock.js';
@@ -10,6 +10,7 @@ import { buildRotationStatements } from './rotation.statements.js';
 import { StatementBatcher } from './statement-batcher.js';
 import type { SessionRow } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
+import { userAgentSettings } from './user-agent.js';
 
 /** The session that a request is about. */
 export interface SessionRequest {
@@ -27,7 +28,8 @@ export interface RotationRequest extends SessionRequest, ClientInfo {
 }
 
 export interface RotatedRow extends SessionRow {
-  readonly last_case: RotationCase;
+  /** One of `CASE_LETTERS`. */
+  readonly last_case: string;
   /** Where the answer is a token that was issued before: its hash, and the salt that derives it from the given one. */
   readonly child_hash: Buffer | null;
   readonly child_salt: Buffer | null;
@@ -43,8 +45,8 @@ export interface ObservedSession {
   readonly invalidated: boolean;
   /** The request's deadline has passed. */
   readonly late: boolean;
-  readonly ip: string | null;
-  readonly userAgent: string | null;
+  /** The session is bound to another client. */
+  readonly ofAnotherClient: boolean;
 }
 
 /** An access token in use, with its session. */
@@ -114,8 +116,13 @@ export class RotationStore {
     return new Map(rows.map(row => [row.id, row]));
   }
 
-  async readForRotation({ sessionId, deadline }: SessionRequest): Promise<ObservedSession | undefined> {
-    const [row] = await this.database.query(this.sql.readForRotation, { sessionId, deadline });
+  async readForRotation({
+    sessionId,
+    deadline,
+    ip,
+    userAgent,
+  }: SessionRequest & ClientInfo): Promise<ObservedSession | undefined> {
+    const [row] = await this.database.query(this.sql.readForRotation, { sessionId, deadline, ip, userAgent });
     return (
       row && {
         userId: row.user_id,
@@ -130,8 +137,7 @@ export class RotationStore {
         expired: row.expired,
         invalidated: row.invalidated,
         late: row.late,
-        ip: row.ip,
-        userAgent: row.user_agent,
+        ofAnotherClient: row.other_client,
       }
     );
   }
@@ -196,7 +202,7 @@ export class RotationStore {
       leeway: session.leeway,
       idleLifetime: session.idleLifetime,
       isIpBound: binding.ip !== 'off',
-      isUserAgentBound: binding.userAgent !== 'off',
+      userAgent: userAgentSettings(this.options),
       reportsForks: revokesUser(onTheft, 'fork'),
     });
   };

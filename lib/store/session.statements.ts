@@ -18,19 +18,17 @@ import {
   UNLIMITED,
 } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
+import { newUserAgent, type UserAgentSettings } from './user-agent.js';
 
-export function buildSessionStatements(tables: SessionTables, lifetimes: SessionLifetimes) {
+export function buildSessionStatements(tables: SessionTables, settings: NewSessionSettings) {
   return {
-    create: statement<NewSessionValues, MintedRow>(
-      'jwt_session_create',
-      insert(tables, lifetimes, VALUES, mintColumns),
-    ),
+    create: statement<NewSessionValues, MintedRow>('jwt_session_create', insert(tables, settings, VALUES, mintColumns)),
     // The same for several users at once.
     createSeveral: statement<ArraysOf<NewSessionValues>, MintedRow>(
       'jwt_session_create_several',
       insert(
         tables,
-        lifetimes,
+        settings,
         ASKED,
         mintColumns,
         `FROM unnest(:id::uuid[], :userId::text[], :tokenHash::bytea[], :claims::jsonb[], :data::jsonb[], :label::text[],
@@ -43,7 +41,7 @@ export function buildSessionStatements(tables: SessionTables, lifetimes: Session
       'jwt_session_replace',
       createAfter(
         tables,
-        lifetimes,
+        settings,
         `ended AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
           WHERE s.id = :replaces::uuid AND ${IS_TIMELY} AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
@@ -57,7 +55,7 @@ export function buildSessionStatements(tables: SessionTables, lifetimes: Session
       'jwt_session_reauthenticate',
       createAfter(
         tables,
-        lifetimes,
+        settings,
         `ended AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
           WHERE s.id = :replaces::uuid AND s.user_id = :userId AND ${IS_TIMELY} AND ${LIVE_OF_ID}
@@ -77,7 +75,7 @@ export function buildSessionStatements(tables: SessionTables, lifetimes: Session
       'jwt_session_create_within',
       createAfter(
         tables,
-        lifetimes,
+        settings,
         `others AS (
           SELECT s.id FROM ${tables.session} s
           WHERE s.user_id = :userId AND s.id IS DISTINCT FROM :replaces::uuid AND ${LIVE}
@@ -145,10 +143,11 @@ export function buildSessionStatements(tables: SessionTables, lifetimes: Session
   };
 }
 
-/** What the options say of every session, in milliseconds: constants of the statements. Null is no limit. */
-export interface SessionLifetimes {
+/** What the options say of every session: constants of the statements. Durations are in milliseconds, null is no limit. */
+export interface NewSessionSettings {
   readonly idleLifetime: number;
   readonly absoluteLifetime: number | null;
+  readonly userAgent: UserAgentSettings;
 }
 
 /** What the database alone knows of a new session. */
@@ -221,18 +220,20 @@ const ASKED: Expressions<NewSessionValues> = {
 /** The insert of sessions as `s`: one, or one for each row of `source`. */
 function insert(
   tables: SessionTables,
-  { idleLifetime, absoluteLifetime }: SessionLifetimes,
+  { idleLifetime, absoluteLifetime, userAgent }: NewSessionSettings,
   from: Expressions<NewSessionValues>,
   columns: typeof sessionColumns,
   source = '',
 ): string {
+  const agent = newUserAgent(userAgent, from.userAgent);
   const latest = `now() + ${interval(String(absoluteLifetime))}`;
   return `INSERT INTO ${tables.session} AS s (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid,
-      claims, data, label, user_agent, ip, created_at, authenticated_at, last_seen_at, expires_at,
-      absolute_expires_at)
+      claims, data, label, ip, created_at, last_seen_at, expires_at,
+      ${['absolute_expires_at', ...agent.map(({ column }) => column)].join(', ')})
     SELECT ${from.id}, ${from.userId}, 0, ${from.tokenHash}, now(),
-      ${refreshAuthUuid(tables, from.userId)}, ${from.claims}, ${from.data}, ${from.label}, ${from.userAgent},
-      ${from.ip}, now(), now(), now(), LEAST(now() + ${interval(String(idleLifetime))}, ${latest}), ${latest}
+      ${refreshAuthUuid(tables, from.userId)}, ${from.claims}, ${from.data}, ${from.label}, ${from.ip},
+      now(), now(), LEAST(now() + ${interval(String(idleLifetime))}, ${latest}),
+      ${[latest, ...agent.map(({ value }) => value)].join(', ')}
     ${source}
     RETURNING ${columns(tables)}`;
 }
@@ -254,7 +255,7 @@ interface Deadline {
  */
 function createAfter(
   tables: SessionTables,
-  lifetimes: SessionLifetimes,
+  settings: NewSessionSettings,
   ended: string,
   source = '',
   from = VALUES,
@@ -262,7 +263,7 @@ function createAfter(
   return `WITH request AS MATERIALIZED (
       SELECT clock_timestamp() AS time, ${inTime()} AS timely
     ), ${ended}, ${announceSessions(tables)}, created AS (
-      ${insert(tables, lifetimes, from, sessionColumns, source)}
+      ${insert(tables, settings, from, sessionColumns, source)}
     )
     SELECT created.*, (SELECT count(sent) FROM announced) AS notifications,
       (SELECT json_agg(json_build_object('id', id, 'reason', reason)) FROM ended) AS ended,

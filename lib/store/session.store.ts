@@ -11,6 +11,7 @@ import { buildSessionStatements, type MintedRow } from './session.statements.js'
 import { StatementBatcher } from './statement-batcher.js';
 import type { SessionRow } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
+import { userAgentSettings } from './user-agent.js';
 
 /** What `create` writes. */
 export interface NewSession {
@@ -260,7 +261,8 @@ export class SessionStore {
     return this.database.statements(this.buildStatements);
   }
 
-  private readonly buildStatements = (tables: SessionTables) => buildSessionStatements(tables, this.options.session);
+  private readonly buildStatements = (tables: SessionTables) =>
+    buildSessionStatements(tables, { ...this.options.session, userAgent: userAgentSettings(this.options) });
 }
 
 function valuesOf({ claims, data, label, userAgent, ip, ...session }: NewSession) {

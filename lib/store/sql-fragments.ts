@@ -57,7 +57,7 @@ export function sessionColumns(tables: SessionTables): string {
 export function mintColumns(tables: SessionTables): string {
   return `s.id,
     ${accessVersion(tables)}::text AS access_version,
-    ${milliseconds('s.authenticated_at')} AS authenticated_ms,
+    ${milliseconds('s.created_at')} AS authenticated_ms,
     ${milliseconds('s.expires_at')} AS expires_ms,
     ${milliseconds('now()')} AS now_ms`;
 }

@@ -5,6 +5,7 @@ import { SECRET, PLATFORMS, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
 
 type Binding = NonNullable<SessionModuleOptions['binding']>;
+type DeviceOptions = SessionModuleOptions['devices'];
 type Headers = Record<string, string>;
 
 const HOME = { 'x-forwarded-for': '203.0.113.7', 'user-agent': 'Browser/1' };
@@ -21,9 +22,9 @@ describe.each(PLATFORMS)('F30: binding on %s', platform => {
   });
   afterAll(() => apps?.close());
 
-  async function appWith(binding: Binding): Promise<TestApp> {
-    const name = JSON.stringify(binding);
-    const test = started.get(name) ?? (await apps.start({ trustProxy: '127.0.0.1', session: { binding } }));
+  async function appWith(binding: Binding, devices?: DeviceOptions): Promise<TestApp> {
+    const name = JSON.stringify({ binding, devices });
+    const test = started.get(name) ?? (await apps.start({ trustProxy: '127.0.0.1', session: { binding, devices } }));
     started.set(name, test);
     test.events.length = 0;
     return test;
@@ -39,18 +40,22 @@ describe.each(PLATFORMS)('F30: binding on %s', platform => {
   type Ask = (path: string, headers: Headers, method?: SendOptions['method']) => Promise<Answer>;
   const refresh = (ask: Ask, headers: Headers) => ask('/session/refresh', headers, 'POST');
 
-  describe.each<[string, Headers, (scope: Binding['ip']) => Binding]>([
+  describe.each<[string, Headers, (scope: Binding['ip']) => Binding, DeviceOptions?]>([
     ['ip', OTHER_ADDRESS, ip => ({ ip })],
     ['userAgent', OTHER_AGENT, userAgent => ({ userAgent })],
-  ])('%s', (name, elsewhere, binding) => {
+    ['userAgent with its label stored', OTHER_AGENT, userAgent => ({ userAgent }), { userAgent: 'label' }],
+    ['userAgent with nothing of it stored', OTHER_AGENT, userAgent => ({ userAgent }), { userAgent: 'none' }],
+  ])('%s', (name, elsewhere, bindingOf, devices) => {
+    const bound = (scope: Binding['ip']) => appWith(bindingOf(scope), devices);
+
     it('off: another client may use both tokens', async () => {
-      const { ask } = await logIn(await appWith(binding('off')));
+      const { ask } = await logIn(await bound('off'));
       expect((await ask('/me', elsewhere)).status).toBe(200);
       expect((await refresh(ask, elsewhere)).status).toBe(200);
     });
 
     it('scenario 24, refresh: the access token is free, the refresh token is not', async () => {
-      const test = await appWith(binding('refresh'));
+      const test = await bound('refresh');
       const { ask } = await logIn(test);
       expect((await ask('/me', elsewhere)).status).toBe(200);
       expect((await refresh(ask, HOME)).status).toBe(200);
@@ -61,7 +66,7 @@ describe.each(PLATFORMS)('F30: binding on %s', platform => {
     });
 
     it('scenario 24, always: an access token of another client is refused, refreshing helps the own one', async () => {
-      const { ask } = await logIn(await appWith(binding('always')));
+      const { ask } = await logIn(await bound('always'));
       for (let round = 0; round < 2; round++) {
         expect((await ask('/me', HOME)).status).toBe(200);
         const refused = await ask('/me', elsewhere);
@@ -71,7 +76,7 @@ describe.each(PLATFORMS)('F30: binding on %s', platform => {
     });
 
     it('F33: a refresh token from another client ends the session, and every later token says so', async () => {
-      const test = await appWith(binding('always'));
+      const test = await bound('always');
       const { id, client: victim } = await logIn(test);
       const sibling = await logIn(test);
       const thief = victim.copy();
@@ -96,7 +101,7 @@ describe.each(PLATFORMS)('F30: binding on %s', platform => {
     });
 
     it(`${name}: what is not bound may change`, async () => {
-      const { ask } = await logIn(await appWith(binding('always')));
+      const { ask } = await logIn(await bound('always'));
       const other = name === 'ip' ? OTHER_AGENT : OTHER_ADDRESS;
       expect((await ask('/me', other)).status).toBe(200);
       expect((await refresh(ask, other)).status).toBe(200);
@@ -148,6 +153,19 @@ describe.each(PLATFORMS)('F30: binding on %s', platform => {
     await ask('/me', HOME);
     await test.confirmUses();
     expect(await generation()).toBe(1);
+  });
+
+  it.each<[string, Binding, DeviceOptions]>([
+    ['from before the binding are bound at their next refresh', {}, { userAgent: 'none' }],
+    ['whose user agent was stored stay bound to it', { userAgent: 'refresh' }, { userAgent: 'full' }],
+  ])('where the user agent is not stored, sessions %s', async (_, before, devices) => {
+    const { sessions, database } = await appWith(before, devices);
+    const { refreshToken } = await sessions.logIn('ada', { userAgent: 'Browser/1' });
+    const session = { binding: { userAgent: 'refresh' }, devices: { userAgent: 'none' } } as const;
+    const later = await apps.start({ database, session });
+    const refreshAs = (userAgent: string) => later.sessions.refresh({ refreshToken: refreshToken!, userAgent });
+    await refreshAs('Browser/1');
+    await expect(refreshAs('Browser/2')).rejects.toMatchObject({ theftClass: 'binding' });
   });
 
   it('the token does not tell the address, and equal addresses look different in two sessions', async () => {

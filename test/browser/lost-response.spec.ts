@@ -33,7 +33,7 @@ describeInChromium('a lost response, in a browser', () => {
     await page.getByText('The server cannot be reached.').waitFor();
     // It was no session's end, the server has moved on, and the browser has not heard of it.
     expect(await greeting(page).isVisible()).toBe(true);
-    expect((await sample.sessions())[0]).toMatchObject({ last_case: 'mint', revoked_reason: null });
+    expect((await sample.sessions())[0]).toMatchObject({ last_case: 'm', revoked_reason: null });
     expect(await user.cookie('refresh_token')).toEqual(before);
     expect(user.takeProblems().join('\n')).toMatch(/net::ERR_EMPTY_RESPONSE[^]*Failed to fetch/);
   }

@@ -4,7 +4,8 @@ import { statement } from '../../lib/common/statement.js';
 import { ROTATION_CASES } from '../../lib/rules/rotation.js';
 import { buildRotationStatements } from '../../lib/store/rotation.statements.js';
 import { announceSessions } from '../../lib/store/sql-fragments.js';
-import { tableOf } from './pages.js';
+import { CASE_LETTERS } from '../../lib/store/rotation-cases.js';
+import { proseOf, tableOf } from './pages.js';
 
 const PAGE = 'docs/protocol.md';
 const TABLES = {
@@ -19,7 +20,7 @@ const SETTINGS = {
   leeway: 30_000,
   idleLifetime: 2_592_000_000,
   isIpBound: false,
-  isUserAgentBound: false,
+  userAgent: { isStored: true, isBound: false },
   reportsForks: false,
 };
 
@@ -31,7 +32,12 @@ describe('docs/protocol.md', () => {
   );
 
   it('PROTOCOL: has every case of a refresh', () => {
-    expect(tableOf(PAGE, 'case', 'condition').map(([name]) => name)).toEqual(Object.keys(ROTATION_CASES));
+    const rows = tableOf(PAGE, 'case', 'letter');
+    expect(rows.map(([name]) => name)).toEqual(Object.keys(ROTATION_CASES));
+    const { 'confirmed-by-use': ofUse, ...letters } = CASE_LETTERS;
+    const documented = rows.flatMap(([name, letter]) => (letter === '' ? [] : [[name, letter]]));
+    expect(Object.fromEntries(documented)).toEqual(letters);
+    expect(proseOf(PAGE)).toContain(`\`confirmed-by-use\` (letter \`${ofUse}\`)`);
   });
 
   it('PROTOCOL: shows the refresh statement as it is', () => {

@@ -80,6 +80,29 @@ describe.each(PLATFORMS)('devices on %s', platform => {
     expect((await test.sessions.list('radia')).map(({ label }) => label)).toEqual(['curl', 'the laptop']);
   });
 
+  it.each([
+    ['label', 'Firefox on Linux'],
+    ['none', null],
+  ] as const)('F16: devices.userAgent %s stores of the user agent only %s', async (userAgent, label) => {
+    const { database, clock } = test;
+    const other = await startTestApp({ platform, database, clock, session: { devices: { userAgent } } });
+    try {
+      const client = new CookieClient(other.url);
+      const headers = { 'user-agent': USER_AGENTS[0][0] };
+      await client.send('/login', { method: 'POST', body: { userId: userAgent }, headers });
+      await other.sessions.logIn(userAgent, { label: 'the laptop', userAgent: USER_AGENTS[0][0] });
+      await test.advance('1m');
+      await client.send('/session/refresh', { method: 'POST', headers });
+      expect((await devicesOf(client)).map(device => device.label)).toEqual([label, 'the laptop']);
+      const [row] = await database.query('SELECT to_json(s)::text AS text FROM jwt_session s WHERE id = $1', [
+        await idOf(client),
+      ]);
+      expect(row!.text).not.toContain('Mozilla');
+    } finally {
+      await other.close();
+    }
+  });
+
   it('S12: a user ends an own session, and it is gone at once', async () => {
     const [client, other] = [await logIn('ada'), await logIn('ada')];
     const id = await idOf(other);

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { RevocationFeed } from '../../lib/revocation/revocation-feed.js';
+import { CASE_LETTERS } from '../../lib/store/rotation-cases.js';
 import { type Answer, CookieClient } from '../support/client.js';
 import { TestDatabase } from '../support/database.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -138,7 +139,7 @@ describe.each(PLATFORMS)('without a database on %s', platform => {
       // It was carried out.
       const { sessionId } = (await client.send('/me')).body;
       const [row] = await database.query('SELECT last_case FROM jwt_session WHERE id = $1', [sessionId]);
-      expect(row).toEqual({ last_case: 'mint' });
+      expect(row).toEqual({ last_case: CASE_LETTERS.mint });
 
       await test.advance(delay);
       expect(await client.refresh()).toMatchObject({ status: 200 });
@@ -195,6 +196,6 @@ describe.each(PLATFORMS)('without a database on %s', platform => {
     await test.confirmUses();
     const { sessionId } = (await client.send('/me')).body;
     const [row] = await database.query('SELECT last_case, generation FROM jwt_session WHERE id = $1', [sessionId]);
-    expect(row).toEqual({ last_case: 'confirmed-by-use', generation: 1 });
+    expect(row).toEqual({ last_case: CASE_LETTERS['confirmed-by-use'], generation: 1 });
   });
 });

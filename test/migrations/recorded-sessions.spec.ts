@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SESSION_MIGRATIONS } from 'nestjs-jwt-session';
+import { CASE_LETTERS } from '../../lib/store/rotation-cases.js';
 import { send } from '../support/client.js';
 import { TestDatabase } from '../support/database.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
@@ -37,7 +38,7 @@ describe.each(CASES)('sessions of version %s on the schema of %s', (_, __, later
   const refresh = (name: string, generation: number) =>
     test.sessions.refresh({ refreshToken: recording.session(name).refreshTokens[generation]! });
 
-  it.each([
+  it.each<[string, number, keyof typeof CASE_LETTERS]>([
     ['new', 0, 'mint'],
     ['unseen', 0, 'retry-of-lost-response'],
     ['seen', 1, 'confirm-and-mint'],
@@ -54,7 +55,7 @@ describe.each(CASES)('sessions of version %s on the schema of %s', (_, __, later
     expect(issued.refreshToken).toEqual(expect.any(String));
     expect(refreshTokens).not.toContain(issued.refreshToken);
     const [row] = await database.query('SELECT last_case FROM jwt_session WHERE id = $1', [id]);
-    expect(row).toEqual({ last_case: expected });
+    expect(row).toEqual({ last_case: CASE_LETTERS[expected] });
     // What was issued now is good, too.
     expect(await test.sessions.verify(issued.accessToken!)).toMatchObject({ id });
     await expect(test.sessions.refresh({ refreshToken: issued.refreshToken! })).resolves.toMatchObject({
@@ -62,7 +63,7 @@ describe.each(CASES)('sessions of version %s on the schema of %s', (_, __, later
     });
   });
 
-  it.each([
+  it.each<[string, number, keyof typeof CASE_LETTERS]>([
     ['in-window', 0, 'retry-in-window'],
     ['in-window-seen', 1, 'confirm'],
     ['late-parent', 0, 'late-parent'],
@@ -73,7 +74,7 @@ describe.each(CASES)('sessions of version %s on the schema of %s', (_, __, later
     // It is left out where it is the given one.
     expect(refreshToken ?? refreshTokens[generation]).toBe(refreshTokens[1]);
     const [row] = await database.query('SELECT last_case FROM jwt_session WHERE id = $1', [id]);
-    expect(row).toEqual({ last_case: expected });
+    expect(row).toEqual({ last_case: CASE_LETTERS[expected] });
   });
 
   it.each([

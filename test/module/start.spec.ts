@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { SESSION_ENTITIES, SessionModule, type SessionModuleExtras, SessionService } from 'nestjs-jwt-session';
 import { SessionTimers } from '../../lib/common/clock.js';
+import { DeviceLabels } from '../../lib/sessions/device-labels.js';
 import { dataSourceOfType, refusalOf, startApplication, typeOrmOn } from '../support/application.js';
 import { TestDatabase } from '../support/database.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -37,6 +38,16 @@ describe('an application does not start', () => {
     refusalOf(
       startApplication({ imports: [typeOrmOn(empty, typeorm), SessionModule.forRoot({ secret: SECRET, ...extras })] }),
     );
+
+  it('whose labels of devices are to be stored, without the package that makes them', async () => {
+    const missing = jest.spyOn(DeviceLabels.prototype, 'isAble').mockResolvedValue(false);
+    const options = { secret: SECRET, devices: { userAgent: 'label' } } as const;
+    const message = await refusalOf(
+      startApplication({ imports: [typeOrmOn(database), SessionModule.forRoot(options)] }),
+    );
+    missing.mockRestore();
+    expect(message).toContain('"devices.userAgent": \'label\' needs the package bowser: run "npm install bowser"');
+  });
 
   it('on a data source that is not PostgreSQL', async () => {
     const imports = [typeOrmOn(empty), SessionModule.forRoot({ secret: SECRET })];

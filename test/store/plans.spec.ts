@@ -14,7 +14,13 @@ const BY_USER = ['endOfUser', 'endOfUsers', 'list', 'createWithin', 'endStolen']
 const OTHERS = ['create', 'createSeveral', 'lockUser', 'invalidate', 'restoreUsers', 'poll'];
 
 /** With both bindings: conditions that the plans must not depend on. */
-const SETTINGS = { leeway: 30_000, idleLifetime: 60_000, isIpBound: true, isUserAgentBound: true, reportsForks: false };
+const SETTINGS = {
+  leeway: 30_000,
+  idleLifetime: 60_000,
+  isIpBound: true,
+  userAgent: { isStored: true, isBound: true },
+  reportsForks: false,
+};
 
 /**
  * A statement that is prepared while the table is empty keeps the plan made then until the table is analysed, minutes
@@ -31,7 +37,7 @@ describe('the plans of prepared statements on a table that was never analysed', 
     await client.connect();
     const { tables } = test.app.get(Database);
     statements = Object.entries({
-      ...buildSessionStatements(tables, { idleLifetime: 60_000, absoluteLifetime: null }),
+      ...buildSessionStatements(tables, { ...SETTINGS, absoluteLifetime: null }),
       ...buildEndStatements(tables),
       ...buildRotationStatements(tables, SETTINGS),
       ...buildRevocationStatements(tables),
@@ -59,8 +65,8 @@ describe('the plans of prepared statements on a table that was never analysed', 
       await client.query('SET plan_cache_mode = force_generic_plan');
       await client.query(
         `INSERT INTO jwt_session (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid, claims, created_at,
-           authenticated_at, last_seen_at, expires_at)
-         SELECT gen_random_uuid(), 'user ' || n, 0, sha256('a'), now(), gen_random_uuid(), '{}', now(), now(), now(),
+           last_seen_at, expires_at)
+         SELECT gen_random_uuid(), 'user ' || n, 0, sha256('a'), now(), gen_random_uuid(), '{}', now(), now(),
            now() + interval '1 day'
          FROM generate_series(1, $1::integer) AS n`,
         [count],

@@ -22,11 +22,9 @@ export class SessionEntity {
   @Column({ name: 'refresh_auth_uuid', type: 'uuid', nullable: true })
   refreshAuthUuid!: string | null;
 
+  /** When the user logged in: a new login of the same user begins a new session. */
   @Column({ name: 'created_at', ...TIMESTAMP })
   createdAt!: Date;
-
-  @Column({ name: 'authenticated_at', ...TIMESTAMP })
-  authenticatedAt!: Date;
 
   @Column({ name: 'last_seen_at', ...TIMESTAMP })
   lastSeenAt!: Date;
@@ -74,7 +72,9 @@ export class SessionEntity {
   @Column({ name: 'previous_salt', type: 'bytea', nullable: true })
   previousSalt!: Buffer | null;
 
-  /** The case of the last refresh (docs/protocol.md): the refresh statement's answer, and a trace for support. */
+  /**
+   * The letter of the last refresh's case (docs/protocol.md): the refresh statement's answer, and a trace for support.
+   */
   @Column({ name: 'last_case', type: 'text', nullable: true })
   lastCase!: string | null;
 
@@ -89,6 +89,10 @@ export class SessionEntity {
 
   @Column({ name: 'user_agent', type: 'text', nullable: true })
   userAgent!: string | null;
+
+  /** What a binding compares where the user agent itself is not stored: 16 bytes of its SHA-256. */
+  @Column({ name: 'user_agent_hash', type: 'bytea', nullable: true })
+  userAgentHash!: Buffer | null;
 
   @Column({ type: 'text', nullable: true })
   ip!: string | null;

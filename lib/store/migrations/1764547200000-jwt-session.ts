@@ -16,7 +16,6 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
         id uuid CONSTRAINT jwt_session_pkey PRIMARY KEY,
         refresh_auth_uuid uuid,
         created_at timestamptz(3) NOT NULL,
-        authenticated_at timestamptz(3) NOT NULL,
         last_seen_at timestamptz(3) NOT NULL,
         expires_at timestamptz(3) NOT NULL,
         absolute_expires_at timestamptz(3),
@@ -36,6 +35,7 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
         data jsonb,
         label text,
         user_agent text,
+        user_agent_hash bytea,
         ip text,
         revoked_reason text
       )`);

@@ -22,10 +22,10 @@ const keys = deriveServerKeys(SECRET);
 export async function fillSessions(client, count) {
   await client.query(
     `INSERT INTO jwt_session (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid, claims,
-      user_agent, ip, created_at, authenticated_at, last_seen_at, expires_at, absolute_expires_at)
+      user_agent, ip, created_at, last_seen_at, expires_at, absolute_expires_at)
     SELECT (lpad(to_hex(${EPOCH} + n), 12, '0') || '7' || left(md5(n::text), 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
       'user-' || n / ${SESSIONS_EACH}, 0, sha256(sha256(convert_to('secret ' || n, 'UTF8'))), now(), NULL,
-      '{"role": "user"}', $1, '203.0.113.7', now(), now(), now(), now() + interval '30 days', now() + interval '180 days'
+      '{"role": "user"}', $1, '203.0.113.7', now(), now(), now() + interval '30 days', now() + interval '180 days'
     FROM generate_series(0, $2::bigint - 1) AS n`,
     [USER_AGENT, count],
   );

@@ -20,7 +20,12 @@ const TABLES = {
   signingKey: 'jwt_session_key',
   notifies: true,
 };
-const SETTINGS = { leeway: 0, idleLifetime: 30 * 86_400_000, isIpBound: false, isUserAgentBound: false };
+const SETTINGS = {
+  leeway: 0,
+  idleLifetime: 30 * 86_400_000,
+  isIpBound: false,
+  userAgent: { isStored: true, isBound: false },
+};
 const { rotateSeveral } = buildRotationStatements(TABLES, SETTINGS);
 
 /**
