@@ -79,8 +79,7 @@ export class RevocationCheck {
     // In strict mode an answer must be read after the request came: nothing is shared then.
     if (asking && this.mode === 'live' && this.clock.monotonic() - asking.since < SHARED_ANSWER_TTL_MS)
       return asking.answer;
-    const work = this.load.begin();
-    const answer = this.store.readValidity(sessionId, TIMEOUT_MS).finally(() => this.load.end(work));
+    const answer = this.load.run(() => this.store.readValidity(sessionId, TIMEOUT_MS), true);
     const asked = { since: this.clock.monotonic(), answer };
     this.asking.set(sessionId, asked);
     const forget = () => {

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import type { Work } from '../common/load-limit.js';
 import type { SessionExchange } from '../http/exchange.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { maxRequestAge } from '../rules/rotation.js';
@@ -12,18 +11,9 @@ import { PauseDetector } from './pause-detector.js';
 export class Admission {
   constructor(
     private readonly options: ResolvedSessionOptions,
-    private readonly load: StoreLoad,
+    readonly load: StoreLoad,
     private readonly pauses: PauseDetector,
   ) {}
-
-  /** @throws SessionStoreUnavailableError where too many requests wait for the database */
-  begin(): Work {
-    return this.load.begin();
-  }
-
-  end(work: Work | undefined): void {
-    if (work) this.load.end(work);
-  }
 
   /**
    * A late request changes nothing and is no sign of theft: its client has given it up, and may have refreshed or logged

@@ -1,7 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { clientFrom, clientOf } from '../common/client-address.js';
-import type { Work } from '../common/load-limit.js';
 import { SessionOptionsError } from '../common/option-mistakes.js';
 import { isUuid } from '../common/uuid.js';
 import { RequestSession } from '../http/request-session.js';
@@ -58,33 +57,28 @@ export class SessionIssuer implements OnModuleInit {
   }
 
   /** The session that came with the request ends, and the new one has a new id, which prevents session fixation. */
-  async logIn(userId: string, options: LogInOptions): Promise<IssuedTokens> {
+  logIn(userId: string, options: LogInOptions): Promise<IssuedTokens> {
+    return this.admit(options, () => this.logInNow(userId, options));
+  }
+
+  private async logInNow(userId: string, options: LogInOptions): Promise<IssuedTokens> {
     const { exchange, crossSite, claims = {}, manager } = options;
-    let work: Work | undefined;
-    try {
-      work = this.admission.begin();
-      checkLogIn(userId, options);
-      const transport = exchange ? (options.transport ?? this.http.transportForLogIn(exchange)) : 'bearer';
-      if (exchange && transport === 'cookie') this.checkPage(exchange, crossSite);
-      const cookies = exchange && this.http.readRefreshCookies(exchange);
-      const replaces = exchange && (await this.requestSession.find(exchange, cookies)).sessionId;
-      // The hook replaces the claims that are given here.
-      this.tokens.requireIssuable(userId, this.claimsHook.isUsed ? {} : claims, transport);
-      const { session, client, refreshToken } = this.begin(userId, options);
-      if (this.storesLabels) session.label ??= (await this.labels.labelOf(client.userAgent)) ?? undefined;
-      // A login without an exchange is the application's own: no client can have given it up.
-      if (exchange) this.admission.requireTimely(exchange);
-      const created = await this.create({ ...session, claims, replaces }, manager);
-      this.announceEnded(created, replaces, manager);
-      const row = this.claimsHook.isUsed ? await this.askForClaims(created.row, transport, manager) : created.row;
-      const recipient = { client, exchange, transport, replaces: replaces !== undefined };
-      return await this.issue(row, refreshToken, recipient, manager);
-    } catch (error) {
-      this.http.refuse(error, exchange);
-      throw error;
-    } finally {
-      this.admission.end(work);
-    }
+    checkLogIn(userId, options);
+    const transport = exchange ? (options.transport ?? this.http.transportForLogIn(exchange)) : 'bearer';
+    if (exchange && transport === 'cookie') this.checkPage(exchange, crossSite);
+    const cookies = exchange && this.http.readRefreshCookies(exchange);
+    const replaces = exchange && (await this.requestSession.find(exchange, cookies)).sessionId;
+    // The hook replaces the claims that are given here.
+    this.tokens.requireIssuable(userId, this.claimsHook.isUsed ? {} : claims, transport);
+    const { session, client, refreshToken } = this.begin(userId, options);
+    if (this.storesLabels) session.label ??= (await this.labels.labelOf(client.userAgent)) ?? undefined;
+    // A login without an exchange is the application's own: no client can have given it up.
+    if (exchange) this.admission.requireTimely(exchange);
+    const created = await this.create({ ...session, claims, replaces }, manager);
+    this.announceEnded(created, replaces, manager);
+    const row = this.claimsHook.isUsed ? await this.askForClaims(created.row, transport, manager) : created.row;
+    const recipient = { client, exchange, transport, replaces: replaces !== undefined };
+    return this.issue(row, refreshToken, recipient, manager);
   }
 
   /**
@@ -92,26 +86,31 @@ export class SessionIssuer implements OnModuleInit {
    * The hook is asked first, so that nothing has changed when it fails. One statement then ends the former session and
    * copies it, so that a log-out, new claims or an invalidation since are not undone.
    */
-  async reauthenticate(
+  reauthenticate(session: Pick<UserSession, 'id' | 'userId'>, options: LogInOptions): Promise<IssuedTokens> {
+    return this.admit(options, () => this.reauthenticateNow(session, options));
+  }
+
+  private async reauthenticateNow(
     { id, userId }: Pick<UserSession, 'id' | 'userId'>,
     options: LogInOptions,
   ): Promise<IssuedTokens> {
     const { exchange, manager } = options;
-    let work: Work | undefined;
+    checkLogIn(userId, options);
+    const transport = exchange ? (options.transport ?? this.http.transportForSession(exchange)) : 'bearer';
+    const { session, client, refreshToken } = this.begin(userId, options);
+    if (exchange) this.admission.requireTimely(exchange);
+    const created = await this.renew({ ...session, claims: options.claims, replaces: id }, transport, manager);
+    this.announceEnded(created, id, manager);
+    return this.issue(created.row, refreshToken, { client, exchange, transport }, manager);
+  }
+
+  /** In its turn; a log-in within a transaction holds a connection that others may wait for, and does not wait. */
+  private async admit<T>({ exchange, manager }: LogInOptions, task: () => Promise<T>): Promise<T> {
     try {
-      work = this.admission.begin();
-      checkLogIn(userId, options);
-      const transport = exchange ? (options.transport ?? this.http.transportForSession(exchange)) : 'bearer';
-      const { session, client, refreshToken } = this.begin(userId, options);
-      if (exchange) this.admission.requireTimely(exchange);
-      const created = await this.renew({ ...session, claims: options.claims, replaces: id }, transport, manager);
-      this.announceEnded(created, id, manager);
-      return await this.issue(created.row, refreshToken, { client, exchange, transport }, manager);
+      return await this.admission.load.run(task, manager !== undefined);
     } catch (error) {
       this.http.refuse(error, exchange);
       throw error;
-    } finally {
-      this.admission.end(work);
     }
   }
 

@@ -1,6 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { clientFrom, clientOf } from '../common/client-address.js';
-import type { Work } from '../common/load-limit.js';
 import { SessionExchange } from '../http/exchange.js';
 import { RequestSession } from '../http/request-session.js';
 import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js';
@@ -69,16 +68,16 @@ export class SessionRefresher {
   async refresh(source: SessionExchange | RefreshRequest): Promise<IssuedTokens> {
     const exchange = source instanceof SessionExchange ? source : undefined;
     const incoming = exchange && this.http.readRefreshTokens(exchange);
-    let work: Work | undefined;
+    // From when the request came: it may wait for its turn.
+    const deadline = this.store.deadline();
     try {
-      work = this.admission.begin();
-      if (source instanceof SessionExchange) return await this.rotate(await this.readToken(source, incoming));
-      return await this.rotate(this.openToken(source));
+      return await this.admission.load.run(async () => {
+        if (source instanceof SessionExchange) return this.rotate(await this.readToken(source, incoming), deadline);
+        return this.rotate(this.openToken(source), deadline);
+      });
     } catch (error) {
       this.http.refuse(error, exchange, incoming?.transport);
       throw error;
-    } finally {
-      this.admission.end(work);
     }
   }
 
@@ -105,12 +104,11 @@ export class SessionRefresher {
     return { token, recipient: { transport: 'bearer', client: clientFrom({ ip, userAgent }) } };
   }
 
-  private async rotate(incoming: IncomingToken): Promise<IssuedTokens> {
+  private async rotate(incoming: IncomingToken, deadline: Deadline): Promise<IssuedTokens> {
     const { token, recipient } = incoming;
     try {
       if (token.generation >= MAX_GENERATION) throw new SessionExpiredError();
       checkClient(recipient.client, this.options.binding, recipient.exchange !== undefined);
-      const deadline = this.store.deadline();
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
         const successor = this.tokens.newSuccessor(token);
         const request = this.requestOf(incoming, successor, deadline.databaseTime);

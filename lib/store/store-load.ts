@@ -1,11 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { SessionClock, SessionTimers } from '../common/clock.js';
 import { LoadLimit, type Work } from '../common/load-limit.js';
+import { Turns } from '../common/turns.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { maxRequestAge } from '../rules/rotation.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import type { LoadStatus } from '../session.types.js';
+
+/**
+ * How many work at a time: enough to keep connections and processors busy. More of them would fill the pool's queue, in
+ * which log-outs and the application's own statements wait, too.
+ */
+const MOST_WORKING = 256;
 
 /** An overload is over when no request was refused for this time. */
 const QUIET_MS = 5_000;
@@ -28,18 +35,23 @@ interface Overload {
 @Injectable()
 export class StoreLoad {
   private readonly limit: LoadLimit;
+  private readonly turns: Turns;
+  private readonly maxWait: number;
+  private watches = false;
   private refused = 0;
   private overload?: Overload;
 
   constructor(
     { overload, session }: ResolvedSessionOptions,
-    clock: SessionClock,
+    private readonly clock: SessionClock,
     private readonly timers: SessionTimers,
     private readonly events: SessionEvents,
   ) {
     // Later than this a refresh changes nothing.
-    const maxWait = Math.min(overload.maxWait ?? Infinity, maxRequestAge(session.leeway));
-    this.limit = new LoadLimit(overload.maxWait === null ? Infinity : maxWait, () => clock.monotonic());
+    this.maxWait = overload.maxWait === null ? Infinity : Math.min(overload.maxWait, maxRequestAge(session.leeway));
+    const monotonic = () => clock.monotonic();
+    this.limit = new LoadLimit(this.maxWait, monotonic);
+    this.turns = new Turns(overload.maxWait === null ? Infinity : MOST_WORKING, monotonic);
   }
 
   get status(): LoadStatus {
@@ -47,18 +59,43 @@ export class StoreLoad {
   }
 
   /**
-   * Called before anything is done for a request.
+   * Does what needs the database, in its turn.
    *
-   * @throws SessionStoreUnavailableError where too many wait
+   * @param isNext for what must not wait for others, because they may wait for it: it holds a connection
+   * @throws SessionStoreUnavailableError where too many wait, before anything is done, and what the task throws
    */
-  begin(): Work {
+  run<T>(task: () => Promise<T>, isNext = false): Promise<T> {
     const work = this.limit.begin();
-    if (work) return work;
-    throw this.refuse();
+    return work ? this.perform(task, work, isNext) : Promise.reject(this.refuse());
   }
 
-  end(work: Work): void {
-    this.limit.end(work);
+  private async perform<T>(task: () => Promise<T>, work: Work, isNext: boolean): Promise<T> {
+    try {
+      const turn = this.turns.begin(isNext);
+      if (turn) {
+        this.watch(this.maxWait);
+        await turn;
+      }
+      try {
+        return await task();
+      } finally {
+        this.turns.end();
+      }
+    } finally {
+      this.limit.end(work);
+    }
+  }
+
+  /** Those that wait for longer than they were let in for are refused: nothing comes out any more. */
+  private watch(milliseconds: number): void {
+    if (this.watches) return;
+    this.watches = true;
+    this.timers.after(milliseconds, () => {
+      this.watches = false;
+      const now = this.clock.monotonic();
+      const next = this.turns.failSince(now - this.maxWait, () => this.refuse());
+      if (next !== undefined) this.watch(next + this.maxWait - now);
+    });
   }
 
   private refuse(): SessionStoreUnavailableError {

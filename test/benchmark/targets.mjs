@@ -79,9 +79,9 @@ export const TARGETS = [
   ...['refresh', 'logIn'].flatMap(operation =>
     [2, 5].flatMap(times => [
       {
-        measure: `${operation}, ${times} × saturation, goodput`,
+        measure: `${operation}, ${times} × saturation`,
         of: LIBRARY,
-        ofMeasure: `${operation}, saturation`,
+        ofMeasure: `${operation}, saturation beside ${times - 1} × as many`,
         atLeast: 0.9,
       },
       { measure: `${operation}, ${times} × saturation, p99 of what is answered`, atMost: 5_000 },
@@ -123,7 +123,8 @@ function find(results, measure, contestant) {
 }
 
 function ratio(own, other, quantity) {
-  if (quantity !== 'value' || own.rounds?.length !== other.rounds?.length) return own[quantity] / other[quantity];
+  if (quantity !== 'value' || !own.rounds || own.rounds.length !== other.rounds?.length)
+    return own[quantity] / other[quantity];
   const ratios = own.rounds.map((value, round) => value / other.rounds[round]).sort((a, b) => a - b);
   return (ratios[Math.floor((ratios.length - 1) / 2)] + ratios[Math.ceil((ratios.length - 1) / 2)]) / 2;
 }
