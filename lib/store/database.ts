@@ -12,6 +12,7 @@ import { codeOf, isRepeatable, isServerError, isUnavailable } from '../common/da
 import { type Statement, valuesOf } from '../common/statement.js';
 import { DatabaseClock } from './database-clock.js';
 import { dropConnecting, queryPool } from './pooled-query.js';
+import type { TimedRow } from './sql-fragments.js';
 import { StoreLoad } from './store-load.js';
 import { sessionTables, type SessionTables } from './tables.js';
 import { VALUE_PARSERS } from './value-parsers.js';
@@ -118,6 +119,30 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
         await this.timers.pause(Math.random() * 2 ** attempt);
       }
     }
+  }
+
+  /** Of a statement that is sent now, in the database's clock: when its sender gives it up. */
+  get deadline(): number {
+    return this.clock.deadline(STATEMENT_TIMEOUT_MS).databaseTime;
+  }
+
+  /**
+   * Sends a statement with a deadline, after which it changes nothing: because this process was suspended, or the
+   * statement lay in the network or waited for a lock. The caller has given it up, and what it would change may be newer.
+   *
+   * @param send is called with the deadline in the database's clock, milliseconds since the epoch
+   * @throws SessionStoreUnavailableError
+   */
+  async inTime<Row extends TimedRow>(send: (deadline: number) => Promise<Row[]>): Promise<Row[]> {
+    const deadline = this.clock.deadline(STATEMENT_TIMEOUT_MS);
+    while (!deadline.hasPassed) {
+      const sentAt = this.clock.moment();
+      const rows = await send(deadline.databaseTime);
+      if (!rows[0]!.late) return rows;
+      // The database's clock was set: the time that is left counts from what it says now.
+      this.clock.learn(rows[0]!.now_ms, sentAt);
+    }
+    throw new SessionStoreUnavailableError('The request took too long: try again; repeating is safe');
   }
 
   /**

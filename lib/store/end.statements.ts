@@ -1,13 +1,18 @@
-import { type Statement, statement } from '../common/statement.js';
+import { statement } from '../common/statement.js';
 import {
   announceSessions,
+  IS_TIMELY,
   type ArraysOf,
   LIMITED,
   type Limited,
   LIVE,
   LIVE_OF_ID,
   type NoLimit,
+  TIMED_COLUMNS,
+  type TimedRow,
+  timedRequest,
   UNLIMITED,
+  type WithDeadline,
 } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
@@ -19,15 +24,23 @@ const REVOKED_AT = 'revoked_at = clock_timestamp()';
  */
 export function buildEndStatements(tables: SessionTables) {
   return {
-    endOne: end<OneSession>(
-      tables,
+    // Without a deadline: what is late ends no other session.
+    endOne: statement<OneSession & Reason, { id: string }>(
       'jwt_session_end_one',
-      `s.id = :sessionId AND (:ownedBy::text IS NULL OR s.user_id = :ownedBy) AND ${LIVE_OF_ID}`,
+      `WITH ${end(tables, `s.id = :sessionId AND (:ownedBy::text IS NULL OR s.user_id = :ownedBy) AND ${LIVE_OF_ID}`)}
+      SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
     ),
-    endOfUser: end<SessionsOfUser>(
-      tables,
+    // A late one would also end sessions that were logged in to since.
+    endOfUser: statement<SessionsOfUser & Reason & WithDeadline, EndedRow>(
       'jwt_session_end_of_user',
-      `s.user_id = :userId AND s.id IS DISTINCT FROM :except::uuid AND ${LIVE}`,
+      `WITH ${end(
+        tables,
+        `s.user_id = :userId AND s.id IS DISTINCT FROM :except::uuid AND ${LIVE}`,
+        `${timedRequest('target')},`,
+        IS_TIMELY,
+      )}
+      SELECT ended.id, (SELECT count(sent) FROM announced) AS notifications, ${TIMED_COLUMNS}
+      FROM request LEFT JOIN ended ON true`,
     ),
     // The same for several requests at once, each with its own reason. A session that another transaction has locked
     // has no row in the answer.
@@ -53,9 +66,10 @@ export function buildEndStatements(tables: SessionTables) {
         FROM asked LEFT JOIN ended ON ended.id = asked.id
         WHERE ended.id IS NOT NULL OR asked.live IS NULL`,
     ),
-    // The same by users. A user of whom a session is locked has no row in the answer, and keeps all sessions.
+    // The same by users. A user of whom a session is locked has no row in the answer, and keeps all sessions; no user
+    // has one where the statement is late.
     endOfUsers: statement<
-      ArraysOf<SessionsOfUser & Reason> & Limited & NoLimit,
+      ArraysOf<SessionsOfUser & Reason> & Limited & NoLimit & WithDeadline,
       { user_id: string; id: string | null }
     >(
       'jwt_session_end_of_users',
@@ -74,14 +88,15 @@ export function buildEndStatements(tables: SessionTables) {
           ) AS locked
         ), held AS (
           SELECT live.user_id FROM live WHERE live.id NOT IN (SELECT target.id FROM target)
-        ), ended AS (
+        ), ${timedRequest()}, ended AS (
           UPDATE ${tables.session} s SET ${REVOKED_AT}, revoked_reason = target.reason
           FROM target WHERE s.id = target.id AND target.user_id NOT IN (SELECT held.user_id FROM held)
+            AND ${IS_TIMELY}
           RETURNING s.id, s.user_id, s.revoked_reason AS reason
         ), ${announceSessions(tables)}
         SELECT asked.user_id, ended.id, (SELECT count(sent) FROM announced) AS notifications
         FROM asked LEFT JOIN ended ON ended.user_id = asked.user_id
-        WHERE asked.user_id NOT IN (SELECT held.user_id FROM held)`,
+        WHERE asked.user_id NOT IN (SELECT held.user_id FROM held) AND ${IS_TIMELY}`,
     ),
   };
 }
@@ -100,19 +115,21 @@ interface SessionsOfUser {
   readonly except: string | undefined;
 }
 
-function end<Selection extends object>(
-  tables: SessionTables,
-  name: string,
-  selected: string,
-): Statement<Selection & Reason, { id: string }> {
-  return statement(
-    name,
-    `WITH target AS (
+/** The id is null where there was no live session. */
+interface EndedRow extends TimedRow {
+  readonly id: string | null;
+}
+
+/**
+ * The CTEs that end the selected sessions and announce that.
+ *
+ * @param request a CTE after the locks, for the condition
+ */
+function end(tables: SessionTables, selected: string, request = '', condition = 'true'): string {
+  return `target AS (
         SELECT s.id FROM ${tables.session} s WHERE ${selected} ORDER BY s.id FOR NO KEY UPDATE
-      ), ended AS (
+      ), ${request} ended AS (
         UPDATE ${tables.session} s SET ${REVOKED_AT}, revoked_reason = :reason
-        FROM target WHERE s.id = target.id RETURNING s.id, s.revoked_reason AS reason
-      ), ${announceSessions(tables)}
-      SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
-  );
+        FROM target WHERE s.id = target.id AND ${condition} RETURNING s.id, s.revoked_reason AS reason
+      ), ${announceSessions(tables)}`;
 }

@@ -1,7 +1,15 @@
 import { interval, milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import { NIL_UUID } from '../common/uuid.js';
-import { LIMITED, type Limited, notify, REVOKED_REASON } from './sql-fragments.js';
+import {
+  inTime,
+  LIMITED,
+  type Limited,
+  notify,
+  REVOKED_REASON,
+  type TimedRow,
+  type WithDeadline,
+} from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
 /** A poll reads at most this many rows of each kind with one statement, so that no answer holds up the event loop. */
@@ -80,17 +88,23 @@ export function buildRevocationStatements(tables: SessionTables) {
           (SELECT json_agg(k.kid) FROM ${tables.signingKey} k WHERE k.distrusted_at IS NOT NULL) AS keys
         FROM (VALUES (:sessionId::uuid)) AS asked (id) LEFT JOIN ${tables.session} s ON s.id = asked.id`,
     ),
-    invalidate: statement<{ userId: string; type: 'access' | 'refresh'; uuid: string }, { version: string }>(
+    // A late one would also invalidate tokens that were issued since.
+    invalidate: statement<
+      { userId: string; type: 'access' | 'refresh'; uuid: string } & WithDeadline,
+      TimedRow & { version: string | null }
+    >(
       'jwt_session_invalidate',
       `WITH changed AS (
           INSERT INTO ${tables.userAuth} AS a (user_id, token_type, uuid, version, changed_at)
-          VALUES (:userId, :type, :uuid, 1, clock_timestamp())
+          SELECT :userId::text, :type::text, :uuid::uuid, 1, clock_timestamp() WHERE ${inTime()}
           ON CONFLICT (user_id, token_type)
             DO UPDATE SET uuid = EXCLUDED.uuid, version = a.version + 1, changed_at = clock_timestamp()
+            WHERE ${inTime()}
           RETURNING a.user_id, a.token_type, a.version
         )
-        SELECT version::text, ${notify(tables, "json_build_object('users', json_build_array(json_build_object('id', user_id, 'version', version)))", "token_type = 'access'")} AS announced
-        FROM changed`,
+        SELECT version::text, ${notify(tables, "json_build_object('users', json_build_array(json_build_object('id', user_id, 'version', version)))", "token_type = 'access'")} AS announced,
+          version IS NULL AS late, ${milliseconds('clock_timestamp()')} AS now_ms
+        FROM (VALUES (1)) AS request LEFT JOIN changed ON true`,
     ),
   };
 }

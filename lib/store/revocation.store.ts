@@ -170,7 +170,9 @@ export class RevocationStore {
    */
   async invalidate(userId: string, type: 'access' | 'refresh', manager?: EntityManager): Promise<number> {
     const values = { userId, type, uuid: randomUUID() };
-    const [row] = await this.database.query(this.sql.invalidate, values, { manager });
+    const [row] = await this.database.inTime(deadline =>
+      this.database.query(this.sql.invalidate, { ...values, deadline }, { manager }),
+    );
     return Number(row!.version);
   }
 
@@ -196,14 +198,17 @@ export class RevocationStore {
     { userId, except, reason }: SessionsOfUser & Reason,
     manager?: EntityManager,
   ): Promise<string[]> {
-    const rows = await this.database.query(this.sql.endOfUser, { userId, except, reason }, { manager });
-    return rows.map(({ id }) => id);
+    const rows = await this.database.inTime(deadline =>
+      this.database.query(this.sql.endOfUser, { userId, except, reason, deadline }, { manager }),
+    );
+    return rows.flatMap(({ id }) => id ?? []);
   }
 
   private async endOfUsers(requests: readonly (SessionsOfUser & Reason)[]): Promise<Map<string, string[]>> {
     const rows = await this.database.query(this.sql.endOfUsers, {
       count: requests.length,
       noLimit: null,
+      deadline: this.database.deadline,
       userId: requests.map(({ userId }) => userId),
       except: requests.map(({ except }) => except),
       reason: requests.map(({ reason }) => reason),

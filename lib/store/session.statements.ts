@@ -5,7 +5,7 @@ import type { CreatedRow, StoredSession } from './session.store.js';
 import {
   accessVersion,
   announceSessions,
-  inTime,
+  IS_TIMELY,
   LIVE,
   type ArraysOf,
   LIVE_OF_ID,
@@ -15,7 +15,11 @@ import {
   refreshAuthUuid,
   type SessionRow,
   sessionColumns,
+  TIMED_COLUMNS,
+  type TimedRow,
+  timedRequest,
   UNLIMITED,
+  type WithDeadline,
 } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 import { newUserAgent, type UserAgentSettings } from './user-agent.js';
@@ -37,7 +41,7 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
       ),
     ),
     // Ends the session that came with the login.
-    replace: statement<NewSessionValues & Deadline & { replaces: string }, CreatedRow>(
+    replace: statement<NewSessionValues & WithDeadline & { replaces: string }, CreatedRow>(
       'jwt_session_replace',
       createAfter(
         tables,
@@ -51,7 +55,10 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
     ),
     // Inserts a session in the place of a live one of the user, with the claims, data and label that it has at that
     // moment; only if claims and invalidations are those of the given versions, where these are given.
-    reauthenticate: statement<Renewed<NewSessionValues> & SeenVersions & Deadline & { replaces: string }, CreatedRow>(
+    reauthenticate: statement<
+      Renewed<NewSessionValues> & SeenVersions & WithDeadline & { replaces: string },
+      CreatedRow
+    >(
       'jwt_session_reauthenticate',
       createAfter(
         tables,
@@ -69,7 +76,7 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
     ),
     // Evicts the oldest of the user's live sessions beyond the limit, or inserts nothing where none may be evicted.
     createWithin: statement<
-      NewSessionValues & NoLimit & Deadline & { replaces: string | undefined; most: number; evict: boolean },
+      NewSessionValues & NoLimit & WithDeadline & { replaces: string | undefined; most: number; evict: boolean },
       CreatedRow
     >(
       'jwt_session_create_within',
@@ -115,30 +122,32 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
       'jwt_session_get_data',
       `SELECT s.data FROM ${tables.session} s WHERE s.id = :sessionId AND ${LIVE_OF_ID}`,
     ),
-    setData: statement<{ sessionId: string; data: string }, { id: string }>(
+    setData: statement<ChangeValues & { data: string }, ChangedRow>(
       'jwt_session_set_data',
-      `UPDATE ${tables.session} s SET data = :data WHERE s.id = :sessionId AND ${LIVE_OF_ID} RETURNING s.id`,
+      change(tables, 'data = :data'),
     ),
     // The tokens issued with the hook's claims are the first that have them, so no version is raised.
-    storeHookClaims: statement<{ sessionId: string; tokenVersion: number; claims: string }, { id: string }>(
+    storeHookClaims: statement<ChangeValues & { tokenVersion: number; claims: string }, ChangedRow>(
       'jwt_session_store_hook_claims',
-      `UPDATE ${tables.session} s SET claims = :claims
-        WHERE s.id = :sessionId AND s.token_version = :tokenVersion AND ${LIVE_OF_ID} RETURNING s.id`,
+      change(tables, 'claims = :claims', 's.token_version = :tokenVersion'),
     ),
     // No client has a token of the session yet.
     discard: statement<{ sessionId: string }>(
       'jwt_session_discard',
       `DELETE FROM ${tables.session} s WHERE s.id = :sessionId`,
     ),
-    setClaims: statement<{ sessionId: string; claims: string }, { version: number }>(
+    setClaims: statement<ChangeValues & { claims: string }, ChangedRow>(
       'jwt_session_set_claims',
-      `WITH changed AS (
-          UPDATE ${tables.session} s
-          SET claims = :claims, token_version = s.token_version + 1, claims_changed_at = clock_timestamp()
-          WHERE s.id = :sessionId AND ${LIVE_OF_ID} RETURNING s.id, s.user_id, s.token_version AS version
-        )
-        SELECT version, user_id, ${notify(tables, "json_build_object('claims', json_build_array(json_build_object('id', id, 'version', version)))")} AS announced
-        FROM changed`,
+      change(
+        tables,
+        'claims = :claims, token_version = s.token_version + 1, claims_changed_at = clock_timestamp()',
+        'true',
+        notify(
+          tables,
+          "json_build_object('claims', json_build_array(json_build_object('id', id, 'version', version)))",
+          'id IS NOT NULL',
+        ),
+      ),
     ),
   };
 }
@@ -238,14 +247,31 @@ function insert(
     RETURNING ${columns(tables)}`;
 }
 
-/** A statement after its deadline ends and inserts nothing, as one: the time is read once. */
-const IS_TIMELY = '(SELECT timely FROM request)';
-
 const IDLE_LIMIT = 'idle_in_transaction_session_timeout';
 
-interface Deadline {
-  /** In the database's clock, milliseconds since the epoch. */
-  readonly deadline: number;
+interface ChangeValues extends WithDeadline {
+  readonly sessionId: string;
+}
+
+/** The id and the version of its claims are null where no such live session was found. */
+interface ChangedRow extends TimedRow {
+  readonly id: string | null;
+  readonly version: number | null;
+}
+
+/**
+ * The change of a live session. A statement that waited for the row's lock past its deadline would otherwise overwrite
+ * what came later.
+ */
+function change(tables: SessionTables, set: string, condition = 'true', announced = 'NULL'): string {
+  return `WITH target AS (
+      SELECT s.id FROM ${tables.session} s
+      WHERE s.id = :sessionId AND ${condition} AND ${LIVE_OF_ID} FOR NO KEY UPDATE
+    ), ${timedRequest('target')}, changed AS (
+      UPDATE ${tables.session} s SET ${set}
+      FROM target WHERE s.id = target.id AND ${IS_TIMELY} RETURNING s.id, s.token_version AS version
+    )
+    SELECT id, version, ${announced} AS announced, ${TIMED_COLUMNS} FROM request LEFT JOIN changed ON true`;
 }
 
 /**
@@ -260,13 +286,11 @@ function createAfter(
   source = '',
   from = VALUES,
 ): string {
-  return `WITH request AS MATERIALIZED (
-      SELECT clock_timestamp() AS time, ${inTime()} AS timely
-    ), ${ended}, ${announceSessions(tables)}, created AS (
+  return `WITH ${timedRequest()}, ${ended}, ${announceSessions(tables)}, created AS (
       ${insert(tables, settings, from, sessionColumns, source)}
     )
     SELECT created.*, (SELECT count(sent) FROM announced) AS notifications,
       (SELECT json_agg(json_build_object('id', id, 'reason', reason)) FROM ended) AS ended,
-      NOT request.timely AS late, ${milliseconds('request.time')} AS now_ms
+      ${TIMED_COLUMNS}
     FROM request LEFT JOIN created ON true`;
 }

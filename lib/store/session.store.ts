@@ -4,12 +4,10 @@ import { STATEMENT_TIMEOUT_MS } from '../common/bounded-database.js';
 import { SessionTimers } from '../common/clock.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
-import { SessionStoreUnavailableError } from '../session.errors.js';
 import { Database, type QueryContext } from './database.js';
-import { DatabaseClock } from './database-clock.js';
 import { buildSessionStatements, type MintedRow } from './session.statements.js';
 import { StatementBatcher } from './statement-batcher.js';
-import type { SessionRow } from './sql-fragments.js';
+import type { SessionRow, TimedRow } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 import { userAgentSettings } from './user-agent.js';
 
@@ -53,15 +51,9 @@ export interface CreatedSession {
 }
 
 /** The columns of the session are null where none was inserted. */
-export interface CreatedRow extends SessionRow {
+export interface CreatedRow extends SessionRow, TimedRow {
   readonly ended: { id: string; reason: string }[] | null;
-  /** The statement ran after its deadline. */
-  readonly late: boolean;
-  readonly now_ms: number;
 }
-
-/** Milliseconds after which a login ends no session any more: its client has given up, and may have logged in again. */
-const MAX_AGE_MS = STATEMENT_TIMEOUT_MS;
 
 /** The sessions' rows: creating, listing, reading. Each operation is one statement. */
 @Injectable()
@@ -70,7 +62,6 @@ export class SessionStore {
 
   constructor(
     private readonly database: Database,
-    private readonly clock: DatabaseClock,
     private readonly options: ResolvedSessionOptions,
     timers: SessionTimers,
   ) {
@@ -93,10 +84,10 @@ export class SessionStore {
       return { row: await (manager ? this.insert(session, manager) : this.creations.run(session)), ended: [] };
     }
     const values = { ...valuesOf(session), replaces: session.replaces };
-    const created = await this.inTime(async deadline => {
-      return this.database.query(this.sql.replace, { ...values, deadline }, { manager });
-    });
-    return created!;
+    const [created] = await this.database.inTime(deadline =>
+      this.database.query(this.sql.replace, { ...values, deadline }, { manager }),
+    );
+    return createdOf(created!)!;
   }
 
   /**
@@ -111,11 +102,12 @@ export class SessionStore {
     manager?: EntityManager,
   ): Promise<CreatedSession | undefined> {
     const values = { ...valuesOf(session), replaces: session.replaces, ...limit, noLimit: null };
-    return this.inTime(deadline =>
+    const [created] = await this.database.inTime(deadline =>
       this.lockingUser(session, manager, joined =>
         this.database.query(this.sql.createWithin, { ...values, deadline }, joined),
       ),
     );
+    return createdOf(created!);
   }
 
   /**
@@ -137,11 +129,12 @@ export class SessionStore {
     const { claims, replaces } = session;
     const versions = { tokenVersion: seen?.token_version, accessVersion: seen?.access_version };
     const values = { ...valuesOf({ ...session, claims: {} }), claims: jsonOf(claims), replaces, ...versions };
-    return this.inTime(deadline => {
+    const [created] = await this.database.inTime(deadline => {
       const send = (joined: QueryContext) =>
         this.database.query(this.sql.reauthenticate, { ...values, deadline }, joined);
       return limited ? this.lockingUser(session, manager, send) : send({ manager });
     });
+    return createdOf(created!);
   }
 
   /** One login of a user after the other. */
@@ -151,30 +144,11 @@ export class SessionStore {
     run: (joined: QueryContext) => Promise<T>,
   ): Promise<T> {
     // The limits of the caller's transaction are the caller's.
-    const idleLimit = manager ? undefined : `${MAX_AGE_MS}ms`;
+    const idleLimit = manager ? undefined : `${STATEMENT_TIMEOUT_MS}ms`;
     return this.database.transaction(async joined => {
       await this.database.query(this.sql.lockUser, { userId, idleLimit }, joined);
       return run(joined);
     }, manager);
-  }
-
-  /**
-   * Inserts a session and ends others, unless that happens too late: because this process was suspended, or the
-   * statement lay in the network.
-   *
-   * @returns undefined when nothing was inserted for another reason
-   * @throws SessionStoreUnavailableError
-   */
-  private async inTime(send: (deadline: number) => Promise<CreatedRow[]>): Promise<CreatedSession | undefined> {
-    const deadline = this.clock.deadline(MAX_AGE_MS);
-    while (!deadline.hasPassed) {
-      const sentAt = this.clock.moment();
-      const { late, ended, ...row } = (await send(deadline.databaseTime))[0]!;
-      if (!late) return row.id === null ? undefined : { row, ended: ended ?? [] };
-      // The database's clock was set: the time that is left counts from what it says now.
-      this.clock.learn(row.now_ms, sentAt);
-    }
-    throw new SessionStoreUnavailableError('The request took too long: try again; repeating is safe');
   }
 
   /** Removes a session whose tokens were not issued. */
@@ -204,8 +178,11 @@ export class SessionStore {
 
   /** Returns whether there was a live session to write to. */
   async setData(sessionId: string, data: SessionData, manager?: EntityManager): Promise<boolean> {
-    const rows = await this.database.query(this.sql.setData, { sessionId, data: JSON.stringify(data) }, { manager });
-    return rows.length > 0;
+    const values = { sessionId, data: JSON.stringify(data) };
+    const [row] = await this.database.inTime(deadline =>
+      this.database.query(this.sql.setData, { ...values, deadline }, { manager }),
+    );
+    return row!.id !== null;
   }
 
   /**
@@ -220,8 +197,10 @@ export class SessionStore {
     manager?: EntityManager,
   ): Promise<boolean> {
     const values = { sessionId, tokenVersion, claims: JSON.stringify(claims) };
-    const rows = await this.database.query(this.sql.storeHookClaims, values, { manager });
-    return rows.length > 0;
+    const [row] = await this.database.inTime(deadline =>
+      this.database.query(this.sql.storeHookClaims, { ...values, deadline }, { manager }),
+    );
+    return row!.id !== null;
   }
 
   /**
@@ -231,8 +210,10 @@ export class SessionStore {
    */
   async setClaims(sessionId: string, claims: SessionClaims, manager?: EntityManager): Promise<number | undefined> {
     const values = { sessionId, claims: JSON.stringify(claims) };
-    const [row] = await this.database.query(this.sql.setClaims, values, { manager });
-    return row?.version;
+    const [row] = await this.database.inTime(deadline =>
+      this.database.query(this.sql.setClaims, { ...values, deadline }, { manager }),
+    );
+    return row!.version ?? undefined;
   }
 
   private async insert(session: NewSession, manager?: EntityManager): Promise<SessionRow> {
@@ -263,6 +244,10 @@ export class SessionStore {
 
   private readonly buildStatements = (tables: SessionTables) =>
     buildSessionStatements(tables, { ...this.options.session, userAgent: userAgentSettings(this.options) });
+}
+
+function createdOf({ late: _late, ended, ...row }: CreatedRow): CreatedSession | undefined {
+  return row.id === null ? undefined : { row, ended: ended ?? [] };
 }
 
 function valuesOf({ claims, data, label, userAgent, ip, ...session }: NewSession) {

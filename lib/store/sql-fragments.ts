@@ -34,6 +34,37 @@ export function inTime(deadline = ':deadline::float8'): string {
   return `extract(epoch FROM clock_timestamp()) * 1000 < ${deadline}`;
 }
 
+/** A row of a statement with a deadline, which has at least one. */
+export interface TimedRow {
+  /** The statement ran after its deadline, and has changed nothing. */
+  readonly late: boolean;
+  /** The database's clock when the statement decided. */
+  readonly now_ms: number;
+}
+
+export interface WithDeadline {
+  /** In the database's clock, milliseconds since the epoch. */
+  readonly deadline: number;
+}
+
+/**
+ * A CTE `request`, whose time is read once, so that the statement changes all or nothing.
+ *
+ * @param locked a CTE that has locked the rows: the time after the wait for them counts
+ */
+export function timedRequest(locked?: string): string {
+  return `request AS MATERIALIZED (
+      SELECT clock_timestamp() AS time, ${inTime()} AS timely
+      ${locked ? `FROM (SELECT count(*) FROM ${locked}) AS locked` : ''}
+    )`;
+}
+
+/** For the conditions of the CTEs that change something. */
+export const IS_TIMELY = '(SELECT timely FROM request)';
+
+/** The columns of `TimedRow`, from `request`. */
+export const TIMED_COLUMNS = `NOT request.timely AS late, ${milliseconds('request.time')} AS now_ms`;
+
 /** Why session `s` ended early, or NULL. Rows that were ended by hand may lack a reason. */
 export const REVOKED_REASON = "CASE WHEN s.revoked_at IS NOT NULL THEN COALESCE(s.revoked_reason, 'revoked') END";
 

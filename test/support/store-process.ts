@@ -33,7 +33,7 @@ export class StoreProcess {
       new StoreLoad(options, processClock, timers, new SessionEvents()),
     );
     this.rotation = new RotationStore(database, clock, options, timers);
-    this.sessions = new SessionStore(database, clock, options, timers);
+    this.sessions = new SessionStore(database, options, timers);
     this.revocations = new RevocationStore(database, timers);
     this.cleanUp = new CleanUpStore(database);
   }
