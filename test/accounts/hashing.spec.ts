@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Argon2Hasher, type Argon2Settings, PasswordHasher } from 'nestjs-jwt-session/accounts';
 import { resolveAccountOptions } from '../../lib/accounts/options/resolve-account-options.js';
 import { PasswordPolicy } from '../../lib/accounts/passwords/password-policy.js';
+import { until } from '../support/until.js';
 import { AccountApp, FAST, OTHER_PASSWORD, PASSWORD, withFastHashes } from './account-app.js';
 
 const REQUIRED = { baseUrl: 'https://garden.example', serviceName: 'The Garden', mail: { from: 'x@garden.example' } };
@@ -67,6 +68,41 @@ describe('Argon2Hasher', () => {
     for (const client of logins) expect((await client.send('/account')).status).toBe(200);
     await second.close();
     await app.close();
+  });
+
+  it('issue 15, point 13: registrations beyond what is hashed in time are refused, and count nowhere', async () => {
+    let open = () => {};
+    let gate = Promise.resolve();
+    class StoppedHasher extends Argon2Hasher {
+      override async hash(password: string): Promise<string> {
+        await gate;
+        return super.hash(password);
+      }
+    }
+    const stopped = new StoppedHasher(FAST);
+    const app = await AccountApp.start({ override: builder => withHasher(builder, stopped) });
+    gate = new Promise<void>(resolve => (open = resolve));
+    try {
+      const waiting = Array.from({ length: 32 }, (_, n) => app.register(`waits-${n}@example.com`));
+      await until(async () => (await attempts()).length === 33);
+      await app.test.clock.advance('3s');
+      const before = await attempts();
+      const refused = await app.register('refused@example.com');
+      expect(refused).toMatchObject({ status: 503, body: { errorCode: 'session_store_unavailable' } });
+      expect(refused.headers.get('retry-after')).toBe('1');
+      expect(await attempts()).toEqual(before);
+      open();
+      expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual(Array(32).fill(202));
+    } finally {
+      open();
+      await app.close();
+    }
+
+    function attempts() {
+      return app.test.database.query<{ key: string; hits: number }>(
+        'SELECT key, hits FROM jwt_account_attempt ORDER BY key',
+      );
+    }
   });
 });
 

@@ -9,8 +9,7 @@ import { AccountEvents } from '../account.events.js';
 import type { Account } from '../account.types.js';
 import { Outbox } from '../mail/outbox.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
-import { PasswordHasher } from '../passwords/password-hasher.js';
-import { PasswordPolicy } from '../passwords/password-policy.js';
+import { NewPasswords } from '../passwords/new-passwords.js';
 import { AccountEditor } from './account-editor.js';
 
 /** Creates accounts whose addresses are not verified yet. */
@@ -20,8 +19,7 @@ export class Registration {
     private readonly editor: AccountEditor,
     private readonly outbox: Outbox,
     private readonly attempts: Attempts,
-    private readonly policy: PasswordPolicy,
-    private readonly hasher: PasswordHasher,
+    private readonly newPasswords: NewPasswords,
     private readonly options: ResolvedAccountOptions,
     private readonly events: AccountEvents,
     private readonly clock: SessionClock,
@@ -31,12 +29,12 @@ export class Registration {
   async register(input: CredentialsDto, caller: Caller): Promise<void> {
     const type = this.options.registration ?? CredentialsDto;
     const { email, password, ...others } = await readApplicationInput(type, input);
-    // The policy blocks the event loop, so that clients are limited first. A refused password must not use up the mails
-    // to an address.
-    await this.attempts.consumeAddress('mail', caller);
-    await this.policy.check('password', password, email);
-    await this.attempts.consumeSubject('mail', { email });
-    const account = this.newAccount(email, await this.hasher.hash(password));
+    const passwordHash = await this.newPasswords.hash('password', password, email, {
+      before: () => this.attempts.consumeAddress('mail', caller),
+      // A refused password must not use up the mails to an address.
+      accepted: () => this.attempts.consumeSubject('mail', { email }),
+    });
+    const account = this.newAccount(email, passwordHash);
     // No field of the application can take the place of a member that the module sets.
     const fields = Object.fromEntries(Object.entries(others).filter(([name]) => !(name in account)));
     const mail = { kind: 'registration', email, language: languageOf(caller) } as const;
