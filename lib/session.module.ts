@@ -27,6 +27,7 @@ import { JwksRoute } from './http/jwks-route.js';
 import { RequestSession } from './http/request-session.js';
 import { revocationsAt } from './http/revocations.controller.js';
 import { SessionAuthenticator } from './http/session-authenticator.js';
+import { RetryAfterFilter } from './http/retry-after.filter.js';
 import { SessionHttp } from './http/session-http.js';
 import { ConfiguredKeys } from './keys/configured-keys.js';
 import { GeneratedKeys } from './keys/generated-keys.js';
@@ -113,6 +114,7 @@ const REVOCATION = [Revocations, Announcements, RevocationFeed, RevocationCheck,
 const HTTP = [
   SessionHttp,
   RequestSession,
+  RetryAfterFilter,
   {
     provide: SessionAuthenticator,
     inject: [SessionHttp, AccessTokenAuthenticator, SessionClock],
