@@ -135,9 +135,8 @@ export class SessionService {
    *
    * @throws AccessTokenInvalidError, AccessTokenExpiredError, SessionRevokedError, TokenTheftDetectedError
    */
-  async verify(accessToken: string): Promise<UserSession> {
-    const { session } = await this.accessTokens.authenticate(accessToken);
-    return session;
+  verify(accessToken: string): Promise<UserSession> {
+    return this.accessTokens.authenticate(accessToken);
   }
 
   /**

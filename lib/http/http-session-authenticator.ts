@@ -27,7 +27,7 @@ export class HttpSessionAuthenticator extends SessionAuthenticator {
     headers.set(exchange, 'Cache-Control', 'no-store');
     const needsCsrfCheck = incoming.transport === 'cookie' && isUnsafe(exchange);
     if (needsCsrfCheck) csrf.checkOrigin(exchange);
-    const { session } = await this.tokens.authenticate(incoming.token, () => clientOf(exchange));
+    const session = await this.tokens.authenticate(incoming.token, () => clientOf(exchange));
     if (needsCsrfCheck) csrf.checkToken(exchange, session.id);
     return session;
   }

@@ -1,5 +1,6 @@
 import { Header, HttpCode, Inject, Injectable, Post, type Type, UseGuards, UseInterceptors } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { VerifiedToken } from '../tokens/access-token.claims.js';
 import { AccessTokenAuthenticator } from '../tokens/access-token-authenticator.js';
 import { AcceptsEmptyBodies } from '../common/empty-bodies.js';
 import { Public } from './access.decorators.js';
@@ -53,10 +54,12 @@ export class IntrospectionController {
       throw new InvalidRequestError('Send the access token as "token", in a form or as JSON');
     }
     try {
-      const { session, userId: sub, sessionId: sid, jti, iat, exp } = await this.accessTokens.authenticate(token);
+      const session = await this.accessTokens.authenticate(token);
+      const { jti, iat, exp } = VerifiedToken.of(session)!;
       // No other issuer and audience is accepted.
       const { issuer: iss, audience: aud } = this.options.accessToken;
       const auth_time = session.authenticatedAt.getTime() / 1000;
+      const { id: sid, userId: sub } = session;
       const standard = { active: true, token_type: 'Bearer', iss, aud, sub, sid, jti, iat, exp, auth_time };
       return { ...session.claims, ...standard };
     } catch (error) {

@@ -49,16 +49,18 @@ export class AccessTokenAuthenticator implements TokenAuthenticator {
   }
 
   /** The signature is checked once per process; expiry, revocation, key and binding on every call. */
-  async authenticate(token: string, client?: () => ClientInfo): Promise<VerifiedToken> {
+  async authenticate(token: string, client?: () => ClientInfo): Promise<UserSession> {
     const verified = this.findCached(token) ?? (await this.verify(token));
     try {
-      await this.checkRevocation(verified);
+      const asked = this.checkRevocation(verified);
+      // Most requests ask nothing. An await for each takes a fifth of the time of a known token.
+      if (asked) await asked;
       if (client) this.binding.check(verified, client);
     } catch (error) {
       throw error instanceof SessionError ? error.about(verified.sessionId) : error;
     }
     this.confirmations.noteUse(verified);
-    return verified;
+    return verified.session;
   }
 
   /**
@@ -103,7 +105,8 @@ export class AccessTokenAuthenticator implements TokenAuthenticator {
     return verified;
   }
 
-  private async checkRevocation(verified: VerifiedToken): Promise<void> {
+  /** @returns undefined where memory is recent enough */
+  private checkRevocation(verified: VerifiedToken): Promise<void> | undefined {
     // Before expiry: refreshing an ended session would not help, so even an expired token says that it has ended.
     this.revocation.requireByMemory(verified);
     // Read once for all checks: reading the clock is a large part of the cost of a known token.
@@ -112,10 +115,8 @@ export class AccessTokenAuthenticator implements TokenAuthenticator {
     if (now >= Math.min(verified.exp, verified.iat + this.lifetime) * 1000) throw new AccessTokenExpiredError();
     this.checkKey(verified, now);
     const asked = this.revocation.requireByDatabase(verified, now);
-    if (!asked) return;
-    await asked;
     // The database may tell that the key is distrusted.
-    this.checkKey(verified, this.clock.now());
+    return asked?.then(() => this.checkKey(verified, this.clock.now()));
   }
 
   private checkKey({ kid }: VerifiedToken, now: number): void {

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { JwtService } from '@nestjs/jwt';
 import { signatureBytes } from '../keys/key-pair.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
@@ -17,13 +16,13 @@ import {
 } from './access-token.claims.js';
 import { AccessTokenEncryption } from './access-token-encryption.js';
 import { base64urlLength } from './base64url.js';
+import { JwtServices } from './jwt-services.js';
 import { withLowS } from './signature-form.js';
 
 /** Signs access tokens for the row that a statement returned. */
 @Injectable()
 export class AccessTokenSigner {
-  // Not a provider: `app.get(JwtService)` must find the application's own instance.
-  private readonly jwt = new JwtService();
+  private readonly jwt = new JwtServices();
   /** The longest form of the tokens of a key, without what differs between them. */
   private longest?: { readonly kid: string; readonly header: number; readonly payload: number };
 
@@ -43,7 +42,7 @@ export class AccessTokenSigner {
     branch: { readonly generation: number; readonly hash: Buffer },
     client: ClientInfo,
   ): Promise<SignedAccessToken> {
-    const { kid, privateKey, algorithm } = this.keys.requireSigningKey();
+    const key = this.keys.requireSigningKey();
     const { lifetime, issuer, audience } = this.options.accessToken;
     const payload: SessionClaims & RegisteredClaims = {
       // JSON leaves out what is undefined.
@@ -68,11 +67,14 @@ export class AccessTokenSigner {
     for (const name of Object.keys(row.claims)) {
       if (!(name in payload)) payload[name] = row.claims[name];
     }
-    const header = { alg: algorithm, typ: ACCESS_TOKEN_TYPE, kid };
-    // The payload is ours and need not be copied: a copy takes as long as a signature by some algorithms.
-    const signed = this.jwt.sign(payload, { privateKey, algorithm, header, mutatePayload: true });
+    const jwt = this.jwt.of(key, ({ kid, privateKey, algorithm }) => ({
+      privateKey,
+      // The payload is ours and need not be copied: a copy takes as long as a signature by some algorithms.
+      signOptions: { algorithm, header: { alg: algorithm, typ: ACCESS_TOKEN_TYPE, kid }, mutatePayload: true },
+    }));
+    const signed = jwt.sign(payload);
     return {
-      token: await this.encryption.seal(withLowS(signed, algorithm), kid),
+      token: await this.encryption.seal(withLowS(signed, key.algorithm), key.kid),
       session: sessionOfClaims(payload, row.claims),
       expiresIn: payload.exp - payload.iat,
       issuedAt: row.now_ms,

@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { createRemoteJWKSet, errors } from 'jose';
 import { KeyObject } from 'node:crypto';
 import { VerificationKeys, type VerificationKey } from '../keys/key-ring.js';
-import { GENERATED_ALGORITHMS } from '../options/token-options.js';
+import { type AccessTokenAlgorithm, GENERATED_ALGORITHMS } from '../options/token-options.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 
 /** The maximum age that the issuing application allows for its keys. A distrusted key is trusted here for that time. */
@@ -18,7 +18,7 @@ type PublicKey = Awaited<ReturnType<ReturnType<typeof createRemoteJWKSet>>>;
 export class RemoteKeys extends VerificationKeys implements OnModuleInit {
   private readonly logger = new Logger('SessionVerifier');
   private readonly keySet: ReturnType<typeof createRemoteJWKSet>;
-  private readonly keyObjects = new WeakMap<PublicKey, KeyObject>();
+  private readonly keys = new WeakMap<PublicKey, VerificationKey>();
   private isReachable = true;
 
   constructor(private readonly jwksUri: string) {
@@ -42,7 +42,7 @@ export class RemoteKeys extends VerificationKeys implements OnModuleInit {
     try {
       const key = await this.keySet({ kid, alg: known });
       this.isReachable = true;
-      return { kid, algorithm: known, publicKey: this.keyObjectOf(key) };
+      return this.verificationKeyOf(key, kid, known);
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
         return undefined;
@@ -53,12 +53,11 @@ export class RemoteKeys extends VerificationKeys implements OnModuleInit {
     }
   }
 
-  private keyObjectOf(key: PublicKey): KeyObject {
-    const known = this.keyObjects.get(key);
-    if (known) return known;
-    const made = KeyObject.from(key);
-    this.keyObjects.set(key, made);
-    return made;
+  /** The same object each time: `jose` keeps one key for each `kid` and algorithm of a JWK Set. */
+  private verificationKeyOf(key: PublicKey, kid: string, algorithm: AccessTokenAlgorithm): VerificationKey {
+    let known = this.keys.get(key);
+    if (!known) this.keys.set(key, (known = { kid, algorithm, publicKey: KeyObject.from(key) }));
+    return known;
   }
 
   /** Logs the first failure after a success. */

@@ -3,6 +3,7 @@ import type { VerificationKeys } from '../keys/key-ring.js';
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError } from '../session.errors.js';
 import { AccessTokenVerifier } from '../tokens/access-token-verifier.js';
+import type { UserSession } from '../session.types.js';
 import type { VerifiedToken } from '../tokens/access-token.claims.js';
 import type { TokenAuthenticator } from '../tokens/token-authenticator.js';
 import { VerifiedTokenCache } from '../tokens/verified-token-cache.js';
@@ -26,7 +27,7 @@ export class RemoteTokenAuthenticator implements TokenAuthenticator {
     this.verifier = new AccessTokenVerifier(options, keys, clock);
   }
 
-  async authenticate(token: string): Promise<VerifiedToken> {
+  async authenticate(token: string): Promise<UserSession> {
     const known = this.cache.get(token);
     const verified = known ?? (await this.verifier.verify(token));
     if (!known) this.cache.set(token, verified);
@@ -37,6 +38,6 @@ export class RemoteTokenAuthenticator implements TokenAuthenticator {
     const key = await this.keys.find(verified.kid, verified.algorithm);
     if (!key) throw new AccessTokenInvalidError();
     this.revocations?.requireCurrent(verified, now);
-    return verified;
+    return verified.session;
   }
 }

@@ -63,6 +63,13 @@ describe.each(PLATFORMS)('a forged access token on %s', platform => {
 
   it('J05: our own signature in DER is refused without a query', () => expectRefused(derSigned(test, workshop)));
 
+  it('errors have stacks again after a forged token, whose own error has none', async () => {
+    const forged = jws(workshop.header, workshop.payload, () => Buffer.alloc(64, 1));
+    const error: unknown = await test.sessions.verify(forged).catch((reason: unknown) => reason);
+    expect((error as Error).stack!.split('\n')).toHaveLength(1);
+    expect(new Error('afterwards').stack!.split('\n').length).toBeGreaterThan(1);
+  });
+
   it('J02: no forgery made the server ask anybody for a key', () => {
     expect(visits).toEqual([]);
   });
