@@ -22,7 +22,8 @@ const compress = promisify(gzip);
 /** Smaller pages fit into one packet anyway. */
 const MIN_COMPRESSED_LENGTH = 1_000;
 
-const MAX_CURSORS = 16;
+/** One of each process that has answered a service. */
+const MAX_CURSORS = 64;
 const NONCE = /^[\w-]{16,64}$/;
 
 @Injectable()

@@ -12,14 +12,14 @@ import type { ResolvedVerifierOptions } from './session-verifier.options.js';
 /** How often it is checked whether a poll is due; also how often it is polled while something is wrong. */
 const TICK_MS = 1_000;
 
-/** Minimum timeout of the first poll: before it there is no knowledge that could be stale. */
-const FIRST_POLL_TIMEOUT_MS = 5_000;
+/** How long a page may take, at most. The first poll may take that long in any case: nothing is known before it. */
+const PAGE_TIMEOUT_MS = 5_000;
 
 /** A poll reads at most this many pages: two million revocations. */
 const MAX_PAGES = 1_000;
 
 /** Processes of the issuing application whose place in the log is remembered. */
-const MAX_PROCESSES = 16;
+const MAX_PROCESSES = 64;
 
 /**
  * What the issuing application has revoked, as far as this service knows it.
@@ -39,6 +39,8 @@ export class RemoteRevocations implements OnModuleInit, OnModuleDestroy {
   private readonly distrusted = new Set<string>();
   /** The cursor of each process, the one that answered last at the end. */
   private readonly cursors = new Map<string, string>();
+  /** The digest of the last page that was merged. */
+  private digest?: string;
   private readonly shutdown = new AbortController();
   private timer?: NodeJS.Timeout;
   private lastPoll = Promise.resolve();
@@ -69,7 +71,7 @@ export class RemoteRevocations implements OnModuleInit, OnModuleDestroy {
 
   /** Polls before the first request. A failure is logged: the issuing application may start later than this one. */
   async onModuleInit(): Promise<void> {
-    await this.poll(Math.max(this.interval, FIRST_POLL_TIMEOUT_MS));
+    await this.poll(PAGE_TIMEOUT_MS);
     this.timer = this.timers.every(Math.min(TICK_MS, this.interval), () => void this.tick());
   }
 
@@ -105,7 +107,7 @@ export class RemoteRevocations implements OnModuleInit, OnModuleDestroy {
 
   /** Polls when it is due: at the interval while all is well, at every tick while something is wrong. */
   async tick(): Promise<void> {
-    const due = this.isReachable ? this.interval : 0;
+    const due = this.isReachable && this.isFreshAt(this.clock.now()) ? this.interval : 0;
     if (this.isPolling || (this.polledAt && elapsed(this.polledAt, this.moment()) < due)) return;
     await this.poll();
   }
@@ -115,7 +117,7 @@ export class RemoteRevocations implements OnModuleInit, OnModuleDestroy {
    *
    * @param timeout milliseconds for each page
    */
-  poll(timeout = this.interval): Promise<void> {
+  poll(timeout = Math.min(this.interval, PAGE_TIMEOUT_MS)): Promise<void> {
     this.lastPoll = this.lastPoll.then(() => this.pollOnce(timeout));
     return this.lastPoll;
   }
@@ -141,18 +143,33 @@ export class RemoteRevocations implements OnModuleInit, OnModuleDestroy {
     const late = new AbortController();
     const end = this.timers.giveUpAfter(timeout, () => late.abort(new Error('the answer is late')));
     const signal = AbortSignal.any([late.signal, this.shutdown.signal]);
-    const { proof, page } = await this.client.fetch([...this.cursors.values()], signal).finally(end);
+    const { proof, page } = await this.client.fetch([...this.cursors.values()], this.digest, signal).finally(end);
     this.compareClocks(proof, sent);
     this.lifetime = proof.lifetime;
     this.state.span = spanOf({ lifetime: proof.lifetime, clockTolerance: this.options.clockTolerance });
     if (page) this.merge(page);
     else this.state.merge({}, this.clock.monotonic());
+    // Not earlier: a page that was not merged must come again.
+    this.digest = proof.digest;
     if (page?.more) return true;
-    // The issuing application was that far behind when the request was sent, or less.
-    const { monotonic, wall } = sent;
-    this.freshAt = { monotonic: monotonic - proof.staleness, wall: wall - proof.staleness };
-    this.checkStaleness(proof);
+    this.noteFreshness(sent, proof.staleness);
     return false;
+  }
+
+  /** The process that has answered was that far behind when the request was sent, or less. */
+  private noteFreshness({ monotonic, wall }: Moment, staleness: number): void {
+    const now = this.moment();
+    const freshAt = { monotonic: monotonic - staleness, wall: wall - staleness };
+    // Another process may have told more before: nothing that is known is taken back.
+    if (!this.freshAt || elapsed(freshAt, now) < elapsed(this.freshAt, now)) this.freshAt = freshAt;
+    // What is left of `maxStaleness` must be enough for this service's own interval.
+    const isLarge = staleness + this.interval > this.options.revocations.maxStaleness;
+    if (isLarge && !this.hasWarnedOfStaleness) {
+      this.logger.warn(
+        `what the issuing application knows is ${staleness} ms old already: lengthen revocations.maxStaleness, or shorten revocation.maxStaleness there`,
+      );
+    }
+    this.hasWarnedOfStaleness = isLarge;
   }
 
   private merge({ cursor, more, keys, hints, ...facts }: RevocationPage): void {
@@ -211,17 +228,6 @@ export class RemoteRevocations implements OnModuleInit, OnModuleDestroy {
       );
     }
     this.hasWarnedOfClocks = isLarge;
-  }
-
-  /** What is left of `maxStaleness` must be enough for this service's own interval. */
-  private checkStaleness({ staleness }: PageProof): void {
-    const isLarge = staleness + this.interval > this.options.revocations.maxStaleness;
-    if (isLarge && !this.hasWarnedOfStaleness) {
-      this.logger.warn(
-        `what the issuing application knows is ${staleness} ms old already: lengthen revocations.maxStaleness, or shorten revocation.maxStaleness there`,
-      );
-    }
-    this.hasWarnedOfStaleness = isLarge;
   }
 
   private moment(): Moment {

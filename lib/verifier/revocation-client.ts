@@ -18,6 +18,13 @@ const MAX_PROOF_LENGTH = 4_096;
 /** 100 years. */
 const MAX_LIFETIME_MS = 3_155_760_000_000;
 
+/** What a status means, where it is a mistake in the options. */
+const HINTS: Readonly<Record<number, string>> = {
+  401: ': the guard of the issuing application does not admit this token',
+  403: ': the guard of the issuing application does not admit this token',
+  404: ': the issuing application does not serve them there, which its option "revocations" is for',
+};
+
 export interface FetchedPage {
   readonly proof: PageProof;
   /** Undefined for one that has not changed. */
@@ -37,9 +44,6 @@ interface Source {
  * cut off or kept is refused.
  */
 export class RevocationClient {
-  /** Of the last page, so that an unchanged one is not sent again. */
-  private digest?: string;
-
   constructor(
     private readonly source: Source,
     private readonly keys: VerificationKeys,
@@ -47,9 +51,10 @@ export class RevocationClient {
 
   /**
    * @param after cursors of former pages
+   * @param known the digest of the last page, which is not sent again if it has not changed
    * @throws Error that says what is wrong with the answer, without the token
    */
-  async fetch(after: readonly string[], signal: AbortSignal): Promise<FetchedPage> {
+  async fetch(after: readonly string[], known: string | undefined, signal: AbortSignal): Promise<FetchedPage> {
     const url = new URL(this.source.url);
     url.searchParams.set('after', after.join());
     const nonce = randomBytes(16).toString('base64url');
@@ -58,23 +63,21 @@ export class RevocationClient {
       authorization: `Bearer ${this.source.token}`,
       [NONCE_HEADER]: nonce,
     };
-    const { digest } = this;
-    if (digest !== undefined) headers['if-none-match'] = `W/"${digest}"`;
+    if (known !== undefined) headers['if-none-match'] = `W/"${known}"`;
     // A redirect would send the token to another address.
     const response = await fetch(url, { headers, signal, redirect: 'error' });
-    const isUnchanged = response.status === 304 && digest !== undefined;
+    const isUnchanged = response.status === 304 && known !== undefined;
     if (response.status !== 200 && !isUnchanged) {
       await response.body?.cancel();
-      throw new Error(`the answer has status ${response.status}`);
+      throw new Error(`the answer has status ${response.status}${HINTS[response.status] ?? ''}`);
     }
     const text = isUnchanged ? undefined : await readText(response);
     const proof = await this.verify(response.headers.get(PROOF_HEADER) ?? '');
     if (proof.nonce !== nonce) throw new Error('the answer belongs to another request');
-    if (proof.digest !== (text === undefined ? digest : digestOf(text))) throw new Error('the answer was changed');
+    if (proof.digest !== (text === undefined ? known : digestOf(text))) throw new Error('the answer was changed');
     if (text === undefined) return { proof };
     const page = readPage(text);
     if (!page) throw new Error('the answer has another form');
-    this.digest = proof.digest;
     return { proof, page };
   }
 
