@@ -18,6 +18,12 @@ export class SessionClock {
   }
 }
 
+/** A timer that fires later than this shows that the event loop was blocked, or the process suspended. */
+const LATE_TIMER_MS = 100;
+
+/** What a wait has afterwards at most, for the answers that lie in the sockets. */
+const MAX_EXTENSION_MS = 1_000;
+
 /** Timers that do not keep the process alive. */
 @Injectable()
 export class SessionTimers implements OnModuleDestroy {
@@ -61,11 +67,13 @@ export class SessionTimers implements OnModuleDestroy {
   }
 
   /**
-   * Calls `giveUp` after so many milliseconds, or earlier where the application shuts down.
+   * Calls `giveUp` after so many milliseconds, or earlier where the application shuts down. Time in which the event loop
+   * was blocked is given again, up to a second: the answer may have come meanwhile.
    *
    * @returns a function that calls it off
    */
   giveUpAfter(milliseconds: number, giveUp: () => void): () => void {
+    let timer: NodeJS.Timeout;
     const end = () => {
       this.waits.delete(over);
       this.clear(timer);
@@ -74,7 +82,15 @@ export class SessionTimers implements OnModuleDestroy {
       end();
       giveUp();
     };
-    const timer = this.after(Math.min(milliseconds, this.timeLeft), over);
+    const wait = (length: number) => {
+      const due = performance.now() + length;
+      timer = this.after(length, () => {
+        const late = performance.now() - due;
+        if (late < LATE_TIMER_MS || this.shutdownEnd !== undefined) over();
+        else wait(Math.min(late, MAX_EXTENSION_MS));
+      });
+    };
+    wait(Math.min(milliseconds, this.timeLeft));
     this.waits.add(over);
     return end;
   }
