@@ -7,6 +7,7 @@ export type {
   SessionVerifierOptions,
   SessionVerifierOptionsFactory,
 } from './session-verifier.options.js';
+export { SessionVerifierHealthIndicator, type VerifierStatus } from './session-verifier-health.indicator.js';
 
 export { SessionGuard } from '../session.guard.js';
 export { CurrentSession } from '../http/current-session.decorator.js';

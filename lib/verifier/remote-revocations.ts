@@ -7,6 +7,7 @@ import { elapsed, type Moment, RevocationState } from '../rules/revocation-state
 import { AccessTokenExpiredError, AccessTokenInvalidError, SessionStoreUnavailableError } from '../session.errors.js';
 import type { VerifiedToken } from '../tokens/access-token.claims.js';
 import { RevocationClient } from './revocation-client.js';
+import type { VerifierStatus } from './session-verifier-health.indicator.js';
 import type { ResolvedVerifierOptions } from './session-verifier.options.js';
 
 /** How often it is checked whether a poll is due; also how often it is polled while something is wrong. */
@@ -99,7 +100,7 @@ export class RemoteRevocations implements OnModuleInit, OnModuleDestroy {
   requireCurrent({ kid, iat }: VerifiedToken, now: number): void {
     if (this.distrusted.has(kid)) throw new AccessTokenInvalidError();
     if (now >= iat * 1000 + this.lifetime) throw new AccessTokenExpiredError();
-    if (this.options.revocations.onStale === 'accept' || this.isFreshAt(now)) return;
+    if (this.canAnswerAt(now)) return;
     throw new SessionStoreUnavailableError(
       'What the issuing application has revoked is not known at the moment: try again; repeating is safe',
     );
@@ -185,6 +186,18 @@ export class RemoteRevocations implements OnModuleInit, OnModuleDestroy {
     this.cursors.delete(processId);
     this.cursors.set(processId, cursor);
     if (this.cursors.size > MAX_PROCESSES) this.cursors.delete(this.cursors.keys().next().value!);
+  }
+
+  get status(): VerifierStatus {
+    const { freshAt } = this;
+    return {
+      status: this.canAnswerAt(this.clock.now()) ? 'up' : 'down',
+      ...(freshAt && { staleness: Math.round(elapsed(freshAt, this.moment())) }),
+    };
+  }
+
+  private canAnswerAt(wall: number): boolean {
+    return this.options.revocations.onStale === 'accept' || this.isFreshAt(wall);
   }
 
   private isFreshAt(wall: number): boolean {

@@ -25,6 +25,7 @@ import {
   type SessionVerifierOptions,
   StaticVerifierSettings,
 } from './session-verifier.options.js';
+import { SessionVerifierHealthIndicator } from './session-verifier-health.indicator.js';
 import { SharedSecretKeys } from './shared-secret-keys.js';
 
 const MODULE = 'SessionVerifierModule';
@@ -43,7 +44,7 @@ export interface SessionVerifierAsyncOptions
     ConfigurableModuleAsyncOptions<SessionVerifierOptions, 'createSessionVerifierOptions'>,
     SessionVerifierModuleExtras {}
 
-const EXPORTS = [SessionGuard, SessionAuthenticator];
+const EXPORTS = [SessionGuard, SessionAuthenticator, SessionVerifierHealthIndicator];
 
 /**
  * Protects the controllers of a service without sessions of its own: it verifies the access tokens that an application
@@ -111,6 +112,11 @@ function declare(definition: DynamicModule, given: SessionVerifierModuleExtras):
         inject: [SessionHttp, RemoteTokenAuthenticator, SessionClock],
         useFactory: (http: SessionHttp, tokens: RemoteTokenAuthenticator, clock: SessionClock) =>
           new HttpSessionAuthenticator(http, tokens, clock),
+      },
+      {
+        provide: SessionVerifierHealthIndicator,
+        inject: [RemoteRevocations],
+        useFactory: (revocations?: RemoteRevocations) => new SessionVerifierHealthIndicator(revocations),
       },
       SessionGuard,
     ],

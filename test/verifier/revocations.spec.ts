@@ -1,7 +1,11 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { SessionVerifierModule, type SessionVerifierOptions } from 'nestjs-jwt-session/verifier';
+import {
+  SessionVerifierHealthIndicator,
+  SessionVerifierModule,
+  type SessionVerifierOptions,
+} from 'nestjs-jwt-session/verifier';
 import { digestOf, MAX_PAGE_FACTS } from '../../lib/revocation/revocation-page.js';
 import { Revocations } from '../../lib/revocation/revocations.js';
 import { TestClock } from '../../lib/testing/index.js';
@@ -58,6 +62,8 @@ describe.each(PLATFORMS)('F34: a service that learns of revocations without the 
   }
 
   const poll = ({ app } = service) => app.get(RemoteRevocations).poll();
+
+  const healthOf = ({ app }: VerifierApp) => app.get(SessionVerifierHealthIndicator).isHealthy('sessions').sessions;
 
   async function logIn(userId = 'ada') {
     const { session, accessToken, refreshToken } = await issuing.sessions.logIn(userId);
@@ -292,6 +298,7 @@ describe.each(PLATFORMS)('F34: a service that learns of revocations without the 
     await poll();
     expect(await me(accepting, live.token)).toBe('accepted');
     expect(await me(accepting, ended.token)).toBe('session_revoked');
+    expect(healthOf(accepting)).toMatchObject({ status: 'up' });
     const refused = await send(`${service.url}/me`, { headers: { authorization: `Bearer ${live.token}` } });
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
   });
@@ -301,9 +308,13 @@ describe.each(PLATFORMS)('F34: a service that learns of revocations without the 
     server.answer = async () => undefined;
     const early = await startService();
     expect(await me(early, token)).toBe('session_store_unavailable');
+    expect(healthOf(early)).toEqual({ status: 'down' });
     server.answer = undefined;
     await poll(early);
     expect(await me(early, token)).toBe('accepted');
+    expect(healthOf(early)).toEqual({ status: 'up', staleness: expect.any(Number) });
+    await apps.clock.advance('31s');
+    expect(healthOf(early)).toMatchObject({ status: 'down' });
   });
 
   it('a late answer is as old as its request', async () => {

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { SessionVerifierModule } from 'nestjs-jwt-session/verifier';
+import { SessionVerifierHealthIndicator, SessionVerifierModule } from 'nestjs-jwt-session/verifier';
 import { send } from '../support/client.js';
 import { es256, hs256, jws, ownKey, partsOf } from '../support/forged-token.js';
 import { KeySetServer } from '../support/key-set-server.js';
@@ -48,6 +48,11 @@ describe.each(PLATFORMS)('F17, F18: a service that verifies by the public keys a
     const sign = es256(ownKey(issuing).privateKey);
     expect((await ask(jws(header, payload, sign))).status).toBe(200);
     expect(await codeOf(jws(header, { ...payload, cnf: { jkt: 'x' } }, sign))).toBe('access_token_invalid');
+  });
+
+  it('is up without revocations that it could miss', () => {
+    const indicator = service.app.get(SessionVerifierHealthIndicator);
+    expect(indicator.isHealthy('sessions')).toEqual({ sessions: { status: 'up' } });
   });
 
   it('knows the session of a bearer token, and its claims', async () => {
