@@ -9,7 +9,7 @@ export { SessionHealthIndicator } from './sessions/session-health.indicator.js';
 export { CurrentSession } from './http/current-session.decorator.js';
 export { Exchange } from './http/exchange.decorator.js';
 export { OptionalSession, Public } from './http/access.decorators.js';
-export { RequireRecentLogin } from './session.guard.js';
+export { RequireKeyBoundSession, RequireRecentLogin } from './session.guard.js';
 export { SessionErrorInterceptor } from './http/session-error.interceptor.js';
 export { sessionOf } from './http/session-of.js';
 
@@ -34,10 +34,12 @@ export {
   CsrfRejectedError,
   InsufficientUserAuthenticationError,
   InvalidRequestError,
+  KeyProofInvalidError,
   RefreshTokenInvalidError,
   SessionError,
   type SessionErrorCode,
   SessionExpiredError,
+  SessionKeyRequiredError,
   SessionLimitReachedError,
   SessionMissingError,
   SessionNotFoundError,
@@ -48,6 +50,7 @@ export {
 } from './session.errors.js';
 export type { SessionEvent } from './session.events.js';
 export type { RotationCase } from './rules/rotation.js';
+export type { KeyKind } from './rules/session-key.js';
 export type { TheftClass } from './rules/theft.js';
 
 export type {

@@ -24,5 +24,8 @@ export const MARKER_COOKIE = 'session_marker';
 /** Metadata key of `@RequireRecentLogin()`: milliseconds. */
 export const RECENT_LOGIN = 'nestjs-jwt-session:recent-login';
 
+/** Metadata key of `@RequireKeyBoundSession()`. */
+export const KEY_BOUND_SESSION = 'nestjs-jwt-session:key-bound-session';
+
 /** Marks the session controller and its subclasses, to find where they are mounted. */
 export const SESSION_CONTROLLER = 'nestjs-jwt-session:controller';

@@ -118,8 +118,8 @@ export class SessionController {
   @Get()
   @UseGuards(SessionGuard)
   current(@CurrentSession() session: UserSession): SessionResponse {
-    const { id, userId, claims, createdAt, expiresAt } = session;
-    return { id, userId, claims, createdAt, expiresAt };
+    const { id, userId, claims, createdAt, expiresAt, boundBy } = session;
+    return { id, userId, claims, createdAt, expiresAt, boundBy };
   }
 
   @SessionRoute({
@@ -134,12 +134,13 @@ export class SessionController {
   @UseInterceptors(SessionErrorInterceptor)
   async devices(@CurrentSession() session: UserSession): Promise<DeviceResponse[]> {
     const devices = await this.sessions.list(session.userId);
-    return devices.map(({ id, label, ip, createdAt, lastSeenAt }) => ({
+    return devices.map(({ id, label, ip, createdAt, lastSeenAt, boundBy }) => ({
       id,
       label,
       ip,
       createdAt,
       lastSeenAt,
+      boundBy,
       current: id === session.id,
     }));
   }

@@ -11,6 +11,8 @@ export type SessionErrorCode =
   | 'session_revoked'
   | 'refresh_token_invalid'
   | 'token_theft_detected'
+  | 'session_key_required'
+  | 'key_proof_invalid'
   | 'insufficient_user_authentication'
   | 'csrf_rejected'
   | 'session_limit_reached'
@@ -127,6 +129,39 @@ export class TokenTheftDetectedError extends EndedSessionError {
       'A refresh token of this session was used by two parties, so somebody may have a copy of it. The session was ended: log in again',
       { class: theftClass },
     );
+  }
+}
+
+/**
+ * The session is bound to a key, or must be, and no proof of the key came: log in. Nothing has ended. Where the owner of
+ * the session has its key, somebody else has sent a copy of the token.
+ */
+export class SessionKeyRequiredError extends SessionError {
+  static readonly code = 'session_key_required';
+  constructor(
+    message = 'The session is bound to a key: send a proof of that key, or log in again',
+    status = HttpStatus.UNAUTHORIZED,
+  ) {
+    super(status, SessionKeyRequiredError.code, message);
+  }
+
+  /** For a session without a key on a route that needs one: the session itself is not refused. */
+  static ofUnbound(): SessionKeyRequiredError {
+    return new SessionKeyRequiredError(
+      'This needs a session that is bound to a key: log in with a client that can prove one',
+      HttpStatus.FORBIDDEN,
+    );
+  }
+}
+
+/** The proof that came is malformed, of another key, or not meant for this request: make a new one. Nothing has ended. */
+export class KeyProofInvalidError extends SessionError {
+  static readonly code = 'key_proof_invalid';
+  constructor(
+    message = 'The proof is not one of the key that the session is bound to',
+    status = HttpStatus.UNAUTHORIZED,
+  ) {
+    super(status, KeyProofInvalidError.code, message);
   }
 }
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { SessionError, SessionErrorCode } from './session.errors.js';
 import { EventStream } from './common/event-stream.js';
 import type { RotationCase } from './rules/rotation.js';
+import type { KeyKind } from './rules/session-key.js';
 import type { TheftClass } from './rules/theft.js';
 
 /** What happened to a session. No event carries a token, a secret or a key. */
@@ -34,6 +35,13 @@ export type SessionEvent =
       readonly class: TheftClass;
       /** How many sessions were ended. */
       readonly ended: number;
+    }
+  | {
+      /** From now on refreshing the session needs a proof of the key that it is bound to. */
+      readonly type: 'session.bound';
+      readonly sessionId: string;
+      readonly userId: string;
+      readonly kind: KeyKind;
     }
   | { readonly type: 'session.refused'; readonly code: SessionErrorCode; readonly sessionId?: string }
   | {

@@ -12,8 +12,8 @@ import { SessionAuthenticator } from './http/session-authenticator.js';
 import { attachSession } from './http/session-of.js';
 import { describeDuration, parseDuration } from './common/duration.js';
 import { SessionOptionsError } from './common/option-mistakes.js';
-import { OPTIONAL_SESSION, PUBLIC_ROUTE, RECENT_LOGIN } from './session.constants.js';
-import { SessionMissingError } from './session.errors.js';
+import { KEY_BOUND_SESSION, OPTIONAL_SESSION, PUBLIC_ROUTE, RECENT_LOGIN } from './session.constants.js';
+import { SessionKeyRequiredError, SessionMissingError } from './session.errors.js';
 import type { UserSession } from './session.types.js';
 import { SessionExchange } from './http/exchange.js';
 
@@ -30,7 +30,8 @@ const WITHOUT_MODULE =
  * | no credentials | `session_missing` | no session | no session |
  * | credentials that are refused | the refusal | the refusal | no session |
  *
- * `@RequireRecentLogin()` asks for a session on every route, even if it is public or optional.
+ * `@RequireRecentLogin()` and `@RequireKeyBoundSession()` ask for a session on every route, even if it is public or
+ * optional.
  *
  * Subclasses may override the protected methods.
  */
@@ -52,16 +53,19 @@ export class SessionGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const maxAge = this.maxAgeOf(context);
+    const { isPublic, isOptional, needsKey } = this.rulesOf(context);
+    const needsSession = maxAge !== undefined || needsKey;
     // Before the request is looked for: with the guard as APP_GUARD, public handlers of other transports may have none.
-    if (maxAge === undefined && this.rulesOf(context).isPublic) {
+    if (isPublic && !needsSession) {
       attachSession(context, undefined);
       return true;
     }
     const exchange = this.getExchange(context);
     try {
       const session = await this.authenticator.authenticate(exchange);
-      if (!session && (maxAge !== undefined || !this.rulesOf(context).isOptional)) throw new SessionMissingError();
+      if (!session && (needsSession || !isOptional)) throw new SessionMissingError();
       if (session && maxAge !== undefined) this.authenticator.requireRecentLogin(session, maxAge);
+      if (needsKey && !session?.boundBy) throw SessionKeyRequiredError.ofUnbound();
       this.attach(exchange, session, context);
       return true;
     } catch (error) {
@@ -102,6 +106,7 @@ export class SessionGuard implements CanActivate {
   private readRules(targets: Parameters<Reflector['getAllAndOverride']>[1]): AccessRules {
     return {
       maxAge: this.reflector.getAllAndOverride<number | undefined>(RECENT_LOGIN, targets),
+      needsKey: this.reflector.getAllAndOverride<boolean>(KEY_BOUND_SESSION, targets) === true,
       isPublic: this.reflector.getAllAndOverride<boolean>(PUBLIC_ROUTE, targets) === true,
       isOptional: this.reflector.getAllAndOverride<boolean>(OPTIONAL_SESSION, targets) === true,
     };
@@ -111,6 +116,7 @@ export class SessionGuard implements CanActivate {
 /** What the decorators of a handler and its class say. */
 interface AccessRules {
   readonly maxAge: number | undefined;
+  readonly needsKey: boolean;
   readonly isPublic: boolean;
   readonly isOptional: boolean;
 }
@@ -128,4 +134,14 @@ export function RequireRecentLogin(age: string): ClassDecorator & MethodDecorato
   const maxAge = parseDuration(age);
   if (maxAge === undefined) throw new Error(`@RequireRecentLogin('${age}'): ${describeDuration(age)}`);
   return applyDecorators(SetMetadata(RECENT_LOGIN, maxAge), UseGuards(SessionGuard));
+}
+
+/**
+ * Admits only requests of sessions that are bound to a key of the client's device (option `binding.key`), so that a copied
+ * cookie or token is not enough. Other sessions answer 403 `session_key_required`.
+ *
+ * In tests `overrideGuard(SessionGuard)` replaces this check as well.
+ */
+export function RequireKeyBoundSession(): ClassDecorator & MethodDecorator {
+  return applyDecorators(SetMetadata(KEY_BOUND_SESSION, true), UseGuards(SessionGuard));
 }

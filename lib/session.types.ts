@@ -1,4 +1,5 @@
 import { timeOfUuid } from './common/uuid.js';
+import type { KeyKind } from './rules/session-key.js';
 
 /**
  * The claims that an access token carries beside the registered ones. Augment it to type `claims` everywhere:
@@ -20,6 +21,7 @@ export interface SessionFields {
   readonly claims: SessionClaims;
   readonly authenticatedAt: Date;
   readonly expiresAt: Date;
+  readonly boundBy?: KeyKind;
 }
 
 /**
@@ -32,6 +34,8 @@ export class UserSession {
   /** The user id (`sub`), exactly as it was given to `logIn`. */
   readonly userId: string;
   readonly claims: SessionClaims;
+  /** Present where the session is bound to a key: a copy of its tokens is of no use without that. */
+  declare readonly boundBy?: KeyKind;
   /** When the user logged in, or last proved who they are (`auth_time`). */
   declare readonly authenticatedAt: Date;
   /** When the session ends unless it is refreshed before. */
@@ -56,10 +60,11 @@ export class UserSession {
     },
   };
 
-  constructor({ id, userId, claims, authenticatedAt, expiresAt }: SessionFields) {
+  constructor({ id, userId, claims, authenticatedAt, expiresAt, boundBy }: SessionFields) {
     this.id = id;
     this.userId = userId;
     this.claims = claims;
+    if (boundBy) this.boundBy = boundBy;
     this.#authenticatedMs = authenticatedAt.getTime();
     this.#expiresMs = expiresAt.getTime();
     Object.defineProperties(this, UserSession.#DATES);
@@ -71,8 +76,8 @@ export class UserSession {
   }
 
   toJSON() {
-    const { id, userId, claims, createdAt, authenticatedAt, expiresAt } = this;
-    return { id, userId, claims, createdAt, authenticatedAt, expiresAt };
+    const { id, userId, claims, boundBy, createdAt, authenticatedAt, expiresAt } = this;
+    return { id, userId, claims, boundBy, createdAt, authenticatedAt, expiresAt };
   }
 }
 
@@ -87,7 +92,8 @@ export interface IssuedTokens {
   readonly accessToken?: string;
   /** Also absent where the client keeps the refresh token that it sent (RFC 6749, section 6). */
   readonly refreshToken?: string;
-  readonly tokenType?: 'Bearer';
+  /** How the access token is sent: `Authorization: <tokenType> <accessToken>`. `DPoP` asks for a proof beside it. */
+  readonly tokenType?: 'Bearer' | 'DPoP';
 }
 
 /** One of a user's sessions, for a list of devices. */
@@ -99,6 +105,8 @@ export interface Device {
   readonly ip: string | null;
   readonly createdAt: Date;
   readonly lastSeenAt: Date;
+  /** How the session is bound to a key of the device, null where it is not. */
+  readonly boundBy: KeyKind | null;
 }
 
 export interface CleanUpResult {

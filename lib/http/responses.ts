@@ -1,5 +1,6 @@
 import { ApiField } from '../common/open-api.js';
 import type { SessionErrorCode } from '../session.errors.js';
+import type { KeyKind } from '../rules/session-key.js';
 import type { SessionClaims } from '../session.types.js';
 
 /** The answer of `POST /session/refresh`. */
@@ -20,8 +21,8 @@ export class RefreshResponse {
   })
   readonly refreshToken?: string;
 
-  @ApiField({ type: 'string', required: false, enum: ['Bearer'] })
-  readonly tokenType?: 'Bearer';
+  @ApiField({ type: 'string', required: false, enum: ['Bearer', 'DPoP'] })
+  readonly tokenType?: 'Bearer' | 'DPoP';
 }
 
 /** The answer of `GET /session`. */
@@ -40,6 +41,9 @@ export class SessionResponse {
 
   @ApiField({ type: 'string', format: 'date-time' })
   readonly expiresAt!: Date;
+
+  @ApiField({ type: 'string', required: false, enum: ['dbsc', 'dpop'], description: 'Only if it is bound to a key' })
+  readonly boundBy?: KeyKind;
 }
 
 /** An element of the answer of `GET /session/devices`. */
@@ -58,6 +62,9 @@ export class DeviceResponse {
 
   @ApiField({ type: 'string', format: 'date-time' })
   readonly lastSeenAt!: Date;
+
+  @ApiField({ type: 'string', nullable: true, enum: ['dbsc', 'dpop'], description: 'How it is bound to a key' })
+  readonly boundBy!: KeyKind | null;
 
   @ApiField({ type: 'boolean', description: 'Whether it is the session of this request' })
   readonly current!: boolean;

@@ -199,7 +199,7 @@ export class SessionHttp {
     }
     if (exchange) this.headers.set(exchange, 'Cache-Control', 'no-store');
     const newTokens = isNew ? { accessToken: token, refreshToken } : { accessToken: token };
-    return { session, expiresIn, ...newTokens, tokenType: 'Bearer' };
+    return { session, expiresIn, ...newTokens, tokenType: session.boundBy === 'dpop' ? 'DPoP' : 'Bearer' };
   }
 
   /**

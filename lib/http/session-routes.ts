@@ -8,6 +8,8 @@ const NO_SESSION = [
   'access_token_invalid',
   'session_revoked',
   'token_theft_detected',
+  'session_key_required',
+  'key_proof_invalid',
 ];
 
 const NO_REFRESH = [
@@ -16,6 +18,8 @@ const NO_REFRESH = [
   'session_expired',
   'session_revoked',
   'token_theft_detected',
+  'session_key_required',
+  'key_proof_invalid',
 ];
 
 const STORE_UNAVAILABLE = { 503: ['session_store_unavailable'] };

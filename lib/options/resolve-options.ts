@@ -69,7 +69,12 @@ export function isUnset(options: object | undefined, name: string): boolean {
   return name in given && (given[name] ?? undefined) === undefined;
 }
 
-function contradictions({ accessToken, session, keys, cookies }: ResolvedSessionOptions): OptionRule[] {
+const MIN_BOUND_LIFETIME_MS = 300_000;
+
+function contradictions(options: ResolvedSessionOptions): OptionRule[] {
+  const { accessToken, session, keys, cookies } = options;
+  // Browsers, which sessions in cookies are for, prove keys by DBSC.
+  const bindsBrowsers = options.binding.key !== 'off' && options.transport !== 'bearer';
   return [
     [
       session.leeway > accessToken.lifetime / 2,
@@ -94,6 +99,14 @@ function contradictions({ accessToken, session, keys, cookies }: ResolvedSession
     [
       cookies.sameSite === 'none' && !cookies.secure,
       'option "cookies.sameSite": browsers drop SameSite=None cookies without Secure: leave "cookies.secure" at true',
+    ],
+    [
+      bindsBrowsers && !cookies.secure,
+      'option "binding.key": browsers bind sessions only over https: leave "cookies.secure" at true, or write transport: \'bearer\' for an application without cookies',
+    ],
+    [
+      bindsBrowsers && accessToken.lifetime < MIN_BOUND_LIFETIME_MS,
+      'option "binding.key" needs "accessToken.lifetime" of \'5m\' or more: browsers prove the key before every request where less than two minutes of the cookie are left',
     ],
     [cookies.accessName === cookies.refreshName, 'options "cookies.accessName" and "cookies.refreshName" must differ'],
     [

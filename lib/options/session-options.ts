@@ -81,6 +81,14 @@ class BindingSettings extends OptionGroup {
   /** Binds tokens to the `User-Agent` header, which changes when a browser is updated. */
   @Check(oneOf(BINDINGS))
   userAgent: BindingScope = 'off';
+
+  /**
+   * Binds sessions to a key that the client proves to hold, so that a copy of its tokens is of no use: browsers by DBSC,
+   * bearer clients by DPoP (RFC 9449). `prefer` binds those that can, `require` refuses the others. `off` binds no new
+   * session; those that are bound stay so.
+   */
+  @Check(oneOf(['off', 'prefer', 'require']))
+  key: 'off' | 'prefer' | 'require' = 'off';
 }
 
 class DeviceSettings extends OptionGroup {

@@ -14,11 +14,15 @@ export interface RotationState {
   readonly previousHash: string | null;
   /** Whether the database's clock is before `leeway_until`. */
   readonly inWindow: boolean;
+  /** The thumbprint of the key that the session is bound to. */
+  readonly key?: string | null;
 }
 
 export interface GivenToken {
   readonly generation: number;
   readonly hash: string;
+  /** The thumbprint of the key that a proof has come of. */
+  readonly key?: string;
 }
 
 /** A refresh answers with a new or the same successor, the given token itself, or the current one. */
@@ -37,6 +41,9 @@ export const ROTATION_CASES = {
   recent: 'refused',
   stale: 'refused',
   unknown: 'refused',
+  proved: 'given',
+  'key-required': 'refused',
+  'other-key': 'refused',
 } as const satisfies Record<string, RotationAnswer>;
 
 export type RotationCase = keyof typeof ROTATION_CASES;
@@ -54,6 +61,7 @@ export function isReplay(name: RotationCase): boolean {
 
 /** Names the case of a token with an authentic tag, for a session that is neither revoked nor expired. */
 export function decideRotation(state: RotationState, given: GivenToken): RotationCase {
+  if (state.key) return decideBound(state, state.key, given);
   switch (given.generation - state.generation) {
     case 0:
       return decideCurrent(state, given);
@@ -64,6 +72,16 @@ export function decideRotation(state: RotationState, given: GivenToken): Rotatio
     default:
       return given.generation < state.generation ? 'stale' : 'unknown';
   }
+}
+
+/**
+ * A session that is bound to a key does not rotate (RFC 9700, section 4.14.2): a copy of its token is of no use without
+ * the key, so a copy in use is no reason to end it.
+ */
+function decideBound(state: RotationState, key: string, given: GivenToken): RotationCase {
+  if (given.key === undefined) return 'key-required';
+  if (given.key !== key) return 'other-key';
+  return given.generation === state.generation && given.hash === state.tokenHash ? 'proved' : 'unknown';
 }
 
 function decideCurrent(state: RotationState, given: GivenToken): RotationCase {
@@ -100,7 +118,7 @@ export function maxRequestAge(leeway: number): number {
 
 /** Whether a case restarts the window; the others leave `leeway_until` alone. */
 export function startsWindow(name: RotationCase): boolean {
-  return !['unchanged', 'late-parent', 'fork', 'recent', 'stale', 'unknown'].includes(name);
+  return ['mint', 'retry-in-window', 'retry-of-lost-response', 'confirm', 'confirm-and-mint'].includes(name);
 }
 
 /** The row after the case; `candidate` is the hash of the successor that would be minted. `inWindow` is not touched. */

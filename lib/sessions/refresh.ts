@@ -6,12 +6,15 @@ import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { hashOf, MAX_GENERATION, type RefreshToken } from '../rules/refresh-token.js';
 import { decideRotation, isReplay, isTheft, ROTATION_CASES, type RotationCase } from '../rules/rotation.js';
+import type { SessionKey } from '../rules/session-key.js';
 import { revokesUser, type TheftClass } from '../rules/theft.js';
 import {
+  KeyProofInvalidError,
   RefreshTokenInvalidError,
   revokedError,
   SessionError,
   SessionExpiredError,
+  SessionKeyRequiredError,
   SessionMissingError,
   SessionRevokedError,
   SessionStoreUnavailableError,
@@ -44,6 +47,8 @@ interface IncomingToken {
  * |---|---|
  * | is accepted by the rotation statement | tokens, after one statement |
  * | is the parent of the current one, within the leeway | the current tokens again |
+ * | comes with a proof of the key that its session is bound to | the same refresh token, after one statement |
+ * | is of a bound session, and comes without a proof or with one of another key | `session_key_required`, `key_proof_invalid` |
  * | was used by two parties, or by another client than it is bound to | `token_theft_detected`; the session ends |
  * | is of a session that has ended or expired | `session_revoked`, `session_expired` |
  * | is not ours, or of no generation that was issued | `refresh_token_invalid` |
@@ -109,16 +114,20 @@ export class SessionRefresher {
     try {
       if (token.generation >= MAX_GENERATION) throw new SessionExpiredError();
       checkClient(recipient.client, this.options.binding, recipient.exchange !== undefined);
+      // A client that sends proofs has a bound session, as a rule: that statement is tried first.
+      let { key } = recipient;
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
         const successor = this.tokens.newSuccessor(token);
         const request = this.requestOf(incoming, successor, deadline.databaseTime);
         this.admission.requireTimely(recipient.exchange);
-        let row = await this.store.rotate(request);
+        let row = await this.accept(request, key);
         if (!row) {
           this.admission.requireTimely(recipient.exchange);
-          row = await this.lookAgain(request, deadline);
+          const observed = await this.observe(request);
+          if (!observed.state.key) key = undefined;
+          row = await this.lookAgain(request, observed, deadline, key);
         }
-        if (row) return await this.answer(row, request, incoming, successor);
+        if (row) return await this.answer(row, request, { token, recipient: { ...recipient, key } }, successor);
       }
       throw new SessionStoreUnavailableError('The session is being refreshed by too many requests at once: try again');
     } catch (error) {
@@ -126,11 +135,26 @@ export class SessionRefresher {
     }
   }
 
-  /** Undefined when the row has changed meanwhile, so that the refresh must start again. */
-  private async lookAgain(request: RotationRequest, deadline: Deadline): Promise<RotatedRow | undefined> {
+  /** The statement that accepts the token; undefined where it does not. */
+  private async accept(request: RotationRequest, key: SessionKey | undefined): Promise<RotatedRow | undefined> {
+    if (key) return this.store.prove({ ...request, thumbprint: key.thumbprint });
+    return this.options.binding.key === 'require' ? undefined : this.store.rotate(request);
+  }
+
+  private async observe(request: RotationRequest): Promise<ObservedSession> {
     const observed = await this.store.readForRotation(request);
     // An authentic tag, but no row: it has been cleaned up.
     if (!observed) throw new SessionExpiredError();
+    return observed;
+  }
+
+  /** Undefined when the row has changed meanwhile, so that the refresh must start again. */
+  private async lookAgain(
+    request: RotationRequest,
+    observed: ObservedSession,
+    deadline: Deadline,
+    key: SessionKey | undefined,
+  ): Promise<RotatedRow | undefined> {
     if (observed.revokedReason !== null) {
       this.announcements.committed(undefined, {
         notLive: { id: request.sessionId, reason: observed.revokedReason },
@@ -139,17 +163,20 @@ export class SessionRefresher {
     }
     if (observed.expired) throw new SessionExpiredError();
     if (observed.invalidated) throw new SessionRevokedError();
+    const name = decideRotation(observed.state, {
+      generation: request.generation,
+      hash: request.hash.toString('hex'),
+      key: key?.thumbprint.toString('hex'),
+    });
+    // Before all that may be a theft: without the key a copy is of no use.
+    this.requireKey(name, observed);
     if (observed.late) {
       // The database's clock was set.
       if (!deadline.hasPassed) return undefined;
       // Its client has given it up and may have refreshed elsewhere since.
       throw new SessionStoreUnavailableError('The request took too long: try again; repeating is safe');
     }
-    if (observed.ofAnotherClient) return this.endStolen(request, observed, 'binding');
-    const name = decideRotation(observed.state, {
-      generation: request.generation,
-      hash: request.hash.toString('hex'),
-    });
+    if (observed.ofAnotherClient && !observed.state.key) return this.endStolen(request, observed, 'binding');
     if (isTheft(name)) return this.endStolen(request, observed, name);
     if (name === 'late-parent') return this.store.answerLateParent(request, observed);
     if (name === 'unknown') {
@@ -157,6 +184,14 @@ export class SessionRefresher {
       throw new RefreshTokenInvalidError();
     }
     return undefined;
+  }
+
+  /** @throws SessionKeyRequiredError, KeyProofInvalidError; the session lives on */
+  private requireKey(name: RotationCase, { state }: ObservedSession): void {
+    if (name === 'key-required') throw new SessionKeyRequiredError();
+    if (name === 'other-key') throw new KeyProofInvalidError();
+    // The session began without a key, and the application demands one: its tokens are of no use any more.
+    if (!state.key && this.options.binding.key === 'require') throw new SessionKeyRequiredError().endingSession();
   }
 
   private async endStolen(

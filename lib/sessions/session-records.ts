@@ -42,6 +42,7 @@ export class SessionRecords {
       claims: row.claims,
       authenticatedAt: new Date(row.authenticated_ms),
       expiresAt: new Date(row.expires_ms),
+      boundBy: row.bound_by ?? undefined,
     });
   }
 

@@ -16,6 +16,7 @@ import {
   SALT_BYTES,
   SECRET_BYTES,
 } from '../rules/refresh-token.js';
+import type { SessionKey } from '../rules/session-key.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 import type { IssuedTokens, SessionClaims, TokenTransport } from '../session.types.js';
 import type { SessionRow } from '../store/sql-fragments.js';
@@ -39,6 +40,8 @@ export interface Recipient {
   /** Left out where the tokens are returned to the application. */
   readonly exchange?: SessionExchange;
   readonly transport: TokenTransport;
+  /** The key that the session is bound to. */
+  readonly key?: SessionKey;
   /** Whether another session came with the request, which ends. */
   readonly replaces?: boolean;
 }
@@ -86,7 +89,7 @@ export class SessionTokens {
    *
    * @throws SessionStoreUnavailableError where it was made under a secret that this process does not have
    */
-  knownSuccessor(parent: RefreshToken, salt: Buffer | null, hash: Buffer | null): HashedToken {
+  knownSuccessor(parent: RefreshToken, salt?: Buffer | null, hash?: Buffer | null): HashedToken {
     const token = salt && deriveSuccessor(parent, salt, this.secrets.accepted);
     if (token && hash?.equals(hashOf(token.secret))) return { token, hash };
     // After the window this process mints a successor of its own.
@@ -105,9 +108,9 @@ export class SessionTokens {
     row: SessionRow,
     { token, hash }: HashedToken,
     isNew: boolean,
-    { client, exchange, transport, replaces }: Recipient,
+    { client, exchange, transport, key, replaces }: Recipient,
   ): Promise<IssuedTokens> {
-    const access = await this.signer.sign(row, { generation: token.generation, hash }, client);
+    const access = await this.signer.sign(row, { generation: token.generation, hash }, client, key);
     const refreshToken = encodeRefreshToken(token, this.secrets.newest);
     return this.http.deliver({ access, refreshToken, isNew, exchange, transport, replaces });
   }

@@ -1,6 +1,8 @@
 import type { RotationCase, UseCase } from '../rules/rotation.js';
 
-type StoredCase = Exclude<RotationCase, 'fork' | 'recent' | 'stale' | 'unknown'> | Exclude<UseCase, 'fork'>;
+type StoredCase =
+  | Exclude<RotationCase, 'fork' | 'recent' | 'stale' | 'unknown' | 'key-required' | 'other-key'>
+  | Exclude<UseCase, 'fork'>;
 
 /** How a row keeps its last case: a name would take up to 22 bytes of each row. */
 export const CASE_LETTERS = {
@@ -11,6 +13,7 @@ export const CASE_LETTERS = {
   confirm: 'c',
   'confirm-and-mint': 'n',
   'late-parent': 'p',
+  proved: 'k',
   'confirmed-by-use': 'a',
 } as const satisfies Record<StoredCase, string>;
 

@@ -41,7 +41,7 @@ export interface RotationSettings {
 }
 
 /** Every accepted refresh writes when and from where the session was seen, and that it lives on. */
-function seen(settings: RotationSettings, ip: string, userAgent: string): string {
+export function seen(settings: RotationSettings, ip: string, userAgent: string): string {
   const idle = interval(String(settings.idleLifetime));
   return `last_seen_at = now(), expires_at = LEAST(now() + ${idle}, s.absolute_expires_at),
     ip = COALESCE(${ip}, s.ip)${seenUserAgent(settings.userAgent, userAgent)}`;
@@ -92,7 +92,7 @@ function rotation(
         ELSE now() + ${interval(String(settings.leeway))}
       END,
       ${seen(settings, ip, userAgent)}`;
-  const applies = `${LIVE_OF_ID} AND ${inTime(deadline)} AND ((${isCurrent} AND s.token_hash = ${hash})
+  const applies = `${LIVE_OF_ID} AND s.key_thumbprint IS NULL AND ${inTime(deadline)} AND ((${isCurrent} AND s.token_hash = ${hash})
         OR (s.generation = ${generation} - 1 AND s.successor_hash = ${hash}))
       ${isOfClient(settings, ip, userAgent)
         .map(condition => `AND ${condition}`)
@@ -109,7 +109,7 @@ function rotatedColumns(tables: SessionTables): string {
 }
 
 export function buildRotationStatements(tables: SessionTables, settings: RotationSettings) {
-  const notInvalidated = `s.refresh_auth_uuid IS NOT DISTINCT FROM ${refreshAuthUuid(tables, 's.user_id')}`;
+  const notInvalidated = isNotInvalidated(tables);
 
   const one = rotation(settings, {
     generation: ':generation',
@@ -161,6 +161,7 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
         encode(s.successor_hash, 'hex') AS successor_hash, encode(s.previous_hash, 'hex') AS previous_hash,
         ${IN_WINDOW} AS in_window, ${REVOKED_REASON} AS revoked_reason, s.expires_at <= now() AS expired,
         NOT (${notInvalidated}) AS invalidated, NOT (${inTime()}) AS late,
+        encode(s.key_thumbprint, 'hex') AS key,
         (${['true', ...isOfClient(settings, ':ip::text', ':userAgent::text')].join(' AND ')}) IS NOT TRUE AS other_client,
         ${milliseconds('clock_timestamp()')} AS now_ms
       FROM ${tables.session} s WHERE s.id = :sessionId`,
@@ -240,6 +241,11 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
   return { rotate, rotateSeveral, readForRotation, answerLateParent, endStolen, confirm };
 }
 
+/** The user's refresh tokens were not invalidated since session `s` began. */
+export function isNotInvalidated(tables: SessionTables): string {
+  return `s.refresh_auth_uuid IS NOT DISTINCT FROM ${refreshAuthUuid(tables, 's.user_id')}`;
+}
+
 interface Deadline {
   /** In the database's clock, milliseconds since the epoch. */
   readonly deadline: number;
@@ -286,5 +292,6 @@ interface ObservedRow {
   readonly expired: boolean;
   readonly invalidated: boolean;
   readonly late: boolean;
+  readonly key: string | null;
   readonly other_client: boolean;
 }

@@ -6,6 +6,7 @@ import { SessionTimers } from '../common/clock.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { Database } from './database.js';
 import { DatabaseClock, type Deadline } from './database-clock.js';
+import { buildKeyBindingStatements } from './key-binding.statements.js';
 import { buildRotationStatements } from './rotation.statements.js';
 import { StatementBatcher } from './statement-batcher.js';
 import type { SessionRow } from './sql-fragments.js';
@@ -27,12 +28,27 @@ export interface RotationRequest extends SessionRequest, ClientInfo {
   readonly candidate: { readonly hash: Buffer; readonly salt: Buffer };
 }
 
+/** A proof of a session's key as its statement needs it. */
+export interface KeyProofRequest extends SessionRequest, ClientInfo {
+  /** SHA-256 (RFC 7638). */
+  readonly thumbprint: Buffer;
+  /** The refresh token that came with the proof; undefined where the proof alone counts. */
+  readonly generation: number | undefined;
+  readonly hash: Buffer | undefined;
+}
+
 export interface RotatedRow extends SessionRow {
   /** One of `CASE_LETTERS`. */
   readonly last_case: string;
   /** Where the answer is a token that was issued before: its hash, and the salt that derives it from the given one. */
-  readonly child_hash: Buffer | null;
-  readonly child_salt: Buffer | null;
+  readonly child_hash?: Buffer | null;
+  readonly child_salt?: Buffer | null;
+}
+
+export interface ProvedRow extends RotatedRow {
+  /** The session's refresh token, which its access tokens name. */
+  readonly generation: number;
+  readonly token_hash: Buffer;
 }
 
 /** The row when the rotation statement found nothing to do. */
@@ -67,7 +83,8 @@ export interface UseOutcome {
 /** The rotation's statements. A test compares what they decide with `rules/rotation.ts`. */
 @Injectable()
 export class RotationStore {
-  private readonly batcher: StatementBatcher<RotationRequest, RotatedRow | undefined>;
+  private readonly rotations: StatementBatcher<RotationRequest, RotatedRow | undefined>;
+  private readonly proofs: StatementBatcher<KeyProofRequest, ProvedRow | undefined>;
 
   constructor(
     private readonly database: Database,
@@ -75,7 +92,7 @@ export class RotationStore {
     private readonly options: ResolvedSessionOptions,
     timers: SessionTimers,
   ) {
-    this.batcher = new StatementBatcher<RotationRequest, RotatedRow | undefined>(
+    this.rotations = new StatementBatcher<RotationRequest, RotatedRow | undefined>(
       {
         keyOf: ({ sessionId }) => sessionId,
         many: requests => this.rotateSeveral(requests),
@@ -86,6 +103,14 @@ export class RotationStore {
       },
       timers,
     );
+    this.proofs = new StatementBatcher<KeyProofRequest, ProvedRow | undefined>(
+      {
+        keyOf: ({ sessionId }) => sessionId,
+        many: requests => this.proveSeveral(requests),
+        one: async request => (await database.query(this.sql.prove, request))[0],
+      },
+      timers,
+    );
   }
 
   /**
@@ -93,7 +118,12 @@ export class RotationStore {
    * no accepting case applies.
    */
   rotate(request: RotationRequest): Promise<RotatedRow | undefined> {
-    return this.batcher.run(request);
+    return this.rotations.run(request);
+  }
+
+  /** The refresh of a session that is bound to a key, by one UPDATE. Undefined where that key is not the session's. */
+  prove(request: KeyProofRequest): Promise<ProvedRow | undefined> {
+    return this.proofs.run(request);
   }
 
   /** When a refresh that comes now is too old. */
@@ -109,6 +139,20 @@ export class RotationStore {
       hash: requests.map(({ hash }) => hash),
       candidateHash: requests.map(({ candidate }) => candidate.hash),
       candidateSalt: requests.map(({ candidate }) => candidate.salt),
+      ip: requests.map(({ ip }) => ip),
+      userAgent: requests.map(({ userAgent }) => userAgent),
+      deadline: requests.map(({ deadline }) => deadline),
+    });
+    return new Map(rows.map(row => [row.id, row]));
+  }
+
+  private async proveSeveral(requests: readonly KeyProofRequest[]): Promise<Map<string, ProvedRow>> {
+    const rows = await this.database.query(this.sql.proveSeveral, {
+      count: requests.length,
+      sessionId: requests.map(({ sessionId }) => sessionId),
+      thumbprint: requests.map(({ thumbprint }) => thumbprint),
+      generation: requests.map(({ generation }) => generation),
+      hash: requests.map(({ hash }) => hash),
       ip: requests.map(({ ip }) => ip),
       userAgent: requests.map(({ userAgent }) => userAgent),
       deadline: requests.map(({ deadline }) => deadline),
@@ -132,6 +176,7 @@ export class RotationStore {
           successorHash: row.successor_hash,
           previousHash: row.previous_hash,
           inWindow: row.in_window,
+          key: row.key,
         },
         revokedReason: row.revoked_reason,
         expired: row.expired,
@@ -198,12 +243,13 @@ export class RotationStore {
 
   private readonly buildStatements = (tables: SessionTables) => {
     const { session, binding, onTheft } = this.options;
-    return buildRotationStatements(tables, {
+    const settings = {
       leeway: session.leeway,
       idleLifetime: session.idleLifetime,
       isIpBound: binding.ip !== 'off',
       userAgent: userAgentSettings(this.options),
       reportsForks: revokesUser(onTheft, 'fork'),
-    });
+    };
+    return { ...buildRotationStatements(tables, settings), ...buildKeyBindingStatements(tables, settings) };
   };
 }

@@ -1,6 +1,7 @@
-import { interval, milliseconds } from '../common/sql.js';
+import { interval } from '../common/sql.js';
 import { statement } from '../common/statement.js';
-import type { Device, SessionData } from '../session.types.js';
+import type { SessionData } from '../session.types.js';
+import { BOUND_BY, DEVICE_COLUMNS, type DeviceRow } from './device-columns.js';
 import type { CreatedRow, StoredSession } from './session.store.js';
 import {
   accessVersion,
@@ -36,8 +37,8 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
         ASKED,
         mintColumns,
         `FROM unnest(:id::uuid[], :userId::text[], :tokenHash::bytea[], :claims::jsonb[], :data::jsonb[], :label::text[],
-            :userAgent::text[], :ip::text[])
-          AS asked (id, user_id, token_hash, claims, data, label, user_agent, ip)`,
+            :userAgent::text[], :ip::text[], :keyThumbprint::bytea[])
+          AS asked (id, user_id, token_hash, claims, data, label, user_agent, ip, key_thumbprint)`,
       ),
     ),
     // Ends the session that came with the login.
@@ -111,7 +112,7 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
     ),
     get: statement<{ sessionId: string }, StoredSession>(
       'jwt_session_get',
-      `SELECT ${sessionColumns(tables)}, s.data, s.label FROM ${tables.session} s WHERE s.id = :sessionId AND ${LIVE_OF_ID}`,
+      `SELECT ${sessionColumns(tables)}, s.data, s.label, ${BOUND_BY} AS bound_by FROM ${tables.session} s WHERE s.id = :sessionId AND ${LIVE_OF_ID}`,
     ),
     list: statement<{ userId: string }, DeviceRow>(
       'jwt_session_list',
@@ -171,6 +172,7 @@ interface NewSessionValues {
   readonly label: string | undefined;
   readonly userAgent: string | undefined;
   readonly ip: string | undefined;
+  readonly keyThumbprint: Buffer | undefined;
 }
 
 interface SeenVersions {
@@ -180,22 +182,7 @@ interface SeenVersions {
 
 type Renewed<T extends { claims: string }> = Omit<T, 'claims'> & { readonly claims: string | undefined };
 
-/** A device with its times in milliseconds since the epoch. */
-type DeviceRow = { readonly [Key in keyof Device]: Device[Key] extends Date ? number : Device[Key] };
-
 type Expressions<T> = { readonly [Key in keyof T]: string };
-
-const DEVICE: Expressions<Device> = {
-  id: 's.id',
-  label: 's.label',
-  userAgent: 's.user_agent',
-  ip: 's.ip',
-  createdAt: milliseconds('s.created_at'),
-  lastSeenAt: milliseconds('s.last_seen_at'),
-};
-const DEVICE_COLUMNS = Object.entries(DEVICE)
-  .map(([name, expression]) => `${expression} AS "${name}"`)
-  .join(', ');
 
 const VALUES: Expressions<NewSessionValues> = {
   id: ':id::uuid',
@@ -206,6 +193,7 @@ const VALUES: Expressions<NewSessionValues> = {
   label: ':label::text',
   userAgent: ':userAgent::text',
   ip: ':ip::text',
+  keyThumbprint: ':keyThumbprint::bytea',
 };
 
 const RENEWED: Expressions<NewSessionValues> = {
@@ -224,6 +212,7 @@ const ASKED: Expressions<NewSessionValues> = {
   label: 'asked.label',
   userAgent: 'asked.user_agent',
   ip: 'asked.ip',
+  keyThumbprint: 'asked.key_thumbprint',
 };
 
 /** The insert of sessions as `s`: one, or one for each row of `source`. */
@@ -237,10 +226,11 @@ function insert(
   const agent = newUserAgent(userAgent, from.userAgent);
   const latest = `now() + ${interval(String(absoluteLifetime))}`;
   return `INSERT INTO ${tables.session} AS s (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid,
-      claims, data, label, ip, created_at, last_seen_at, expires_at,
+      claims, data, label, ip, key_thumbprint, key_kind, created_at, last_seen_at, expires_at,
       ${['absolute_expires_at', ...agent.map(({ column }) => column)].join(', ')})
     SELECT ${from.id}, ${from.userId}, 0, ${from.tokenHash}, now(),
       ${refreshAuthUuid(tables, from.userId)}, ${from.claims}, ${from.data}, ${from.label}, ${from.ip},
+      ${from.keyThumbprint}, CASE WHEN ${from.keyThumbprint} IS NOT NULL THEN 'dpop' END,
       now(), now(), LEAST(now() + ${interval(String(idleLifetime))}, ${latest}),
       ${[latest, ...agent.map(({ value }) => value)].join(', ')}
     ${source}

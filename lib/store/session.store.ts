@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { STATEMENT_TIMEOUT_MS } from '../common/bounded-database.js';
 import { SessionTimers } from '../common/clock.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import type { KeyKind } from '../rules/session-key.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
 import { Database, type QueryContext } from './database.js';
 import { buildSessionStatements, type MintedRow } from './session.statements.js';
@@ -21,6 +22,8 @@ export interface NewSession {
   readonly label?: string;
   readonly userAgent?: string;
   readonly ip?: string;
+  /** The key that the session is bound to from its login on (DPoP). */
+  readonly keyThumbprint?: Buffer;
   /** The session that came with the login request and ends with it. */
   readonly replaces?: string;
 }
@@ -42,6 +45,7 @@ export interface SessionLimit {
 export interface StoredSession extends SessionRow {
   readonly data: SessionData | null;
   readonly label: string | null;
+  readonly bound_by: KeyKind | null;
 }
 
 /** A new session, and those that ended with its creation. */
@@ -233,6 +237,7 @@ export class SessionStore {
       label: values.map(({ label }) => label),
       userAgent: values.map(({ userAgent }) => userAgent),
       ip: values.map(({ ip }) => ip),
+      keyThumbprint: values.map(({ keyThumbprint }) => keyThumbprint),
     });
     const minted = new Map(rows.map(row => [row.id, row]));
     return new Map(values.map(each => [each.id, rowOf(each, minted.get(each.id)!)]));
@@ -250,8 +255,8 @@ function createdOf({ late: _late, ended, ...row }: CreatedRow): CreatedSession |
   return row.id === null ? undefined : { row, ended: ended ?? [] };
 }
 
-function valuesOf({ claims, data, label, userAgent, ip, ...session }: NewSession) {
-  return { ...session, claims: JSON.stringify(claims), data: jsonOf(data), label, userAgent, ip };
+function valuesOf({ claims, data, label, userAgent, ip, keyThumbprint, ...session }: NewSession) {
+  return { ...session, claims: JSON.stringify(claims), data: jsonOf(data), label, userAgent, ip, keyThumbprint };
 }
 
 /** The row of a new session: what was sent, and what the database has added. */

@@ -2,8 +2,9 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import { attachSession } from '../http/session-of.js';
 import { uuidV7 } from '../common/uuid.js';
-import { RECENT_LOGIN } from '../session.constants.js';
-import { InsufficientUserAuthenticationError } from '../session.errors.js';
+import { KEY_BOUND_SESSION, RECENT_LOGIN } from '../session.constants.js';
+import { InsufficientUserAuthenticationError, SessionKeyRequiredError } from '../session.errors.js';
+import type { KeyKind } from '../rules/session-key.js';
 import { type SessionClaims, UserSession } from '../session.types.js';
 import { SessionExchange } from '../http/exchange.js';
 
@@ -14,13 +15,16 @@ export interface FakeSession {
   id?: string;
   /** When the user logged in, which `@RequireRecentLogin()` checks. Default: at each request. */
   authenticatedAt?: Date;
+  /** How the session is bound to a key. Default: it is not. */
+  boundBy?: KeyKind;
 }
 
 /**
  * Replaces `SessionGuard` in tests of an application's own code, without a database:
  * `overrideGuard(SessionGuard).useValue(new FakeSessionGuard({ userId: 'ada', claims: { role: 'admin' } }))`
  *
- * A session with an older `authenticatedAt` than `@RequireRecentLogin()` admits is refused as by the real guard.
+ * A session with an older `authenticatedAt` than `@RequireRecentLogin()` admits is refused as by the real guard, and so is
+ * one without `boundBy` where there is `@RequireKeyBoundSession()`.
  */
 @Injectable()
 export class FakeSessionGuard implements CanActivate {
@@ -31,19 +35,19 @@ export class FakeSessionGuard implements CanActivate {
     this.id = session.id ?? uuidV7(Date.now());
   }
 
-  /** @throws InsufficientUserAuthenticationError */
+  /** @throws InsufficientUserAuthenticationError, SessionKeyRequiredError */
   canActivate(context: ExecutionContext): boolean {
     const now = Date.now();
-    const { userId, claims = {}, authenticatedAt = new Date(now) } = this.session;
-    const maxAge = this.reflector.getAllAndOverride<number | undefined>(RECENT_LOGIN, [
-      context.getHandler(),
-      context.getClass(),
-    ]);
+    const { userId, claims = {}, authenticatedAt = new Date(now), boundBy } = this.session;
+    const targets = [context.getHandler(), context.getClass()];
+    const maxAge = this.reflector.getAllAndOverride<number | undefined>(RECENT_LOGIN, targets);
     if (maxAge !== undefined && now - authenticatedAt.getTime() > maxAge) {
       throw new InsufficientUserAuthenticationError(Math.floor(maxAge / 1000));
     }
+    const needsKey = this.reflector.getAllAndOverride<boolean>(KEY_BOUND_SESSION, targets) === true;
+    if (needsKey && !boundBy) throw SessionKeyRequiredError.ofUnbound();
     const expiresAt = new Date(now + 86_400_000);
-    const session = new UserSession({ id: this.id, userId, claims, authenticatedAt, expiresAt });
+    const session = new UserSession({ id: this.id, userId, claims, authenticatedAt, expiresAt, boundBy });
     Object.freeze(session);
     attachSession(context, session, SessionExchange.of(context).request);
     return true;

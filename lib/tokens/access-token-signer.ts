@@ -4,6 +4,7 @@ import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { ClientInfo } from '../common/client-address.js';
 import { branchOf } from '../rules/refresh-token.js';
+import { keyClaimsOf, type SessionKey } from '../rules/session-key.js';
 import type { SessionClaims } from '../session.types.js';
 import { uuidV7 } from '../common/uuid.js';
 import type { SessionRow } from '../store/sql-fragments.js';
@@ -18,6 +19,8 @@ import { AccessTokenEncryption } from './access-token-encryption.js';
 import { base64urlLength } from './base64url.js';
 import { JwtServices } from './jwt-services.js';
 import { withLowS } from './signature-form.js';
+
+const LONGEST_KEY_CLAIMS = keyClaimsOf({ kind: 'dpop', thumbprint: Buffer.alloc(32) });
 
 /** Signs access tokens for the row that a statement returned. */
 @Injectable()
@@ -36,11 +39,13 @@ export class AccessTokenSigner {
   /**
    * @param branch the generation and hash of the refresh token that goes with the access token
    * @param client the one that gets the token
+   * @param sessionKey the one that the session is bound to
    */
   async sign(
     row: SessionRow,
     branch: { readonly generation: number; readonly hash: Buffer },
     client: ClientInfo,
+    sessionKey?: SessionKey,
   ): Promise<SignedAccessToken> {
     const key = this.keys.requireSigningKey();
     const { lifetime, issuer, audience } = this.options.accessToken;
@@ -62,6 +67,7 @@ export class AccessTokenSigner {
       token_version: row.token_version,
       binding: this.binding.claimOf(row.id, client),
     };
+    if (sessionKey) Object.assign(payload, keyClaimsOf(sessionKey));
     // Copied one by one: spreading both objects into a new one takes half as long as a signature. No custom claim
     // replaces a registered one.
     for (const name of Object.keys(row.claims)) {
@@ -113,6 +119,7 @@ export class AccessTokenSigner {
       access_version: Number.MAX_SAFE_INTEGER,
       token_version: 9_999_999_999,
       binding: '0'.repeat(22),
+      ...(this.options.binding.key === 'off' ? {} : LONGEST_KEY_CLAIMS),
     };
     return { header: bytesOf({ alg, typ: ACCESS_TOKEN_TYPE, kid }), payload: bytesOf(payload) + ',"sub":'.length };
   }

@@ -1,12 +1,13 @@
 import type { AccessTokenAlgorithm } from '../options/token-options.js';
 import type { RevocationKeys } from '../rules/revocation-state.js';
+import { type KeyClaims, keyKindOf } from '../rules/session-key.js';
 import { type SessionClaims, type SessionFields, UserSession } from '../session.types.js';
 
 /**
  * The claims that every access token has (RFC 9068, section 2.2, and the library's own). Custom claims lie beside them,
  * where foreign verifiers expect them, and must not have these names.
  */
-export interface RegisteredClaims {
+export interface RegisteredClaims extends KeyClaims {
   readonly iss?: string;
   readonly aud?: string;
   readonly sub: string;
@@ -48,6 +49,8 @@ export const REGISTERED_CLAIMS: ReadonlySet<string> = new Set([
   'token_version',
   'binding',
   'cnf',
+  'bound',
+  'bound_new',
   'act',
   // These names change the claims object itself instead of adding a member, and other JWT libraries look names up in
   // plain objects.
@@ -95,6 +98,8 @@ export class VerifiedToken implements RevocationKeys {
   readonly generation: number;
   readonly branch: string;
   readonly binding: string | undefined;
+  /** Requests with the token need a proof of this key: the thumbprint of RFC 7638. */
+  readonly jkt: string | undefined;
   readonly jti: string;
   /** Seconds since the epoch. */
   readonly iat: number;
@@ -119,6 +124,7 @@ export class VerifiedToken implements RevocationKeys {
     this.generation = registered.generation;
     this.branch = registered.branch;
     this.binding = registered.binding;
+    this.jkt = registered.cnf?.jkt;
     this.jti = registered.jti;
     this.iat = registered.iat;
     this.exp = registered.exp;
@@ -145,10 +151,18 @@ class TokenSession extends UserSession {
   }
 }
 
-function fieldsOf({ sid, sub, auth_time, session_exp }: RegisteredClaims, claims: SessionClaims): SessionFields {
+function fieldsOf(registered: RegisteredClaims, claims: SessionClaims): SessionFields {
+  const { sid, sub, auth_time, session_exp } = registered;
   const authenticatedAt = new Date(auth_time * 1000);
   const expiresAt = new Date(session_exp * 1000);
-  return { id: sid, userId: sub, claims: deepFreeze(claims), authenticatedAt, expiresAt };
+  return {
+    id: sid,
+    userId: sub,
+    claims: deepFreeze(claims),
+    authenticatedAt,
+    expiresAt,
+    boundBy: keyKindOf(registered),
+  };
 }
 
 function deepFreeze<T>(value: T): T {

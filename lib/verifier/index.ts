@@ -12,7 +12,7 @@ export { SessionVerifierHealthIndicator, type VerifierStatus } from './session-v
 export { SessionGuard } from '../session.guard.js';
 export { CurrentSession } from '../http/current-session.decorator.js';
 export { OptionalSession, Public } from '../http/access.decorators.js';
-export { RequireRecentLogin } from '../session.guard.js';
+export { RequireKeyBoundSession, RequireRecentLogin } from '../session.guard.js';
 export { sessionOf } from '../http/session-of.js';
 
 export { SessionExchange, type ExchangeRequest } from '../http/exchange.js';
@@ -25,11 +25,14 @@ export {
   AccessTokenInvalidError,
   CsrfRejectedError,
   InsufficientUserAuthenticationError,
+  KeyProofInvalidError,
   SessionError,
   type SessionErrorCode,
+  SessionKeyRequiredError,
   SessionMissingError,
   SessionRevokedError,
   SessionStoreUnavailableError,
   TokenTheftDetectedError,
 } from '../session.errors.js';
+export type { KeyKind } from '../rules/session-key.js';
 export { SessionOptionsError } from '../common/option-mistakes.js';

@@ -55,6 +55,7 @@ describe.each(PLATFORMS)('the routes of the session controller on %s', platform 
       ip: '127.0.0.1',
       createdAt: expect.stringMatching(TIME),
       lastSeenAt: expect.stringMatching(TIME),
+      boundBy: null,
       current: true,
     });
   });

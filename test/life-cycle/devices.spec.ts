@@ -62,7 +62,15 @@ describe.each(PLATFORMS)('devices on %s', platform => {
     expect(Date.parse(lastSeenAt) - Date.parse(createdAt)).toBeGreaterThanOrEqual(120_000);
     expect(ip).toBe('127.0.0.1');
     for (const device of devices) {
-      expect(Object.keys(device).sort()).toEqual(['createdAt', 'current', 'id', 'ip', 'label', 'lastSeenAt']);
+      expect(Object.keys(device).sort()).toEqual([
+        'boundBy',
+        'createdAt',
+        'current',
+        'id',
+        'ip',
+        'label',
+        'lastSeenAt',
+      ]);
     }
     expect((await devicesOf(second)).find(({ current }) => current)?.id).toBe(await idOf(second));
   });

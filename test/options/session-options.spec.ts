@@ -43,7 +43,7 @@ describe('the options of SessionModule', () => {
       trustedOrigins: [],
       onTheft: 'revoke-session',
       overload: { maxWait: 2_000 },
-      binding: { ip: 'off', userAgent: 'off' },
+      binding: { ip: 'off', userAgent: 'off', key: 'off' },
       devices: { userAgent: 'full' },
     });
   });
@@ -172,6 +172,16 @@ describe('the options of SessionModule', () => {
       'a key published before its predecessor signs',
       { keys: { rotateEvery: '1h', publishAhead: '1h' } },
       /"keys\.publishAhead" must be shorter than "keys\.rotateEvery"/,
+    ],
+    [
+      'bound sessions without Secure',
+      { binding: { key: 'prefer' }, cookies: { secure: false } },
+      /"binding\.key": browsers bind .*leave "cookies\.secure" at true/,
+    ],
+    [
+      'bound sessions of short access tokens',
+      { binding: { key: 'require' }, accessToken: { lifetime: '4m' } },
+      /"binding\.key" needs "accessToken\.lifetime" of '5m' or more/,
     ],
     [
       'SameSite=None without Secure',

@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { isTheft, rotate, ROTATION_CASES, type RotationState, startsWindow, use } from '../../lib/rules/rotation.js';
+import { randomBytes } from 'node:crypto';
+import {
+  decideRotation,
+  isTheft,
+  rotate,
+  ROTATION_CASES,
+  type RotationState,
+  startsWindow,
+  use,
+} from '../../lib/rules/rotation.js';
 import { SessionTimers } from '../../lib/common/clock.js';
+import { RotationStore } from '../../lib/store/rotation.store.js';
 import { byPair, type Pair, type RefreshOutcome, RotationHarness } from '../support/rotation-harness.js';
 import { exploreHonestClient } from '../support/honest-client-model.js';
 import { PRODUCTION, type RotationRules } from '../support/rotation-model.js';
@@ -32,6 +42,9 @@ function decide({ state, token, session }: Pair, candidate: string, leeway: numb
   return [{ ...outcome, refreshToken: answer, accessToken }, left];
 }
 
+/** The cases that only sessions with a key have. */
+const BOUND_CASES = ['proved', 'key-required', 'other-key'];
+
 /** No two requests meet in one turn, so that each has a statement of its own. */
 class AloneTimers extends SessionTimers {
   override atEndOfTurn(task: () => void): void {
@@ -60,7 +73,8 @@ describe.each([
     const pairs = await harness.everyPair();
     const first = await harness.refreshAll(pairs, 'child');
     expect(first).toEqual(byPair(pairs, pair => decide(pair, 'child', leeway)[0]));
-    expect(new Set(Object.values(first).map(({ name }) => name))).toEqual(new Set(Object.keys(ROTATION_CASES)));
+    const unbound = Object.keys(ROTATION_CASES).filter(name => !BOUND_CASES.includes(name));
+    expect(new Set(Object.values(first).map(({ name }) => name))).toEqual(new Set(unbound));
 
     const second = await harness.refreshAll(pairs, 'second child');
     const expected = byPair(pairs, pair => {
@@ -87,6 +101,84 @@ describe.each([
       expect(await harness.useAll(pairs)).toEqual(expected);
     }
     expect(cases).toEqual(new Set(['confirmed-by-use', 'fork', undefined]));
+  });
+});
+
+describe.each([
+  ['sharing statements', new SessionTimers()],
+  ['each alone', new AloneTimers()],
+])('the statement of a proof against the rules, %s', (_, timers) => {
+  const KEYS = { own: randomBytes(32), other: randomBytes(32) };
+  let test: TestApp;
+  let harness: RotationHarness;
+  beforeAll(async () => {
+    test = await startTestApp({ override: builder => builder.overrideProvider(SessionTimers).useValue(timers) });
+    harness = new RotationHarness(test, 30_000);
+  });
+  afterAll(() => test?.close());
+
+  /** What a proof of a key, with each refresh token, does to a session with these columns. */
+  async function prove(key: keyof typeof KEYS, columns: Partial<SessionSeed>) {
+    const pairs = await harness.everyPair({ keyKind: 'dpop', ...columns });
+    const before = await harness.rows();
+    const store = test.app.get(RotationStore);
+    const rows = await Promise.all(
+      pairs.map(({ session, token }) =>
+        store.prove({
+          sessionId: session.seed.id,
+          thumbprint: KEYS[key],
+          generation: token.generation,
+          hash: session.hash(token.hash),
+          deadline: store.deadline().databaseTime,
+        }),
+      ),
+    );
+    return { pairs, rows, before, after: await harness.rows() };
+  }
+
+  it.each(['own', 'other'] as const)('B01: each state and token with a proof of the %s key', async key => {
+    const { pairs, rows, before, after } = await prove(key, { keyThumbprint: KEYS.own });
+    const names = pairs.map(({ state, token }) => decideRotation({ ...state, key: 'own' }, { ...token, key }));
+    expect(rows.map(row => row !== undefined)).toEqual(names.map(name => name === 'proved'));
+    expect(new Set(names)).toEqual(new Set(key === 'own' ? ['proved', 'unknown'] : ['other-key']));
+    for (const { session } of pairs) {
+      const [former, row] = [before.get(session.seed.id)!, after.get(session.seed.id)!];
+      expect(session.named(row)).toEqual(session.named(former));
+      expect(row.leeway).toBe(former.leeway);
+      expect(row.revoked_reason).toBeNull();
+    }
+  });
+
+  it('B01: without a proof each state and token is refused, and the row never changes', async () => {
+    const pairs = await harness.everyPair({ keyThumbprint: KEYS.own, keyKind: 'dpop' });
+    const before = await harness.rows();
+    const outcomes = await harness.refreshAll(pairs, 'child');
+    expect(new Set(Object.values(outcomes).map(({ name }) => name))).toEqual(new Set(['session_key_required']));
+    const names = pairs.map(({ state, token }) => decideRotation({ ...state, key: 'own' }, token));
+    expect(new Set(names)).toEqual(new Set(['key-required']));
+    expect(await harness.rows()).toEqual(before);
+  });
+
+  it('B02: a registered key binds the session when it is first proved, and no other key does', async () => {
+    const columns = { keyThumbprint: null, keyOffered: KEYS.own };
+    expect((await prove('other', columns)).rows.filter(Boolean)).toEqual([]);
+    const { pairs, rows, after } = await prove('own', columns);
+    const proved = pairs.filter(({ state, token }) => {
+      return token.hash === 'current' && token.generation === state.generation;
+    });
+    expect(rows.filter(Boolean)).toHaveLength(proved.length);
+    for (const { session } of proved) {
+      expect(after.get(session.seed.id)).toMatchObject({ key_thumbprint: KEYS.own, key_offered: null });
+    }
+  });
+
+  it.each<[string, Partial<SessionSeed>]>([
+    ['S08: a session that was ended', { revokedAt: 0, revokedReason: 'logout' }],
+    ['S04: a session that has expired', { expiresAt: 0 }],
+  ])('%s accepts no proof', async (_name, ended) => {
+    const { rows, before, after } = await prove('own', { keyThumbprint: KEYS.own, ...ended });
+    expect(rows.filter(Boolean)).toEqual([]);
+    expect(after).toEqual(before);
   });
 });
 

@@ -109,6 +109,10 @@ export class SessionInSpace {
     return encodeRefreshToken({ ...this.token(hash), generation }, KEYS);
   }
 
+  hash(role: string): Buffer {
+    return hashOf(this.token(role).secret);
+  }
+
   branch(role: string): string {
     return branchOf(hashOf(this.token(role).secret));
   }

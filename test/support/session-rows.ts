@@ -16,6 +16,9 @@ export interface SessionSeed {
   readonly expiresAt: number;
   readonly revokedAt: number | null;
   readonly revokedReason: string | null;
+  readonly keyThumbprint: Buffer | null;
+  readonly keyOffered: Buffer | null;
+  readonly keyKind: string | null;
 }
 
 const HOUR = 3_600_000;
@@ -35,6 +38,9 @@ export function sessionSeed(differences: Partial<SessionSeed> = {}): SessionSeed
     expiresAt: HOUR,
     revokedAt: null,
     revokedReason: null,
+    keyThumbprint: null,
+    keyOffered: null,
+    keyKind: null,
     ...differences,
   };
 }
@@ -50,15 +56,17 @@ export async function insertSessions(database: TestDatabase, seeds: readonly Ses
     ),
   );
   const bytes = ['token_hash', 'successor_hash', 'successor_salt', 'previous_hash', 'previous_salt'];
+  bytes.push('key_thumbprint', 'key_offered');
   await database.query(
     `INSERT INTO jwt_session (id, user_id, generation, ${bytes.join(', ')}, leeway_until, expires_at, revoked_at,
-       revoked_reason, refresh_auth_uuid, claims, created_at, last_seen_at)
+       revoked_reason, key_kind, refresh_auth_uuid, claims, created_at, last_seen_at)
      SELECT s.id, s.user_id, s.generation, ${bytes.map(name => `decode(s.${name}, 'hex')`).join(', ')},
-       now() + s.leeway_until * ms, now() + s.expires_at * ms, now() + s.revoked_at * ms, s.revoked_reason, NULL, '{}',
+       now() + s.leeway_until * ms, now() + s.expires_at * ms, now() + s.revoked_at * ms, s.revoked_reason,
+       s.key_kind, NULL, '{}',
        now(), now()
      FROM jsonb_to_recordset($1) AS s (id uuid, user_id text, generation integer,
        ${bytes.map(name => `${name} text`).join(', ')}, leeway_until float8, expires_at float8, revoked_at float8,
-       revoked_reason text), (SELECT interval '1 millisecond' AS ms) AS constants`,
+       revoked_reason text, key_kind text), (SELECT interval '1 millisecond' AS ms) AS constants`,
     [JSON.stringify(rows)],
   );
 }

@@ -1,4 +1,5 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { KeyKind } from '../../rules/session-key.js';
 import type { SessionClaims, SessionData } from '../../session.types.js';
 import { TIMESTAMP } from '../../common/columns.js';
 
@@ -71,6 +72,18 @@ export class SessionEntity {
 
   @Column({ name: 'previous_salt', type: 'bytea', nullable: true })
   previousSalt!: Buffer | null;
+
+  /** The SHA-256 thumbprint (RFC 7638) of the key that refreshing must prove. */
+  @Column({ name: 'key_thumbprint', type: 'bytea', nullable: true })
+  keyThumbprint!: Buffer | null;
+
+  /** The same of a key that was registered and is not yet known to be in use. */
+  @Column({ name: 'key_offered', type: 'bytea', nullable: true })
+  keyOffered!: Buffer | null;
+
+  /** How either key is proved. */
+  @Column({ name: 'key_kind', type: 'text', nullable: true })
+  keyKind!: KeyKind | null;
 
   /**
    * The letter of the last refresh's case (docs/protocol.md): the refresh statement's answer, and a trace for support.

@@ -1,0 +1,81 @@
+import { statement } from '../common/statement.js';
+import { CASE_LETTERS } from './rotation-cases.js';
+import { isNotInvalidated, type RotationSettings, seen } from './rotation.statements.js';
+import type { KeyProofRequest, ProvedRow } from './rotation.store.js';
+import { type ArraysOf, inTime, LIMITED, type Limited, LIVE_OF_ID, sessionColumns } from './sql-fragments.js';
+import type { SessionTables } from './tables.js';
+
+interface GivenValues extends Omit<KeyProofRequest, 'ip' | 'userAgent'> {
+  readonly ip: string | undefined;
+  readonly userAgent: string | undefined;
+}
+
+/** Where a statement has the proved key, and the refresh token that came with the proof. */
+interface GivenProof {
+  readonly thumbprint: string;
+  readonly generation: string;
+  readonly hash: string;
+  readonly ip: string;
+  readonly userAgent: string;
+  readonly deadline: string;
+}
+
+/**
+ * The refresh of a session that is bound to a key: nothing rotates. The key in force counts, or one that was registered
+ * while none is in force: its proof shows that the registration has arrived. The client's address and user agent are not
+ * asked for: a proof says more.
+ */
+function proof(settings: RotationSettings, given: GivenProof) {
+  const changes = `key_thumbprint = ${given.thumbprint}, key_offered = NULL, last_case = '${CASE_LETTERS.proved}',
+      ${seen(settings, given.ip, given.userAgent)}`;
+  const applies = `${LIVE_OF_ID} AND ${inTime(given.deadline)}
+      AND (s.key_thumbprint = ${given.thumbprint} OR (s.key_thumbprint IS NULL AND s.key_offered = ${given.thumbprint}))
+      AND (${given.hash} IS NULL OR (s.generation = ${given.generation} AND s.token_hash = ${given.hash}))`;
+  return { changes, applies };
+}
+
+export function buildKeyBindingStatements(tables: SessionTables, settings: RotationSettings) {
+  const notInvalidated = isNotInvalidated(tables);
+  const columns = `${sessionColumns(tables)}, s.last_case, s.generation, s.token_hash`;
+
+  const one = proof(settings, {
+    thumbprint: ':thumbprint::bytea',
+    generation: ':generation::integer',
+    hash: ':hash::bytea',
+    ip: ':ip::text',
+    userAgent: ':userAgent::text',
+    deadline: ':deadline::float8',
+  });
+  const prove = statement<KeyProofRequest, ProvedRow>(
+    'jwt_session_prove',
+    `UPDATE ${tables.session} s SET ${one.changes}
+      WHERE s.id = :sessionId AND ${notInvalidated} AND ${one.applies} RETURNING ${columns}`,
+  );
+
+  // As the rotation of several sessions: rows that another transaction has locked are left out.
+  const each = proof(settings, {
+    thumbprint: 'asked.thumbprint',
+    generation: 'asked.generation',
+    hash: 'asked.hash',
+    ip: 'asked.ip',
+    userAgent: 'asked.user_agent',
+    deadline: 'asked.deadline',
+  });
+  const proveSeveral = statement<ArraysOf<GivenValues> & Limited, ProvedRow>(
+    'jwt_session_prove_several',
+    `WITH asked AS (
+        SELECT * FROM unnest(:sessionId::uuid[], :thumbprint::bytea[], :generation::integer[], :hash::bytea[],
+          :ip::text[], :userAgent::text[], :deadline::float8[])
+          AS asked (id, thumbprint, generation, hash, ip, user_agent, deadline)
+        ORDER BY asked.id ${LIMITED}
+      ), target AS (
+        SELECT asked.* FROM asked CROSS JOIN LATERAL (
+          SELECT FROM ${tables.session} s WHERE s.id = asked.id AND ${notInvalidated} AND ${each.applies}
+          FOR NO KEY UPDATE SKIP LOCKED
+        ) AS locked
+      )
+      UPDATE ${tables.session} s SET ${each.changes} FROM target AS asked WHERE s.id = asked.id RETURNING ${columns}`,
+  );
+
+  return { prove, proveSeveral };
+}
