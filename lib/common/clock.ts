@@ -68,12 +68,12 @@ export class SessionTimers implements OnModuleDestroy {
 
   /**
    * Calls `giveUp` after so many milliseconds, or earlier where the application shuts down. Time in which the event loop
-   * was blocked is given again, up to a second: the answer may have come meanwhile.
+   * was blocked is given again, once and up to a second: the answer may have come meanwhile.
    *
    * @returns a function that calls it off
    */
   giveUpAfter(milliseconds: number, giveUp: () => void): () => void {
-    let timer: NodeJS.Timeout;
+    let timer: NodeJS.Timeout | undefined;
     const end = () => {
       this.waits.delete(over);
       this.clear(timer);
@@ -82,15 +82,13 @@ export class SessionTimers implements OnModuleDestroy {
       end();
       giveUp();
     };
-    const wait = (length: number) => {
-      const due = performance.now() + length;
-      timer = this.after(length, () => {
-        const late = performance.now() - due;
-        if (late < LATE_TIMER_MS || this.shutdownEnd !== undefined) over();
-        else wait(Math.min(late, MAX_EXTENSION_MS));
-      });
-    };
-    wait(Math.min(milliseconds, this.timeLeft));
+    const length = Math.min(milliseconds, this.timeLeft);
+    const due = performance.now() + length;
+    timer = this.after(length, () => {
+      const late = performance.now() - due;
+      if (late < LATE_TIMER_MS || this.shutdownEnd !== undefined) over();
+      else timer = this.after(Math.min(late, MAX_EXTENSION_MS), over);
+    });
     this.waits.add(over);
     return end;
   }

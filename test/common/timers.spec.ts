@@ -27,4 +27,16 @@ describe('a wait with a time limit', () => {
     blockEventLoop(400);
     await expect(outcome).rejects.toThrow('late');
   });
+
+  it('ends where the event loop is blocked again and again', async () => {
+    let isOver = false;
+    const outcome = timers.within(50, new Promise(() => undefined), late).catch(() => (isOver = true));
+    for (const block of [200, 400]) {
+      blockEventLoop(block);
+      await stat('.');
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    expect(isOver).toBe(true);
+    await outcome;
+  });
 });
