@@ -116,6 +116,7 @@ class ApplicationController {
     }),
     SessionModule.forRoot({
       ...SESSION_OPTIONS,
+      ...(settings.maxPerUser && { session: { ...SESSION_OPTIONS.session, maxPerUser: settings.maxPerUser } }),
       ...mutated,
       secret: settings.secrets,
       revocation: settings.revocation,

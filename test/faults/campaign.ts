@@ -8,7 +8,7 @@ import { Client, presentCopies, Theft } from './people.js';
 import { type Fault, FAULTS, planFaults } from './plan.js';
 import { Random } from './random.js';
 import { ResourceWatch } from './resources.js';
-import { MAX_STALENESS_MS, type Mode } from './settings.js';
+import { type Feed, MAX_STALENESS_MS, type Mode } from './settings.js';
 import { Stage } from './stage.js';
 
 export interface CampaignOptions {
@@ -18,6 +18,11 @@ export interface CampaignOptions {
   readonly clients: number;
   readonly thefts: number;
   readonly mode: Mode;
+  readonly feed?: Feed;
+  /** The oldest sessions of a user beyond it end. */
+  readonly maxPerUser?: number;
+  /** A full disk is a real one. */
+  readonly smallDisk?: boolean;
   readonly faults?: readonly Fault[];
   readonly mutation?: Mutation;
   readonly log?: (line: string) => void;
@@ -36,9 +41,9 @@ const RECOVERY_MS = 180_000;
 
 /** Processes, people, thieves, operators and faults, for a while; then their history is checked. */
 export async function runCampaign(options: CampaignOptions): Promise<Outcome> {
-  const { seed, seconds, processes: count, mode, faults = FAULTS, log = () => undefined } = options;
+  const { seed, seconds, processes: count, mode, feed = 'notify', faults = FAULTS, log = () => undefined } = options;
   const random = new Random(seed);
-  const cluster = await Cluster.start();
+  const cluster = await Cluster.start(options.smallDisk);
   const secrets = new Secrets();
   const processes: ApplicationProcess[] = [];
   const stage = new Stage(processes);
@@ -55,7 +60,8 @@ export async function runCampaign(options: CampaignOptions): Promise<Outcome> {
         mutation: options.mutation,
         platform,
         secrets: secrets.current,
-        revocation: { mode, maxStaleness: `${MAX_STALENESS_MS}ms` },
+        maxPerUser: options.maxPerUser,
+        revocation: { mode, feed, maxStaleness: `${MAX_STALENESS_MS}ms` },
       } as const;
       processes.push(await ApplicationProcess.create(name, await cluster.network(), settings, reports));
     }

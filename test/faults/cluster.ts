@@ -24,8 +24,9 @@ export class Cluster {
     private readonly networks: Network[] = [],
   ) {}
 
-  static async start(): Promise<Cluster> {
-    const primary = await PostgresServer.create();
+  /** @param smallDisk whether a full disk is a real one, which needs the right to mount */
+  static async start(smallDisk = false): Promise<Cluster> {
+    const primary = await PostgresServer.create(smallDisk);
     const dataSource = new DataSource({
       type: 'postgres',
       url: primary.url,
@@ -61,11 +62,13 @@ export class Cluster {
 
   /** Every statement that writes fails as on a full disk, and new connections fail at their start. */
   async fillDisk(): Promise<void> {
+    if (this.primary.hasOwnDisk) return this.primary.fillDisk();
     for (const network of this.networks) network.refuseWith('XX000', 'could not write init file');
     await this.query('INSERT INTO full_disk DEFAULT VALUES');
   }
 
   async emptyDisk(): Promise<void> {
+    if (this.primary.hasOwnDisk) return this.primary.emptyDisk();
     for (const network of this.networks) network.restore();
     await this.query('DELETE FROM full_disk');
   }

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { runCampaign } from './campaign.js';
 import type { Mutation } from './mutations.js';
 import { FAULTS, type Fault } from './plan.js';
-import type { Mode } from './settings.js';
+import type { Feed, Mode } from './settings.js';
 
 const { values } = parseArgs({
   options: {
@@ -13,6 +13,9 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '8' },
     thefts: { type: 'string', default: '4' },
     mode: { type: 'string', default: 'live' },
+    feed: { type: 'string', default: 'notify' },
+    'max-per-user': { type: 'string' },
+    'small-disk': { type: 'boolean', default: false },
     faults: { type: 'string', default: FAULTS.join(',') },
     mutation: { type: 'string' },
     history: { type: 'string' },
@@ -28,6 +31,9 @@ const { violations, history, faults, output } = await runCampaign({
   clients: Number(values.clients),
   thefts: Number(values.thefts),
   mode: values.mode as Mode,
+  feed: values.feed as Feed,
+  smallDisk: values['small-disk'],
+  maxPerUser: values['max-per-user'] === undefined ? undefined : Number(values['max-per-user']),
   mutation: values.mutation as Mutation | undefined,
   faults: values.faults.split(',') as Fault[],
   log: line => console.log(line),

@@ -7,6 +7,7 @@ import { Client } from 'pg';
 import { findBinaries, identity, run } from '../../lib/schematics/database/binaries.js';
 import { freePort } from '../../lib/schematics/database/free-port.js';
 import { openFolder } from '../../lib/schematics/database/temporary-postgres.js';
+import { SmallDisk } from './small-disk.js';
 
 const READY = /database system is ready to accept (read-only )?connections/;
 
@@ -18,20 +19,27 @@ export class PostgresServer {
     private readonly binaries: string,
     private readonly folder: string,
     readonly port: number,
+    private readonly disk: SmallDisk | undefined,
   ) {}
 
-  /** A new and empty server. */
-  static async create(): Promise<PostgresServer> {
-    const server = await this.prepare();
+  /**
+   * A new and empty server.
+   *
+   * @param hasOwnDisk whether its disk can be filled up, which needs the right to mount
+   */
+  static async create(hasOwnDisk = false): Promise<PostgresServer> {
+    const server = await this.prepare(hasOwnDisk);
     run(join(server.binaries, 'bin', 'initdb'), ['-D', server.data, '-U', 'postgres', '-A', 'trust', '--no-locale']);
     await server.start();
     return server;
   }
 
-  private static async prepare(): Promise<PostgresServer> {
+  private static async prepare(hasOwnDisk: boolean): Promise<PostgresServer> {
     const folder = mkdtempSync(join(openFolder(), 'faults-'));
     if (identity.uid !== undefined) chownSync(folder, identity.uid, identity.gid!);
-    return new PostgresServer(findBinaries(process.cwd()), folder, await freePort());
+    const disk = hasOwnDisk ? SmallDisk.mount(folder) : undefined;
+    if (hasOwnDisk && !disk) throw new Error('This process may not mount a small disk: run it as root, or without one');
+    return new PostgresServer(findBinaries(process.cwd()), folder, await freePort(), disk);
   }
 
   get url(): string {
@@ -83,8 +91,24 @@ export class PostgresServer {
     await once(process, 'exit');
   }
 
+  get hasOwnDisk(): boolean {
+    return this.disk !== undefined;
+  }
+
+  /** No byte is left: neither tables nor the log can grow. */
+  fillDisk(): void {
+    this.disk!.fill();
+  }
+
+  /** Starts the server again if it has given up. */
+  async emptyDisk(): Promise<void> {
+    this.disk!.empty();
+    if (this.process!.exitCode !== null || this.process!.signalCode !== null) await this.start();
+  }
+
   async remove(): Promise<void> {
     await this.stop();
+    this.disk?.unmount();
     // A process of a server that crashed may still write.
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
@@ -107,7 +131,7 @@ export class PostgresServer {
    * @param primaryPort the port at which it finds this server
    */
   async standby(primaryPort: number): Promise<PostgresServer> {
-    const standby = await PostgresServer.prepare();
+    const standby = await PostgresServer.prepare(this.disk !== undefined);
     try {
       await this.copyTo(standby);
       standby.write('standby.signal', '');

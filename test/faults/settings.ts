@@ -18,6 +18,7 @@ export const SESSION_OPTIONS = {
 export const CLOCK_TOLERANCE_MS = 5_000;
 
 export type Mode = 'live' | 'strict' | 'stateless';
+export type Feed = 'notify' | 'poll';
 export type Platform = 'express' | 'fastify';
 
 /** What the campaign tells a process when it starts it. */
@@ -26,7 +27,8 @@ export interface ApplicationSettings {
   readonly platform: Platform;
   readonly databaseUrl: string;
   readonly secrets: string[];
-  readonly revocation: { readonly mode: Mode; readonly maxStaleness: string };
+  readonly revocation: { readonly mode: Mode; readonly feed: Feed; readonly maxStaleness: string };
+  readonly maxPerUser?: number;
   /** A protection that is switched off, to see that the campaign notices. */
   readonly mutation?: Mutation;
 }
