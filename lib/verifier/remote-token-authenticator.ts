@@ -1,19 +1,21 @@
-import type { SessionClock } from '../common/clock.js';
-import type { VerificationKeys } from '../keys/key-ring.js';
-import type { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { Injectable, Optional } from '@nestjs/common';
+import { SessionClock } from '../common/clock.js';
+import { VerificationKeys } from '../keys/key-ring.js';
+import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError } from '../session.errors.js';
 import { AccessTokenVerifier } from '../tokens/access-token-verifier.js';
 import type { UserSession } from '../session.types.js';
 import type { VerifiedToken } from '../tokens/access-token.claims.js';
 import type { TokenAuthenticator } from '../tokens/token-authenticator.js';
 import { VerifiedTokenCache } from '../tokens/verified-token-cache.js';
-import type { RemoteRevocations } from './remote-revocations.js';
+import { RemoteRevocations } from './remote-revocations.js';
 
 /**
  * Authenticates access tokens by another application's keys, and by what it has revoked where option `revocations` is
  * set. Otherwise a session that has ended is accepted here until its last access token expires, a distrusted key until the
  * issuing application's JWK Set no longer has it.
  */
+@Injectable()
 export class RemoteTokenAuthenticator implements TokenAuthenticator {
   private readonly verifier: AccessTokenVerifier;
   private readonly cache = new VerifiedTokenCache<VerifiedToken>();
@@ -22,7 +24,7 @@ export class RemoteTokenAuthenticator implements TokenAuthenticator {
     options: ResolvedSessionOptions,
     private readonly keys: VerificationKeys,
     private readonly clock: SessionClock,
-    private readonly revocations?: RemoteRevocations,
+    @Optional() private readonly revocations?: RemoteRevocations,
   ) {
     this.verifier = new AccessTokenVerifier(options, keys, clock);
   }

@@ -92,12 +92,9 @@ export class RevocationClient {
       issuer: this.source.issuer,
     });
     const { staleness, lifetime, iat } = payload;
-    if (
-      !isWithin(staleness, Number.MAX_SAFE_INTEGER) ||
-      !isWithin(lifetime, MAX_LIFETIME_MS) ||
-      !isWithin(iat, Infinity)
-    )
-      throw new Error('the proof has another form');
+    const isSound =
+      isWithin(staleness, Number.MAX_SAFE_INTEGER) && isWithin(lifetime, MAX_LIFETIME_MS) && isWithin(iat, Infinity);
+    if (!isSound) throw new Error('the proof has another form');
     return payload as unknown as PageProof;
   }
 }

@@ -1,4 +1,5 @@
-import type { RemoteRevocations } from './remote-revocations.js';
+import { Injectable, Optional } from '@nestjs/common';
+import { RemoteRevocations } from './remote-revocations.js';
 
 /** The answer of `SessionVerifierHealthIndicator`. */
 export interface VerifierStatus {
@@ -9,9 +10,10 @@ export interface VerifierStatus {
 }
 
 /** A health indicator for @nestjs/terminus: `health.check([() => indicator.isHealthy('sessions')])`. */
+@Injectable()
 export class SessionVerifierHealthIndicator {
   /** @internal Nest makes it. */
-  constructor(private readonly revocations?: RemoteRevocations) {}
+  constructor(@Optional() private readonly revocations?: RemoteRevocations) {}
 
   /** Makes no request. Terminus answers 503 where the status is `down`. */
   isHealthy<Key extends string>(key: Key): Record<Key, VerifierStatus> {

@@ -97,27 +97,14 @@ function declare(definition: DynamicModule, given: SessionVerifierModuleExtras):
       SessionTimers,
       SessionEvents,
       SessionHttp,
-      {
-        provide: RemoteTokenAuthenticator,
-        inject: [ResolvedSessionOptions, VerificationKeys, SessionClock, RemoteRevocations],
-        useFactory: (
-          options: ResolvedSessionOptions,
-          keys: VerificationKeys,
-          clock: SessionClock,
-          revocations?: RemoteRevocations,
-        ) => new RemoteTokenAuthenticator(options, keys, clock, revocations),
-      },
+      RemoteTokenAuthenticator,
       {
         provide: SessionAuthenticator,
         inject: [SessionHttp, RemoteTokenAuthenticator, SessionClock],
         useFactory: (http: SessionHttp, tokens: RemoteTokenAuthenticator, clock: SessionClock) =>
           new HttpSessionAuthenticator(http, tokens, clock),
       },
-      {
-        provide: SessionVerifierHealthIndicator,
-        inject: [RemoteRevocations],
-        useFactory: (revocations?: RemoteRevocations) => new SessionVerifierHealthIndicator(revocations),
-      },
+      SessionVerifierHealthIndicator,
       SessionGuard,
     ],
     exports: EXPORTS,

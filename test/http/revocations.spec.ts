@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { APP_GUARD } from '@nestjs/core';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { SessionGuard } from 'nestjs-jwt-session';
 import { MAX_PAGE_FACTS, type RevocationPage } from '../../lib/revocation/revocation-page.js';
 import { Revocations } from '../../lib/revocation/revocations.js';
@@ -83,6 +84,18 @@ describe.each(PLATFORMS)('F34: GET /session/revocations on %s', platform => {
     await app.clock.advance('5s');
     const later = partsOf((await ask()).headers.get('session-proof')!).payload;
     expect(later.staleness).toBeGreaterThanOrEqual(5_000);
+  });
+
+  it('a service in any language can check it by the JWK Set', async () => {
+    const response = await fetch(`${app.url}/session/revocations`, { headers: HEADERS });
+    const text = await response.text();
+    const jwks = createRemoteJWKSet(new URL(`${app.url}/.well-known/jwks.json`));
+    const { payload } = await jwtVerify(response.headers.get('session-proof')!, jwks, {
+      typ: 'session-revocations+jwt',
+      algorithms: ['ES256'],
+    });
+    const digest = createHash('sha256').update(text).digest('base64url');
+    expect(payload).toMatchObject({ nonce: NONCE, digest });
   });
 
   it('answers an unchanged page without a body, and with a proof', async () => {
