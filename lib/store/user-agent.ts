@@ -37,7 +37,7 @@ function hashOfGiven(userAgent: string): string {
   return hashOf(`COALESCE(${userAgent}, '')`);
 }
 
-/** 16 bytes, because nobody gains by two user agents of one hash: clients choose their user agent freely. */
+/** 16 bytes: two user agents of one hash are of no use to an attacker, as clients choose their user agent freely. */
 function hashOf(text: string): string {
   return `substr(sha256(convert_to(${text}, 'UTF8')), 1, 16)`;
 }

@@ -148,7 +148,7 @@ function rulesFor(
     ],
     ...Object.entries({ jwksUri, 'revocations.url': revocations.url }).map(([name, url]): OptionRule => [
       isProduction && isPlainRemote(url),
-      `option "${name}": with NODE_ENV=production write an address of https, so that nobody on the way can change the answer`,
+      `option "${name}": with NODE_ENV=production write an address of https, so that a party on the network path cannot change the answer`,
     ]),
   ];
 }
