@@ -148,7 +148,8 @@ export class SessionIssuer implements OnModuleInit {
     const client = exchange ? clientOf(exchange) : clientFrom({ ip, userAgent });
     checkClient(client, this.options.binding, exchange !== undefined);
     const refreshToken = this.tokens.first();
-    const session = { id: refreshToken.token.sessionId, userId, tokenHash: refreshToken.hash, data, label, ...client };
+    const { token, hash: tokenHash } = refreshToken;
+    const session = { id: token.sessionId, userId, tokenHash, data, label, ip: client.ip, userAgent: client.userAgent };
     return { session, client, refreshToken };
   }
 

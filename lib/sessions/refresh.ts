@@ -241,11 +241,12 @@ export class SessionRefresher {
   }
 
   private requestOf(
-    { token, recipient: { client } }: IncomingToken,
+    { token, recipient }: IncomingToken,
     { salt, hash }: SuccessorToken,
     deadline: number,
   ): RotationRequest {
     const { sessionId, generation, secret } = token;
-    return { sessionId, generation, hash: hashOf(secret), candidate: { hash, salt }, ...client, deadline };
+    const { ip, userAgent } = recipient.client;
+    return { sessionId, generation, hash: hashOf(secret), candidate: { hash, salt }, ip, userAgent, deadline };
   }
 }

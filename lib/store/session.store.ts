@@ -255,14 +255,19 @@ function createdOf({ late: _late, ended, ...row }: CreatedRow): CreatedSession |
   return row.id === null ? undefined : { row, ended: ended ?? [] };
 }
 
-function valuesOf({ claims, data, label, userAgent, ip, keyThumbprint, ...session }: NewSession) {
-  return { ...session, claims: JSON.stringify(claims), data: jsonOf(data), label, userAgent, ip, keyThumbprint };
+// Here and in `rowOf` each property by itself: V8 takes half of a signature's time for the rest of an object, and for
+// spreading one.
+function valuesOf({ id, userId, tokenHash, claims: given, data, label, userAgent, ip, keyThumbprint }: NewSession) {
+  const claims = JSON.stringify(given);
+  return { id, userId, tokenHash, claims, data: jsonOf(data), label, userAgent, ip, keyThumbprint };
 }
 
 /** The row of a new session: what was sent, and what the database has added. */
 function rowOf({ userId, claims }: { userId: string; claims: string }, minted: MintedRow): SessionRow {
+  const { id, access_version, authenticated_ms, expires_ms, now_ms } = minted;
   // A copy of the claims: those of a session are frozen.
-  return { ...minted, user_id: userId, claims: JSON.parse(claims) as SessionClaims, token_version: 0 };
+  const copy = JSON.parse(claims) as SessionClaims;
+  return { user_id: userId, claims: copy, token_version: 0, id, access_version, authenticated_ms, expires_ms, now_ms };
 }
 
 function jsonOf(value: unknown): string | undefined {
