@@ -4,6 +4,7 @@ import { Cluster } from './cluster.js';
 import type { Entry } from './history.js';
 import type { Mutation } from './mutations.js';
 import { Nemesis, operate, Secrets } from './nemesis.js';
+import type { Machine } from './postgres-server.js';
 import { Client, presentCopies, Theft } from './people.js';
 import { type Fault, FAULTS, planFaults } from './plan.js';
 import { Random } from './random.js';
@@ -21,8 +22,7 @@ export interface CampaignOptions {
   readonly feed?: Feed;
   /** The oldest sessions of a user beyond it end. */
   readonly maxPerUser?: number;
-  /** A full disk is a real one. */
-  readonly smallDisk?: boolean;
+  readonly machine?: Machine;
   readonly faults?: readonly Fault[];
   readonly mutation?: Mutation;
   readonly log?: (line: string) => void;
@@ -43,7 +43,7 @@ const RECOVERY_MS = 180_000;
 export async function runCampaign(options: CampaignOptions): Promise<Outcome> {
   const { seed, seconds, processes: count, mode, feed = 'notify', faults = FAULTS, log = () => undefined } = options;
   const random = new Random(seed);
-  const cluster = await Cluster.start(options.smallDisk);
+  const cluster = await Cluster.start(options.machine);
   const secrets = new Secrets();
   const processes: ApplicationProcess[] = [];
   const stage = new Stage(processes);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { SESSION_ENTITIES, SESSION_MIGRATIONS } from 'nestjs-jwt-session';
 import { Network } from './network.js';
-import { PostgresServer } from './postgres-server.js';
+import { type Machine, PostgresServer } from './postgres-server.js';
 
 /** Statements that write fail while the table has a row. */
 const FULL_DISK = `
@@ -24,9 +24,8 @@ export class Cluster {
     private readonly networks: Network[] = [],
   ) {}
 
-  /** @param smallDisk whether a full disk is a real one, which needs the right to mount */
-  static async start(smallDisk = false): Promise<Cluster> {
-    const primary = await PostgresServer.create(smallDisk);
+  static async start(machine: Machine = {}): Promise<Cluster> {
+    const primary = await PostgresServer.create(machine);
     const dataSource = new DataSource({
       type: 'postgres',
       url: primary.url,
@@ -71,6 +70,11 @@ export class Cluster {
     if (this.primary.hasOwnDisk) return this.primary.emptyDisk();
     for (const network of this.networks) network.restore();
     await this.query('DELETE FROM full_disk');
+  }
+
+  /** @param ahead milliseconds */
+  setClock(ahead: number): void {
+    this.primary.setClock(ahead);
   }
 
   refuseConnections(sqlState: string): void {

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { runCampaign } from './campaign.js';
 import type { Mutation } from './mutations.js';
-import { FAULTS, type Fault } from './plan.js';
+import { CLOCK_FAULT, FAULTS, type Fault } from './plan.js';
 import type { Feed, Mode } from './settings.js';
 
 const { values } = parseArgs({
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     feed: { type: 'string', default: 'notify' },
     'max-per-user': { type: 'string' },
     'small-disk': { type: 'boolean', default: false },
+    faketime: { type: 'string' },
     faults: { type: 'string', default: FAULTS.join(',') },
     mutation: { type: 'string' },
     history: { type: 'string' },
@@ -32,10 +33,10 @@ const { violations, history, faults, output } = await runCampaign({
   thefts: Number(values.thefts),
   mode: values.mode as Mode,
   feed: values.feed as Feed,
-  smallDisk: values['small-disk'],
+  machine: { hasSmallDisk: values['small-disk'], faketime: values.faketime },
   maxPerUser: values['max-per-user'] === undefined ? undefined : Number(values['max-per-user']),
   mutation: values.mutation as Mutation | undefined,
-  faults: values.faults.split(',') as Fault[],
+  faults: [...values.faults.split(','), ...(values.faketime ? [CLOCK_FAULT] : [])] as Fault[],
   log: line => console.log(line),
 });
 

@@ -21,7 +21,10 @@ export const FAULTS = [
   'rolling restart',
 ] as const;
 
-export type Fault = (typeof FAULTS)[number];
+/** Needs libfaketime. */
+export const CLOCK_FAULT = 'database clock set';
+
+export type Fault = (typeof FAULTS)[number] | typeof CLOCK_FAULT;
 
 export const OPERATIONS = [
   'log-out',

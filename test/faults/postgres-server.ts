@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chownSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
@@ -11,6 +11,14 @@ import { SmallDisk } from './small-disk.js';
 
 const READY = /database system is ready to accept (read-only )?connections/;
 
+/** What a server runs on. */
+export interface Machine {
+  /** Its disk can be filled up, which needs the right to mount. */
+  readonly hasSmallDisk?: boolean;
+  /** Path of libfaketime: its clock can be set. */
+  readonly faketime?: string;
+}
+
 /** A PostgreSQL server that can crash, and of which a standby can be made. It keeps its port. */
 export class PostgresServer {
   private process?: ChildProcess;
@@ -19,27 +27,26 @@ export class PostgresServer {
     private readonly binaries: string,
     private readonly folder: string,
     readonly port: number,
+    private readonly machine: Machine,
     private readonly disk: SmallDisk | undefined,
   ) {}
 
-  /**
-   * A new and empty server.
-   *
-   * @param hasOwnDisk whether its disk can be filled up, which needs the right to mount
-   */
-  static async create(hasOwnDisk = false): Promise<PostgresServer> {
-    const server = await this.prepare(hasOwnDisk);
+  /** A new and empty server. */
+  static async create(machine: Machine): Promise<PostgresServer> {
+    const server = await this.prepare(machine);
     run(join(server.binaries, 'bin', 'initdb'), ['-D', server.data, '-U', 'postgres', '-A', 'trust', '--no-locale']);
     await server.start();
     return server;
   }
 
-  private static async prepare(hasOwnDisk: boolean): Promise<PostgresServer> {
+  private static async prepare(machine: Machine): Promise<PostgresServer> {
     const folder = mkdtempSync(join(openFolder(), 'faults-'));
     if (identity.uid !== undefined) chownSync(folder, identity.uid, identity.gid!);
-    const disk = hasOwnDisk ? SmallDisk.mount(folder) : undefined;
-    if (hasOwnDisk && !disk) throw new Error('This process may not mount a small disk: run it as root, or without one');
-    return new PostgresServer(findBinaries(process.cwd()), folder, await freePort(), disk);
+    const disk = machine.hasSmallDisk ? SmallDisk.mount(folder) : undefined;
+    if (machine.hasSmallDisk && !disk) {
+      throw new Error('This process may not mount a small disk: run it as root, or without one');
+    }
+    return new PostgresServer(findBinaries(process.cwd()), folder, await freePort(), machine, disk);
   }
 
   get url(): string {
@@ -70,7 +77,7 @@ export class PostgresServer {
     const child = spawn(
       join(this.binaries, 'bin', 'postgres'),
       ['-D', this.data, ...wanted.flatMap(setting => ['-c', setting])],
-      { ...identity, cwd: this.folder, detached: true, stdio: ['ignore', 'ignore', 'pipe'] },
+      { ...identity, cwd: this.folder, env: this.environment, detached: true, stdio: ['ignore', 'ignore', 'pipe'] },
     );
     this.process = child;
     let output = '';
@@ -89,6 +96,30 @@ export class PostgresServer {
     if (!process || process.exitCode !== null || process.signalCode !== null) return;
     process.kill(signal);
     await once(process, 'exit');
+  }
+
+  private get environment(): NodeJS.ProcessEnv {
+    const { faketime } = this.machine;
+    if (faketime === undefined) return process.env;
+    this.setClock(0);
+    return {
+      ...process.env,
+      LD_PRELOAD: faketime,
+      FAKETIME_TIMESTAMP_FILE: this.time,
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    };
+  }
+
+  private get time(): string {
+    return join(this.folder, 'time');
+  }
+
+  /** @param ahead milliseconds */
+  setClock(ahead: number): void {
+    // A process of the server must not read half of it.
+    writeFileSync(`${this.time}.new`, `${ahead < 0 ? '-' : '+'}${Math.abs(ahead) / 1_000}`);
+    renameSync(`${this.time}.new`, this.time);
   }
 
   get hasOwnDisk(): boolean {
@@ -131,7 +162,7 @@ export class PostgresServer {
    * @param primaryPort the port at which it finds this server
    */
   async standby(primaryPort: number): Promise<PostgresServer> {
-    const standby = await PostgresServer.prepare(this.disk !== undefined);
+    const standby = await PostgresServer.prepare(this.machine);
     try {
       await this.copyTo(standby);
       standby.write('standby.signal', '');

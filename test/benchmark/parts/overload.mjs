@@ -62,25 +62,18 @@ async function measure(name, operation) {
     const { goodput } = await note('saturation', ways.saturation);
     for (const [way, run] of shuffled(Object.entries({ ...ways, ...controls }).slice(1))) await note(way, run, goodput);
   }
-  return [...taken].flatMap(([way, rounds]) => [
-    resultOf(
-      `${name}, ${way}`,
-      '/s',
-      rounds.map(({ goodput }) => goodput),
-    ),
-    ...(rounds[0].p99
-      ? [
-          resultOf(
-            `${name}, ${way}, p99 of what is answered`,
-            'ms',
-            rounds.map(({ p99 }) => p99),
-          ),
-        ]
-      : []),
-  ]);
+  return [...taken].flatMap(([way, rounds]) => {
+    const each = key => rounds.map(round => round[key]);
+    const result = { ...resultOf(`${name}, ${way}`, '/s', each('goodput')), cpu: median(each('cpu')) };
+    if (rounds[0].p99 === undefined) return [result];
+    return [result, resultOf(`${result.measure}, p99 of what is answered`, 'ms', each('p99'))];
+  });
 
   async function note(way, run, rate) {
-    const result = await run(rate);
+    const before = process.cpuUsage();
+    const { answered, ...measured } = await run(rate);
+    const { user, system } = process.cpuUsage(before);
+    const result = { ...measured, cpu: (user + system) / answered };
     console.error(`  ${name}, ${way}: ${JSON.stringify(result)}`);
     taken.set(way, [...(taken.get(way) ?? []), result]);
     return result;
@@ -98,7 +91,7 @@ async function saturate(operation) {
     }
   };
   await Promise.all(Array.from({ length: CALLERS }, caller));
-  return { goodput: (answered / (performance.now() - began)) * 1_000 };
+  return { goodput: (answered / (performance.now() - began)) * 1_000, answered };
 }
 
 /** Requests that come whether or not others were answered. */
@@ -125,7 +118,7 @@ async function overload(operation, perSecond) {
   await arrive(ask, perSecond, OVERLOAD_MS);
   const goodput = (counts.inTime / OVERLOAD_MS) * 1_000;
   while (counts.waiting > 0) await sleep(TICK_MS);
-  return { goodput, p99: quantile(waits, 0.99), refused: counts.refused, most: counts.most };
+  return { goodput, answered: waits.length, p99: quantile(waits, 0.99), refused: counts.refused, most: counts.most };
 }
 
 async function beside(operation, perSecond) {
