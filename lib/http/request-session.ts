@@ -5,6 +5,7 @@ import type { ServerKeys } from '../rules/server-keys.js';
 import { AccessTokenInvalidError, InvalidRequestError } from '../session.errors.js';
 import { AccessTokenAuthenticator } from '../tokens/access-token-authenticator.js';
 import type { SessionExchange } from './exchange.js';
+import type { RefreshCookies } from './refresh-cookies.js';
 import { type IncomingRefreshTokens, SessionHttp } from './session-http.js';
 
 /** Finds out which session a request brings, for login, refresh and log-out. No query is made. */
@@ -33,9 +34,9 @@ export class RequestSession {
     exchange: SessionExchange,
     incoming: IncomingRefreshTokens,
   ): Promise<OpenedRefreshToken | undefined> {
-    const opened = incoming.tokens.map(text => this.open(text)).filter(token => token !== undefined);
-    const own = incoming.transport === 'bearer' ? opened : await this.ownTokens(exchange, opened);
-    return own.sort((one, other) => other.generation - one.generation)[0];
+    if (incoming.transport === 'bearer') return this.open(incoming.token);
+    const own = await this.ownTokens(exchange, incoming.cookies);
+    return own.toSorted((one, other) => other.generation - one.generation)[0];
   }
 
   /** The session of the refresh token, else that of a validly signed access token, even if it has expired. */
@@ -63,12 +64,14 @@ export class RequestSession {
     return openRefreshToken(text, this.secrets.accepted);
   }
 
-  private async ownTokens(exchange: SessionExchange, tokens: OpenedRefreshToken[]): Promise<OpenedRefreshToken[]> {
-    if (this.http.cookies.markerName)
-      return tokens.filter(({ sessionId }) => this.http.hasMarkerOf(exchange, sessionId));
-    if (new Set(tokens.map(({ sessionId }) => sessionId)).size < 2) return tokens;
+  private async ownTokens(
+    exchange: SessionExchange,
+    { opened, marked }: RefreshCookies,
+  ): Promise<readonly OpenedRefreshToken[]> {
+    if (this.http.cookies.markerName) return marked;
+    if (new Set(opened.map(({ sessionId }) => sessionId)).size < 2) return opened;
     const own = await this.accessSessionId(exchange);
-    return tokens.filter(({ sessionId }) => sessionId === own);
+    return opened.filter(({ sessionId }) => sessionId === own);
   }
 
   private async accessSessionId(exchange: SessionExchange): Promise<string | undefined> {

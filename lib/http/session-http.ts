@@ -2,7 +2,6 @@ import { Injectable, Optional } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { openRefreshToken } from '../rules/refresh-token.js';
 import { TRANSPORT_HEADER } from '../session.constants.js';
 import { AccessTokenInvalidError, InvalidRequestError, SessionError, SessionUsageError } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
@@ -13,10 +12,11 @@ import { cookieValues } from '../common/cookies.js';
 import { isAppOrigin } from '../common/origins.js';
 import { CsrfProtection } from './csrf.js';
 import type { SessionExchange } from './exchange.js';
+import { RefreshCookies } from './refresh-cookies.js';
 import { refusalHeaders } from './refusal-headers.js';
 import { ResponseHeaders } from './response-headers.js';
 import { SessionCookies } from './session-cookies.js';
-import { isMarkerOfPath, isMarkerOf, markerOf } from './session-marker.js';
+import { markerOf } from './session-marker.js';
 
 /** The access token of a request, and how it came. */
 export interface IncomingAccessToken {
@@ -25,11 +25,9 @@ export interface IncomingAccessToken {
 }
 
 /** The refresh tokens of a request, and how they came. */
-export interface IncomingRefreshTokens {
-  /** More than one where a sibling domain has planted a cookie. */
-  readonly tokens: readonly string[];
-  readonly transport: TokenTransport;
-}
+export type IncomingRefreshTokens =
+  | { readonly transport: 'cookie'; readonly cookies: RefreshCookies }
+  | { readonly transport: 'bearer'; readonly token: string };
 
 /** Tokens on their way to the client. */
 export interface OutgoingTokens {
@@ -60,6 +58,7 @@ export class SessionHttp {
   readonly headers: ResponseHeaders;
   readonly cookies: SessionCookies;
   readonly csrf: CsrfProtection;
+  private readonly refreshCookies = new WeakMap<SessionExchange, RefreshCookies>();
   /** The error that a request was last refused with. */
   private readonly refusals = new WeakMap<object, SessionError>();
   /** Errors whose event was emitted where no request was known. */
@@ -103,7 +102,7 @@ export class SessionHttp {
     if (this.options.transport === 'cookie') return undefined;
     const token = exchange.bodyMember('refreshToken');
     if (token === undefined || token === null) return undefined;
-    return { tokens: [typeof token === 'string' ? token : ''], transport: 'bearer' };
+    return { transport: 'bearer', token: typeof token === 'string' ? token : '' };
   }
 
   /** Where clients send refresh tokens by mistake: a few members of the body under other names, and Authorization. */
@@ -118,20 +117,23 @@ export class SessionHttp {
     );
   }
 
-  readRefreshCookies(exchange: SessionExchange): IncomingRefreshTokens | undefined {
+  readRefreshCookies(exchange: SessionExchange): Extract<IncomingRefreshTokens, { transport: 'cookie' }> | undefined {
     if (this.options.transport === 'bearer' || this.usesAuthorization(exchange)) return undefined;
-    const tokens = cookieValues(exchange.header('cookie'), this.cookies.refreshName);
-    return tokens.length > 0 ? { tokens, transport: 'cookie' } : undefined;
+    const cookies = this.refreshCookiesOf(exchange);
+    return cookies.tokens.length > 0 ? { transport: 'cookie', cookies } : undefined;
   }
 
-  /** Whether the marker cookie of that session came with the request. */
-  hasMarkerOf(exchange: SessionExchange, sessionId: string): boolean {
-    return this.readMarkers(exchange).some(marker => isMarkerOf(marker, sessionId, this.secrets!));
-  }
-
-  private readMarkers(exchange: SessionExchange): string[] {
-    const { markerName } = this.cookies;
-    return markerName ? cookieValues(exchange.header('cookie'), markerName) : [];
+  /** Whether or not they count. One reading serves all that happens with an exchange. */
+  private refreshCookiesOf(exchange: SessionExchange): RefreshCookies {
+    let cookies = this.refreshCookies.get(exchange);
+    if (!cookies) {
+      const { refreshName, markerName } = this.cookies;
+      const header = exchange.header('cookie');
+      const markers = markerName ? cookieValues(header, markerName) : [];
+      cookies = new RefreshCookies(cookieValues(header, refreshName), markers, this.secrets!);
+      this.refreshCookies.set(exchange, cookies);
+    }
+    return cookies;
   }
 
   /**
@@ -161,8 +163,8 @@ export class SessionHttp {
    * too.
    */
   hasCookies(exchange: SessionExchange): boolean {
-    const { accessName, refreshName } = this.cookies;
-    return [accessName, refreshName].some(name => cookieValues(exchange.header('cookie'), name).length > 0);
+    if (this.refreshCookiesOf(exchange).tokens.length > 0) return true;
+    return cookieValues(exchange.header('cookie'), this.cookies.accessName).length > 0;
   }
 
   /** How an authenticated client gets new tokens: in the form in which its own came. */
@@ -202,21 +204,10 @@ export class SessionHttp {
     return { session, expiresIn, ...newTokens, tokenType: session.boundBy === 'dpop' ? 'DPoP' : 'Bearer' };
   }
 
-  /**
-   * Whether a deployment has moved the refresh cookie since it was set: several came, or the marker names another path.
-   * Another application of the domain may use the same name: its cookies are not authentic, and are left alone.
-   */
   private hasMovedCookies(exchange: SessionExchange): boolean {
-    const { tokens = [] } = this.readRefreshCookies(exchange) ?? {};
-    if (tokens.length === 0 || !this.secrets) return false;
-    const markers = this.readMarkers(exchange);
-    const isElsewhere = markers.length > 0 && !markers.some(marker => isMarkerOfPath(marker, this.cookies.refreshPath));
-    if (tokens.length < 2 && !isElsewhere) return false;
-    const { accepted } = this.secrets;
-    const authentic = tokens.map(text => openRefreshToken(text, accepted)).filter(token => token !== undefined);
-    return (
-      authentic.length > 1 || (isElsewhere && authentic.some(token => this.hasMarkerOf(exchange, token.sessionId)))
-    );
+    // A service with the verifier alone has no secrets, and sets no cookies.
+    if (!this.secrets) return false;
+    return this.readRefreshCookies(exchange)?.cookies.areMovedFrom(this.cookies.refreshPath) ?? false;
   }
 
   private clear(exchange: SessionExchange): void {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
+import { SessionExchange } from 'nestjs-jwt-session';
 import { parseCookie } from '../support/cookie-jar-client.js';
 import { ACCESS_COOKIE, REFRESH_COOKIE, send } from '../support/client.js';
 import { cookieHeader, type Issued, postWithCookies } from '../support/raw-cookies.js';
@@ -63,6 +64,21 @@ describe.each(PLATFORMS)('several cookies of one name on %s', platform => {
       const answer = await post('/session/refresh', await access(), refreshCookies());
       expect([answer.status, answer.body.errorCode]).toEqual([401, 'refresh_token_invalid']);
       expect([await isLive(own), await isLive(planted)]).toEqual([true, true]);
+    });
+
+    it('a refresh reads the header once', async () => {
+      const session = await logIn('ada');
+      const header = cookieHeader([], both(session.refreshToken, planted.refreshToken), session.refreshToken);
+      let readings = 0;
+      const headers = {
+        'sec-fetch-site': 'same-origin',
+        get cookie() {
+          readings++;
+          return header;
+        },
+      };
+      await test.sessions.refresh(new SessionExchange({ method: 'POST', url: '/session/refresh', headers }));
+      expect(readings).toBe(1);
     });
 
     it('junk does not take the place of the own one', async () => {
