@@ -96,7 +96,12 @@ export class RotationStore {
       {
         keyOf: ({ sessionId }) => sessionId,
         many: requests => this.rotateSeveral(requests),
-        one: request => this.rotateOne(request),
+        // Each property by itself: the rest of an object takes longer than the digests of a refresh.
+        one: async ({ sessionId, generation, hash, candidate, ip, userAgent, deadline }) => {
+          const { hash: candidateHash, salt: candidateSalt } = candidate;
+          const values = { sessionId, generation, hash, candidateHash, candidateSalt, ip, userAgent, deadline };
+          return (await database.query(this.sql.rotate, values))[0];
+        },
       },
       timers,
     );
@@ -126,14 +131,6 @@ export class RotationStore {
   /** When a refresh that comes now is too old. */
   deadline(): Deadline {
     return this.clock.deadline(maxRequestAge(this.options.session.leeway));
-  }
-
-  // Each property by itself: the rest of an object takes longer than the digests of a refresh.
-  private async rotateOne(request: RotationRequest): Promise<RotatedRow | undefined> {
-    const { sessionId, generation, hash, candidate, ip, userAgent, deadline } = request;
-    const { hash: candidateHash, salt: candidateSalt } = candidate;
-    const values = { sessionId, generation, hash, candidateHash, candidateSalt, ip, userAgent, deadline };
-    return (await this.database.query(this.sql.rotate, values))[0];
   }
 
   private async rotateSeveral(requests: readonly RotationRequest[]): Promise<Map<string, RotatedRow>> {

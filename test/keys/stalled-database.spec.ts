@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SessionStoreUnavailableError } from 'nestjs-jwt-session';
 import { KeyRotation } from '../../lib/keys/key-rotation.js';
 import { SessionTimers } from '../../lib/common/clock.js';
-import { TestDatabase } from '../support/database.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
-import { startTestApp, type TestApp } from '../support/test-app.js';
+import { type AppBehindProxy, startBehindProxy } from '../support/app-behind-proxy.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
+import type { TestApp } from '../support/test-app.js';
 
 /** Loses patience with the database after a tenth of the time. */
 class ImpatientTimers extends SessionTimers {
@@ -15,23 +15,18 @@ class ImpatientTimers extends SessionTimers {
 
 // The data source has no `query_timeout`: a wait for the driver alone never ends.
 describe('a database that swallows everything', () => {
+  let started: AppBehindProxy;
   let test: TestApp;
-  let database: TestDatabase;
   let proxy: TcpProxy;
   beforeAll(async () => {
-    database = await TestDatabase.create();
-    proxy = await TcpProxy.to(database.url);
-    test = await startTestApp({
-      database,
-      typeorm: { url: proxy.url },
+    started = await startBehindProxy({
       override: builder => builder.overrideProvider(SessionTimers).useValue(new ImpatientTimers()),
     });
+    ({ test, proxy } = started);
   });
   afterAll(async () => {
     await proxy?.restore();
-    await test?.close();
-    await proxy?.close();
-    await database?.drop();
+    await started?.close();
   });
 
   it('J06, S14: holds up neither rotation nor those who bring an unknown kid, and is used again when it is back', async () => {

@@ -2,10 +2,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { DataSource } from 'typeorm';
 import { RevocationFeed } from '../../lib/revocation/revocation-feed.js';
 import { CASE_LETTERS } from '../../lib/store/rotation-cases.js';
+import { type AppBehindProxy, startBehindProxy } from '../support/app-behind-proxy.js';
 import { type Answer, CookieClient } from '../support/client.js';
-import { TestDatabase } from '../support/database.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
-import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
+import type { TestDatabase } from '../support/database.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
+import { PLATFORMS, type TestApp } from '../support/test-app.js';
 import { steal } from '../support/thefts.js';
 
 const POST = { method: 'POST' };
@@ -27,20 +28,16 @@ interface Pool {
 }
 
 describe.each(PLATFORMS)('without a database on %s', platform => {
+  let started: AppBehindProxy;
   let test: TestApp;
   let database: TestDatabase;
   let proxy: TcpProxy;
   beforeAll(async () => {
-    database = await TestDatabase.create();
-    proxy = await TcpProxy.to(database.url);
-    test = await startTestApp({ platform, database, typeorm: { url: proxy.url } });
+    started = await startBehindProxy({ platform });
+    ({ test, database, proxy } = started);
   });
   afterEach(() => restore());
-  afterAll(async () => {
-    await test?.close();
-    await proxy?.close();
-    await database?.drop();
-  });
+  afterAll(() => started?.close());
 
   /** How long the driver waits for a database that says nothing; a healthy one may take its time. */
   function limitWaiting(milliseconds?: number): void {

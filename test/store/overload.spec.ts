@@ -5,40 +5,34 @@ import { SessionTimers } from '../../lib/common/clock.js';
 import { resolveOptions } from '../../lib/options/resolve-options.js';
 import { SessionEvents } from '../../lib/session.events.js';
 import { StoreLoad } from '../../lib/store/store-load.js';
+import { type AppBehindProxy, startBehindProxy } from '../support/app-behind-proxy.js';
 import { type Answer, send } from '../support/client.js';
 import { TestDatabase } from '../support/database.js';
 import { FixedClock } from '../support/fixed-clock.js';
 import { ShortTimers } from '../support/revocation.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 
 const CALLERS = 300;
 
 describe.each(PLATFORMS)('a database that answers nothing, and hundreds of callers, on %s', platform => {
   const timers = new ShortTimers();
-  let database: TestDatabase;
+  let started: AppBehindProxy;
   let proxy: TcpProxy;
   let test: TestApp;
   beforeAll(async () => {
-    database = await TestDatabase.create();
-    proxy = await TcpProxy.to(database.url);
-    test = await startTestApp({
+    started = await startBehindProxy({
       platform,
-      database,
-      typeorm: { url: proxy.url },
       session: { overload: { maxWait: '100ms' } },
       override: builder => void builder.overrideProvider(SessionTimers).useValue(timers),
     });
+    ({ proxy, test } = started);
   });
   afterEach(async () => {
     timers.limit = Infinity;
     await proxy.restore();
   });
-  afterAll(async () => {
-    await test?.close();
-    await proxy?.close();
-    await database?.drop();
-  });
+  afterAll(() => started?.close());
 
   it('most are refused at once with Retry-After, guarded requests are answered, and all is well again', async () => {
     const { accessToken, refreshToken } = await test.sessions.logIn('ada');

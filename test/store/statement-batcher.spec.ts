@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { IssuedTokens } from 'nestjs-jwt-session';
-import { TestDatabase } from '../support/database.js';
+import { startBehindProxy } from '../support/app-behind-proxy.js';
 import { PATIENTLY } from '../support/patient-timers.js';
 import { deadlocksOf, OpenTransaction, untilWaiting } from '../support/races.js';
 import { StatementLog } from '../support/statement-log.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const SEVERAL = 'jwt_session_rotate_several';
@@ -170,9 +169,7 @@ describe('shared statements of two processes', () => {
 
 describe('a shared statement whose answer is lost', () => {
   it('R03: each refresh is told 503, and repeating is safe', async () => {
-    const database = await TestDatabase.create();
-    const proxy = await TcpProxy.to(database.url);
-    const test = await startTestApp({ ...PATIENTLY, database, typeorm: { url: proxy.url } });
+    const { test, proxy, close } = await startBehindProxy(PATIENTLY);
     try {
       const all = await Promise.all(['ada', 'grace', 'joan', 'mary'].map(user => test.sessions.logIn(user)));
       const refreshAll = () =>
@@ -184,9 +181,7 @@ describe('a shared statement whose answer is lost', () => {
       await lost;
       expect((await refreshAll()).map(answer => typeof answer)).toEqual(['object', 'object', 'object', 'object']);
     } finally {
-      await test.close();
-      await proxy.close();
-      await database.drop();
+      await close();
     }
   });
 });

@@ -3,10 +3,11 @@ import { Controller, Get, UseInterceptors } from '@nestjs/common';
 import { SessionErrorInterceptor, SessionService } from 'nestjs-jwt-session';
 import { isUnavailable } from '../../lib/common/database-errors.js';
 import { Database } from '../../lib/store/database.js';
+import { type AppBehindProxy, startBehindProxy } from '../support/app-behind-proxy.js';
 import { type Answer, CookieClient, send } from '../support/client.js';
-import { TestDatabase } from '../support/database.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
-import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
+import type { TestDatabase } from '../support/database.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
+import { PLATFORMS, type TestApp } from '../support/test-app.js';
 
 /** A route of the application that lets a refusal pass. */
 @Controller()
@@ -28,29 +29,23 @@ function expectUnavailable(answer: Answer): void {
 }
 
 describe.each(PLATFORMS)('a database that cannot do it now is 503 with Retry-After, never 500, on %s', platform => {
+  let started: AppBehindProxy;
   let database: TestDatabase;
   let proxy: TcpProxy;
   let test: TestApp;
   beforeAll(async () => {
-    database = await TestDatabase.create();
-    proxy = await TcpProxy.to(database.url);
-    test = await startTestApp({
+    started = await startBehindProxy({
       platform,
-      database,
-      typeorm: { url: proxy.url },
       controllers: [OwnController],
       session: { session: { maxPerUser: 2 } },
     });
+    ({ database, proxy, test } = started);
   });
   afterEach(async () => {
     jest.restoreAllMocks();
     await proxy.restore();
   });
-  afterAll(async () => {
-    await test?.close();
-    await proxy?.close();
-    await database?.drop();
-  });
+  afterAll(() => started?.close());
 
   const logIn = async () => {
     const client = new CookieClient(test.url);
