@@ -61,6 +61,7 @@ export type {
   SigningKeyFunction,
   SigningPeriod,
 } from './options/token-options.js';
+export type { KeyBindingOptions } from './options/key-binding-options.js';
 export type { CookieOptions } from './options/transport-options.js';
 export type {
   BindingOptions,

@@ -163,6 +163,16 @@ export class KeyProofInvalidError extends SessionError {
   ) {
     super(status, KeyProofInvalidError.code, message);
   }
+
+  /** Whether a proof with the nonce of the answer would be accepted (RFC 9449, section 9). */
+  get isAboutNonce(): boolean {
+    return false;
+  }
+
+  asksForNonce(): this {
+    Object.defineProperty(this, 'isAboutNonce', { value: true, enumerable: false });
+    return this;
+  }
 }
 
 /** Log in again, then repeat (RFC 9470). */

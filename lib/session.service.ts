@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { AccessTokenAuthenticator } from './tokens/access-token-authenticator.js';
-import type { SessionError } from './session.errors.js';
+import { type SessionError, SessionKeyRequiredError } from './session.errors.js';
 import { type SessionEvent, SessionEvents } from './session.events.js';
 import type { LogInOptions, LogOutOptions, RefreshRequest, TransactionOption } from './session.interfaces.js';
 import {
@@ -134,9 +134,13 @@ export class SessionService {
    * The session of an access token that counts at this moment. No statement.
    *
    * @throws AccessTokenInvalidError, AccessTokenExpiredError, SessionRevokedError, TokenTheftDetectedError
+   * @throws SessionKeyRequiredError for a token that needs a proof (DPoP), which only a request can bring
    */
-  verify(accessToken: string): Promise<UserSession> {
-    return this.accessTokens.authenticate(accessToken);
+  async verify(accessToken: string): Promise<UserSession> {
+    const session = await this.accessTokens.authenticate(accessToken);
+    // The token alone is no proof that its bearer holds the key.
+    if (session.boundBy === 'dpop') throw new SessionKeyRequiredError().about(session.id);
+    return session;
   }
 
   /**

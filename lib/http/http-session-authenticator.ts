@@ -1,12 +1,13 @@
 import { clientOf } from '../common/client-address.js';
 import type { SessionClock } from '../common/clock.js';
-import { InsufficientUserAuthenticationError } from '../session.errors.js';
+import { InsufficientUserAuthenticationError, SessionError } from '../session.errors.js';
 import type { UserSession } from '../session.types.js';
+import { VerifiedToken } from '../tokens/access-token.claims.js';
 import type { TokenAuthenticator } from '../tokens/token-authenticator.js';
 import { isUnsafe } from './csrf.js';
 import type { SessionExchange } from './exchange.js';
 import { SessionAuthenticator } from './session-authenticator.js';
-import type { SessionHttp } from './session-http.js';
+import type { IncomingAccessToken, SessionHttp } from './session-http.js';
 
 /** Authenticates HTTP requests by their access tokens. Makes no query unless option `revocation` requires one. */
 export class HttpSessionAuthenticator extends SessionAuthenticator {
@@ -29,7 +30,16 @@ export class HttpSessionAuthenticator extends SessionAuthenticator {
     if (needsCsrfCheck) csrf.checkOrigin(exchange);
     const session = await this.tokens.authenticate(incoming.token, () => clientOf(exchange));
     if (needsCsrfCheck) csrf.checkToken(exchange, session.id);
+    if (session.boundBy === 'dpop') this.requireProof(exchange, incoming, session);
     return session;
+  }
+
+  private requireProof(exchange: SessionExchange, incoming: IncomingAccessToken, session: UserSession): void {
+    try {
+      this.http.dpop.requireProof(exchange, incoming, VerifiedToken.of(session)!.jkt!);
+    } catch (error) {
+      throw error instanceof SessionError ? error.about(session.id) : error;
+    }
   }
 
   requireRecentLogin({ authenticatedAt }: UserSession, maxAge: number): void {

@@ -55,12 +55,25 @@ export class IntrospectionController {
     }
     try {
       const session = await this.accessTokens.authenticate(token);
-      const { jti, iat, exp } = VerifiedToken.of(session)!;
+      const { jti, iat, exp, jkt } = VerifiedToken.of(session)!;
       // No other issuer and audience is accepted.
       const { issuer: iss, audience: aud } = this.options.accessToken;
       const auth_time = session.authenticatedAt.getTime() / 1000;
       const { id: sid, userId: sub } = session;
-      const standard = { active: true, token_type: 'Bearer', iss, aud, sub, sid, jti, iat, exp, auth_time };
+      const standard = {
+        active: true,
+        token_type: jkt === undefined ? 'Bearer' : 'DPoP',
+        iss,
+        aud,
+        sub,
+        sid,
+        jti,
+        iat,
+        exp,
+        auth_time,
+      };
+      // The caller checks the proof (RFC 9449, section 6.2).
+      if (jkt !== undefined) Object.assign(standard, { cnf: { jkt } });
       return { ...session.claims, ...standard };
     } catch (error) {
       // A store outage says nothing about the token, so it is not reported as inactive.

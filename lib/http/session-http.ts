@@ -3,14 +3,23 @@ import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/co
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { TRANSPORT_HEADER } from '../session.constants.js';
-import { AccessTokenInvalidError, InvalidRequestError, SessionError, SessionUsageError } from '../session.errors.js';
+import {
+  AccessTokenInvalidError,
+  InvalidRequestError,
+  KeyProofInvalidError,
+  SessionError,
+  SessionKeyRequiredError,
+  SessionUsageError,
+} from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import type { IssuedTokens, TokenTransport } from '../session.types.js';
 import { MAX_ACCESS_TOKEN_LENGTH, type SignedAccessToken } from '../tokens/access-token.claims.js';
 import { findControllerPath } from './controller-path.js';
 import { cookieValues } from '../common/cookies.js';
+import { SessionClock } from '../common/clock.js';
 import { isAppOrigin } from '../common/origins.js';
 import { CsrfProtection } from './csrf.js';
+import { DpopProofs } from './dpop.js';
 import type { SessionExchange } from './exchange.js';
 import { RefreshCookies } from './refresh-cookies.js';
 import { refusalHeaders } from './refusal-headers.js';
@@ -22,6 +31,8 @@ import { markerOf } from './session-marker.js';
 export interface IncomingAccessToken {
   readonly token: string;
   readonly transport: TokenTransport;
+  /** Whether it came as `Authorization: DPoP`. */
+  readonly isDpop?: boolean;
 }
 
 /** The refresh tokens of a request, and how they came. */
@@ -41,6 +52,7 @@ export interface OutgoingTokens {
   readonly replaces?: boolean;
 }
 
+const DPOP = /^dpop(?: |$)/i;
 const BEARER = /^bearer(?: |$)/i;
 const MAX_MISPLACED = 8;
 
@@ -59,6 +71,7 @@ export class SessionHttp {
   readonly cookies: SessionCookies;
   readonly csrf: CsrfProtection;
   private readonly refreshCookies = new WeakMap<SessionExchange, RefreshCookies>();
+  readonly dpop: DpopProofs;
   /** The error that a request was last refused with. */
   private readonly refusals = new WeakMap<object, SessionError>();
   /** Errors whose event was emitted where no request was known. */
@@ -70,12 +83,14 @@ export class SessionHttp {
     host: HttpAdapterHost,
     modules: ModulesContainer,
     config: ApplicationConfig,
+    clock: SessionClock,
     // A service with the verifier alone has none: it sets no cookies.
     @Optional() private readonly secrets?: ServerSecrets,
   ) {
     this.headers = new ResponseHeaders(host);
     this.cookies = new SessionCookies(options, this.headers, () => findControllerPath(modules, config));
     this.csrf = new CsrfProtection(options, this.headers, secrets);
+    this.dpop = new DpopProofs(options, this.headers, clock, secrets);
   }
 
   /** Where `Authorization` is present, it alone counts: a cookie must not authenticate a request whose header fails. */
@@ -87,7 +102,10 @@ export class SessionHttp {
   readAccessToken(exchange: SessionExchange): IncomingAccessToken | undefined {
     if (this.usesAuthorization(exchange)) {
       const header = exchange.header('authorization')!;
-      return BEARER.test(header) ? { token: header.slice('bearer'.length).trim(), transport: 'bearer' } : undefined;
+      if (BEARER.test(header)) return { token: header.slice('bearer'.length).trim(), transport: 'bearer' };
+      return DPOP.test(header)
+        ? { token: header.slice('dpop'.length).trim(), transport: 'bearer', isDpop: true }
+        : undefined;
     }
     if (this.options.transport === 'bearer') return undefined;
     const [token, another] = cookieValues(exchange.header('cookie'), this.cookies.accessName);
@@ -236,8 +254,15 @@ export class SessionHttp {
     // By request, and not by error alone: requests that wait for the same reload or batch fail with the same error.
     if (this.refusals.get(exchange.request) === error) return;
     this.refusals.set(exchange.request, error);
-    for (const [name, value] of refusalHeaders(error)) this.headers.set(exchange, name, value);
+    const isDpop = transport !== 'cookie' && this.isAboutKey(error, exchange);
+    for (const [name, value] of refusalHeaders(error, isDpop)) this.headers.set(exchange, name, value);
     if (error.endsSession && transport === 'cookie') this.clear(exchange);
     if (!this.announced.has(error)) this.events.refused(error);
+  }
+
+  /** Whether the client is to prove a key, or has tried to. */
+  private isAboutKey(error: SessionError, exchange: SessionExchange): boolean {
+    if (error instanceof KeyProofInvalidError || error instanceof SessionKeyRequiredError) return true;
+    return DPOP.test(exchange.header('authorization') ?? '');
   }
 }

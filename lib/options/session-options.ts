@@ -5,6 +5,7 @@ import { type Given, OptionGroup } from '../common/options.js';
 import { SERVER_SECRET_BYTES } from '../rules/server-keys.js';
 import type { OnTheft } from '../rules/theft.js';
 import type { SessionClaims } from '../session.types.js';
+import { KeyBindingSettings } from './key-binding-options.js';
 import { AccessTokenSettings, KeySettings } from './token-options.js';
 import { TransportSettings } from './transport-options.js';
 
@@ -130,6 +131,9 @@ export class SessionSettings extends TransportSettings {
 
   @CheckGroup()
   binding = new BindingSettings();
+
+  @CheckGroup()
+  keyBinding = new KeyBindingSettings();
 
   @CheckGroup()
   devices = new DeviceSettings();

@@ -17,6 +17,8 @@ export interface ServerKeys {
   readonly csrf: HmacKey;
   /** Makes the marker cookies of sessions. */
   readonly marker: HmacKey;
+  /** Makes the nonces of DPoP proofs. */
+  readonly nonce: HmacKey;
   /** Names the channel of notifications. */
   readonly channel: HmacKey;
   /** Encrypts private signing keys. */
@@ -39,6 +41,7 @@ export function deriveServerKeys(secret: string): ServerKeys {
     encryption: deriveHmacKey('access-token/encryption'),
     csrf: deriveHmacKey('csrf-token'),
     marker: deriveHmacKey('session-marker'),
+    nonce: deriveHmacKey('dpop/nonce'),
     channel: deriveHmacKey('notification-channel'),
     keyEncryption: derive('signing-key/encryption'),
   };

@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { HttpStatus, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { clientFrom, clientOf } from '../common/client-address.js';
 import { SessionOptionsError } from '../common/option-mistakes.js';
@@ -7,7 +7,9 @@ import { RequestSession } from '../http/request-session.js';
 import type { SessionExchange } from '../http/exchange.js';
 import { SessionHttp } from '../http/session-http.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import type { SessionKey } from '../rules/session-key.js';
 import {
+  KeyProofInvalidError,
   REPLACED,
   SessionLimitReachedError,
   SessionRevokedError,
@@ -70,14 +72,15 @@ export class SessionIssuer implements OnModuleInit {
     const replaces = exchange && (await this.requestSession.find(exchange, cookies)).sessionId;
     // The hook replaces the claims that are given here.
     this.tokens.requireIssuable(userId, this.claimsHook.isUsed ? {} : claims, transport);
-    const { session, client, refreshToken } = this.begin(userId, options);
+    const key = this.keyFor(exchange, transport);
+    const { session, client, refreshToken } = this.begin(userId, options, key);
     if (this.storesLabels) session.label ??= (await this.labels.labelOf(client.userAgent)) ?? undefined;
     // A login without an exchange is the application's own: no client can have given it up.
     if (exchange) this.admission.requireTimely(exchange);
     const created = await this.create({ ...session, claims, replaces }, manager);
     this.announceEnded(created, replaces, manager);
     const row = this.claimsHook.isUsed ? await this.askForClaims(created.row, transport, manager) : created.row;
-    const recipient = { client, exchange, transport, replaces: replaces !== undefined };
+    const recipient = { client, exchange, transport, key, replaces: replaces !== undefined };
     return this.issue(row, refreshToken, recipient, manager);
   }
 
@@ -97,11 +100,12 @@ export class SessionIssuer implements OnModuleInit {
     const { exchange, manager } = options;
     checkLogIn(userId, options);
     const transport = exchange ? (options.transport ?? this.http.transportForSession(exchange)) : 'bearer';
-    const { session, client, refreshToken } = this.begin(userId, options);
+    const key = this.keyFor(exchange, transport);
+    const { session, client, refreshToken } = this.begin(userId, options, key);
     if (exchange) this.admission.requireTimely(exchange);
     const created = await this.renew({ ...session, claims: options.claims, replaces: id }, transport, manager);
     this.announceEnded(created, id, manager);
-    return this.issue(created.row, refreshToken, { client, exchange, transport }, manager);
+    return this.issue(created.row, refreshToken, { client, exchange, transport, key }, manager);
   }
 
   /** In its turn; a log-in within a transaction holds a connection that others may wait for, and does not wait. */
@@ -143,13 +147,34 @@ export class SessionIssuer implements OnModuleInit {
     this.http.cookies.requireKept(exchange);
   }
 
+  /** The key that the session of a bearer client is bound to: that of the proof which came with the login (DPoP). */
+  private keyFor(exchange: SessionExchange | undefined, transport: TokenTransport): SessionKey | undefined {
+    const { key: wish } = this.options.binding;
+    if (wish === 'off' || transport !== 'bearer') return undefined;
+    const key = exchange && this.http.dpop.readKey(exchange);
+    if (key || wish === 'prefer') return key;
+    throw new KeyProofInvalidError(
+      'Sessions here are bound to a key: send a proof in the header DPoP with the login (RFC 9449)',
+      HttpStatus.BAD_REQUEST,
+    );
+  }
+
   /** The id, the first refresh token and the columns of a new session. */
-  private begin(userId: string, { exchange, data, label, ip, userAgent }: LogInOptions) {
+  private begin(userId: string, { exchange, data, label, ip, userAgent }: LogInOptions, key: SessionKey | undefined) {
     const client = exchange ? clientOf(exchange) : clientFrom({ ip, userAgent });
     checkClient(client, this.options.binding, exchange !== undefined);
     const refreshToken = this.tokens.first();
     const { token, hash: tokenHash } = refreshToken;
-    const session = { id: token.sessionId, userId, tokenHash, data, label, ip: client.ip, userAgent: client.userAgent };
+    const session = {
+      id: token.sessionId,
+      userId,
+      tokenHash,
+      data,
+      label,
+      ip: client.ip,
+      userAgent: client.userAgent,
+      keyThumbprint: key?.thumbprint,
+    };
     return { session, client, refreshToken };
   }
 
@@ -180,9 +205,10 @@ export class SessionIssuer implements OnModuleInit {
     manager: EntityManager | undefined,
   ): Promise<IssuedTokens> {
     const issued = await this.tokens.issue(row, refreshToken, true, recipient);
-    this.announcements.committed(manager, {
-      event: { type: 'session.created', sessionId: row.id, userId: row.user_id },
-    });
+    const session = { sessionId: row.id, userId: row.user_id };
+    this.announcements.committed(manager, { event: { type: 'session.created', ...session } });
+    const { key } = recipient;
+    if (key) this.announcements.committed(manager, { event: { type: 'session.bound', ...session, kind: key.kind } });
     return issued;
   }
 

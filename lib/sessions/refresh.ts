@@ -100,7 +100,17 @@ export class SessionRefresher {
     const token = await this.requestSession.refreshToken(exchange, incoming);
     if (!token) throw new RefreshTokenInvalidError();
     if (transport === 'cookie') this.http.csrf.checkToken(exchange, token.sessionId, token.issuer);
-    return { token, recipient: { exchange, transport, client: clientOf(exchange) } };
+    const key = transport === 'bearer' ? this.readKey(exchange, token) : undefined;
+    return { token, recipient: { exchange, transport, client: clientOf(exchange), key } };
+  }
+
+  /** After the token has shown that it is ours: a signature takes longer. */
+  private readKey(exchange: SessionExchange, { sessionId }: RefreshToken): SessionKey | undefined {
+    try {
+      return this.http.dpop.readKey(exchange);
+    } catch (error) {
+      throw error instanceof SessionError ? error.about(sessionId) : error;
+    }
   }
 
   private openToken({ refreshToken, ip, userAgent }: RefreshRequest): IncomingToken {

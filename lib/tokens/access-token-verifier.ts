@@ -24,6 +24,9 @@ interface TokenHeader {
 /** Headers that are remembered: one for each signing key of the last days. */
 const MAX_CACHED_HEADERS = 100;
 
+/** SHA-256 (RFC 9449, section 6.1). */
+const THUMBPRINT = /^[\w-]{43}$/;
+
 /** The last second that a `Date` can hold. */
 const LAST_TIME = 8_640_000_000_000;
 
@@ -112,8 +115,8 @@ export class AccessTokenVerifier {
       isUuid(payload.sid) &&
       (payload.iat as number) <= latest &&
       (payload.nbf === undefined || (typeof payload.nbf === 'number' && payload.nbf <= latest)) &&
-      // Bound to a key that the client must prove to hold (RFC 7800), which is not checked here.
-      payload.cnf === undefined;
+      isKeyConfirmation(payload.cnf) &&
+      (payload.bound === undefined || typeof payload.bound === 'string');
     if (!sound || !this.isMeantForUs(payload)) throw new AccessTokenInvalidError();
     return payload as unknown as RegisteredClaims;
   }
@@ -141,6 +144,14 @@ function readHeader(segment: string): TokenHeader {
   if (Object.keys(others).length > 0 || typ !== ACCESS_TOKEN_TYPE) throw new AccessTokenInvalidError();
   if (typeof alg !== 'string' || typeof kid !== 'string') throw new AccessTokenInvalidError();
   return { alg, kid };
+}
+
+/** No key, or the thumbprint of one that `DPoP` proves. How other keys are proved (RFC 7800) is not known here. */
+function isKeyConfirmation(cnf: unknown): boolean {
+  if (cnf === undefined) return true;
+  if (typeof cnf !== 'object' || cnf === null || Object.keys(cnf).join() !== 'jkt') return false;
+  const { jkt } = cnf as { jkt: unknown };
+  return typeof jkt === 'string' && THUMBPRINT.test(jkt);
 }
 
 function isWholeNumber(value: unknown, max: number): boolean {

@@ -4,6 +4,7 @@ import { mistakesIn, type OptionRule, refuseMistakes } from '../common/option-mi
 import { fillIn, type Given, isObject, OptionGroup, optionsToken, type Resolved, resolve } from '../common/options.js';
 import { refuseStaticOptions } from '../common/static-options.js';
 import { isUnset, type ResolvedSessionOptions, resolveSettings } from '../options/resolve-options.js';
+import { DpopProofSettings } from '../options/key-binding-options.js';
 import { SessionSettings } from '../options/session-options.js';
 import { audience, issuer, type SigningKey, signingKey, TokenIssueSettings } from '../options/token-options.js';
 import { TransportSettings } from '../options/transport-options.js';
@@ -51,6 +52,12 @@ class RemoteRevocationSettings extends OptionGroup {
   onStale: 'refuse' | 'accept' = 'refuse';
 }
 
+class VerifierKeyBindingSettings extends OptionGroup {
+  /** How proofs of access tokens that are bound to a key are checked. */
+  @CheckGroup()
+  dpop = new DpopProofSettings();
+}
+
 /**
  * The options of `SessionVerifierModule`, with their defaults. `cookies`, `issuer` and `audience` are those of the
  * issuing application.
@@ -75,6 +82,9 @@ export class SessionVerifierSettings extends TransportSettings {
   /** How far in the future `iat` may lie because clocks differ, at most `60s`. `exp` is exact. */
   @CheckDuration({ max: '60s' })
   clockTolerance: Duration = new TokenIssueSettings().clockTolerance;
+
+  @CheckGroup()
+  keyBinding = new VerifierKeyBindingSettings();
 
   @CheckGroup()
   revocations = new RemoteRevocationSettings();
@@ -171,6 +181,7 @@ export function sessionOptionsOf(verifier: ResolvedVerifierOptions): ResolvedSes
       audience: verifier.audience,
       clockTolerance: verifier.clockTolerance,
     },
+    keyBinding: { dpop: { ...verifier.keyBinding.dpop, nonce: 'off' } },
     transport: verifier.transport,
     cookies: verifier.cookies,
     csrf: verifier.csrf,

@@ -44,6 +44,7 @@ describe('the options of SessionModule', () => {
       onTheft: 'revoke-session',
       overload: { maxWait: 2_000 },
       binding: { ip: 'off', userAgent: 'off', key: 'off' },
+      keyBinding: { dpop: { proofLifetime: minute, baseUrls: [], nonce: 'off' } },
       devices: { userAgent: 'full' },
     });
   });

@@ -119,9 +119,12 @@ describe.each([
     for (const nbf of [`${iat}`, null, true, {}]) await expectRefused(withClaims({ nbf }));
   });
 
-  it('J03: a token with cnf is refused: nothing here checks that its client holds the key', async () => {
-    await expectRefused(withClaims({ cnf: { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' } }));
-    for (const cnf of [null, {}, '']) await expectRefused(withClaims({ cnf }));
+  it('J03: cnf may name a key that DPoP proves, and nothing else (RFC 7800)', async () => {
+    const jkt = '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I';
+    const bound = test.sessions.verify(await withClaims({ cnf: { jkt } }));
+    await expect(bound).rejects.toMatchObject({ errorCode: 'session_key_required' });
+    const others = [null, {}, '', [], { jkt: 'x' }, { jkt: 1 }, { jkt, kid: 'x' }, { kid: 'x' }, { 'x5t#S256': jkt }];
+    for (const cnf of others) await expectRefused(withClaims({ cnf }));
   });
 
   it('J03: a token counts until exp to the millisecond, without tolerance, and is told to be expired', async () => {

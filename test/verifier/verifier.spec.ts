@@ -43,11 +43,13 @@ describe.each(PLATFORMS)('F17, F18: a service that verifies by the public keys a
     return jws({ ...parts.header, ...header }, parts.payload, sign);
   }
 
-  it('refuses a token with cnf, which it cannot check (RFC 7800)', async () => {
+  it('refuses a token with a cnf that it cannot check, and one of DPoP without a proof (RFC 7800)', async () => {
     const { header, payload } = partsOf((await logIn()).accessToken!);
     const sign = es256(ownKey(issuing).privateKey);
     expect((await ask(jws(header, payload, sign))).status).toBe(200);
     expect(await codeOf(jws(header, { ...payload, cnf: { jkt: 'x' } }, sign))).toBe('access_token_invalid');
+    const cnf = { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' };
+    expect(await codeOf(jws(header, { ...payload, cnf }, sign))).toBe('session_key_required');
   });
 
   it('is up without revocations that it could miss', () => {
