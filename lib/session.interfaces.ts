@@ -21,6 +21,15 @@ export interface LogInOptions extends TransactionOption {
   data?: SessionData;
   /** Names the device in the list of devices, in place of its user agent; at most 255 characters. */
   label?: string;
+  /** `false`: the cookies end with the browser, also after each refresh. Default `true`. */
+  remember?: boolean;
+  /**
+   * How long this session lives without a refresh, where `session.idleLifetime` is too long; at least
+   * `accessToken.lifetime`.
+   */
+  idleLifetime?: string;
+  /** How long after its login this session ends, where `session.absoluteLifetime` is too long. */
+  absoluteLifetime?: string;
   /** Overrides what the request asks for. */
   transport?: TokenTransport;
   /** Accepts a cross-site request: for OAuth and magic-link callbacks, which carry a proof of their own. */

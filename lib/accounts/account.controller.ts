@@ -27,6 +27,7 @@ import type {
   ConfirmEmailDto,
   CredentialsDto,
   EmailDto,
+  LogInDto,
   PasswordDto,
   ResetPasswordDto,
   VerifyEmailDto,
@@ -79,7 +80,7 @@ export class AccountController {
   @Post('login')
   @HttpCode(200)
   @Public()
-  async logIn(@Body() body: CredentialsDto, @Exchange() exchange: SessionExchange) {
+  async logIn(@Body() body: LogInDto, @Exchange() exchange: SessionExchange) {
     const { account, tokens } = await this.accounts.logIn(body, { exchange });
     const { session, ...rest } = tokens;
     return { account, ...rest, expiresAt: session.expiresAt };

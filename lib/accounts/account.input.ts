@@ -44,6 +44,14 @@ const IsText = () =>
       defaultMessage: args => `"${args!.property}" must be text`,
     },
   });
+const IsTrueOrFalse = () =>
+  ValidateBy({
+    name: 'not_a_boolean',
+    validator: {
+      validate: value => typeof value === 'boolean',
+      defaultMessage: args => `"${args!.property}" must be true or false`,
+    },
+  });
 const IsSane = () => Is('malformed', 'contains characters that text cannot contain', value => !MALFORMED.test(value));
 const IsBounded = () =>
   Is('too_long', `must have at most ${MAX_TEXT_LENGTH} characters`, value => value.length <= MAX_TEXT_LENGTH);
@@ -66,6 +74,13 @@ export class CredentialsDto extends EmailDto {
   @IsSane()
   @IsBounded()
   password!: string;
+}
+
+/** `remember: false` is for cookies that end with the browser. */
+export class LogInDto extends CredentialsDto {
+  @ValidateIf(({ remember }: LogInDto) => remember !== undefined)
+  @IsTrueOrFalse()
+  remember?: boolean;
 }
 
 export class TokenDto {

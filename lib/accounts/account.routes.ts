@@ -13,6 +13,7 @@ type RouteName = Exclude<keyof AccountController, 'accounts' | 'sessions'>;
 
 const EMAIL: OpenApiSchema = { type: 'string', format: 'email' };
 const PASSWORD: OpenApiSchema = { type: 'string', format: 'password' };
+const REMEMBER: OpenApiSchema = { type: 'boolean', description: 'Whether the cookies outlive the browser' };
 const TOKEN: OpenApiSchema = { type: 'string', description: 'From the link in the mail' };
 
 const NO_SESSION = ['session_missing', 'access_token_expired', 'access_token_invalid', 'session_revoked'];
@@ -44,6 +45,8 @@ export const ACCOUNT_ROUTES: Record<RouteName, RouteDescription> = {
   sendVerification: open(202, 'Send the mail of the registration again', { email: EMAIL }, { ...INPUT, ...ATTEMPTS }),
   logIn: {
     ...open(200, 'Log in', { email: EMAIL, password: PASSWORD }, LOG_IN),
+    body: { email: EMAIL, password: PASSWORD, remember: REMEMBER },
+    required: ['email', 'password'],
     answer: AccountLogInResponse,
     refusals: refusals({
       ...LOG_IN,

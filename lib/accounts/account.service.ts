@@ -9,6 +9,7 @@ import {
   ConfirmEmailDto,
   CredentialsDto,
   EmailDto,
+  LogInDto,
   PasswordDto,
   readInput,
   ResetPasswordDto,
@@ -88,12 +89,9 @@ export class AccountService {
    * @throws EmailNotVerifiedError, AccountDisabledError, only for the right password
    * @throws TooManyAttemptsError, and what `SessionService.logIn` throws
    */
-  async logIn(
-    input: CredentialsDto,
-    options: LogInOptions = {},
-  ): Promise<{ account: AccountView; tokens: IssuedTokens }> {
-    const { email, password } = readInput(CredentialsDto, input);
-    const [account, tokens] = await this.logins.logIn(email, password, options);
+  async logIn(input: LogInDto, options: LogInOptions = {}): Promise<{ account: AccountView; tokens: IssuedTokens }> {
+    const { email, password, remember } = readInput(LogInDto, input);
+    const [account, tokens] = await this.logins.logIn(email, password, { remember, ...options });
     return { account: toView(account), tokens };
   }
 

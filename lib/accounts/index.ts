@@ -34,6 +34,7 @@ export {
   ConfirmEmailDto,
   CredentialsDto,
   EmailDto,
+  LogInDto,
   PasswordDto,
   ResetPasswordDto,
   TokenDto,

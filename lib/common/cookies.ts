@@ -48,11 +48,20 @@ function beginsPair(header: string, at: number): boolean {
   return before < 0 || header[before] === ';';
 }
 
-/** A `Set-Cookie` header. HttpOnly unless said otherwise: no script needs to read a token. */
-export function serializeCookie(name: string, value: string, maxAge: number, attributes: CookieAttributes): string {
+/**
+ * A `Set-Cookie` header. HttpOnly unless said otherwise: no script needs to read a token.
+ *
+ * @param maxAge seconds; undefined for a cookie that ends with the browser
+ */
+export function serializeCookie(
+  name: string,
+  value: string,
+  maxAge: number | undefined,
+  attributes: CookieAttributes,
+): string {
   return [
     `${name}=${value}`,
-    `Max-Age=${maxAge}`,
+    ...(maxAge === undefined ? [] : [`Max-Age=${maxAge}`]),
     ...(maxAge === 0 ? ['Expires=Thu, 01 Jan 1970 00:00:00 GMT'] : []),
     `Path=${attributes.path}`,
     ...(attributes.domain ? [`Domain=${attributes.domain}`] : []),

@@ -50,12 +50,13 @@ export class SessionCookies {
   }
 
   /**
-   * All cookies live as long as the refresh token; the access token's own `exp` decides when it is refused.
+   * All cookies live as long as the refresh token, or until the browser is closed; the access token's own `exp` decides
+   * when it is refused.
    *
-   * @param maxAge seconds
+   * @param maxAge seconds; undefined for cookies that end with the browser
    * @param hasMoved whether access cookies of other domains are to be expired
    */
-  setAccess(exchange: SessionExchange, token: string, maxAge: number, hasMoved: boolean): void {
+  setAccess(exchange: SessionExchange, token: string, maxAge: number | undefined, hasMoved: boolean): void {
     this.headers.removeCookie(exchange, this.accessName);
     // First, because jars without a host-only flag (RFC 6265, section 5.3) take the cookie of the host itself as a domain
     // for the new one.
@@ -68,7 +69,13 @@ export class SessionCookies {
    * @param maxAge seconds
    * @param hasMoved whether refresh cookies of other paths or domains are to be expired, first as well
    */
-  setRefresh(exchange: SessionExchange, token: string, marker: string, maxAge: number, hasMoved: boolean): void {
+  setRefresh(
+    exchange: SessionExchange,
+    token: string,
+    marker: string,
+    maxAge: number | undefined,
+    hasMoved: boolean,
+  ): void {
     this.headers.removeCookie(exchange, this.refreshName);
     if (hasMoved) this.expireMovedRefresh(exchange);
     this.append(exchange, this.refreshName, token, maxAge, this.refreshAttributes);
@@ -112,7 +119,7 @@ export class SessionCookies {
    *
    * @param maxAge seconds
    */
-  setCsrf(exchange: SessionExchange, token: string, maxAge: number): void {
+  setCsrf(exchange: SessionExchange, token: string, maxAge: number | undefined): void {
     this.write(exchange, this.csrfName, token, maxAge, this.csrfAttributes);
   }
 
@@ -158,7 +165,7 @@ export class SessionCookies {
     exchange: SessionExchange,
     name: string,
     value: string,
-    maxAge: number,
+    maxAge: number | undefined,
     attributes: CookieAttributes,
   ): void {
     this.headers.removeCookie(exchange, name);
@@ -169,7 +176,7 @@ export class SessionCookies {
     exchange: SessionExchange,
     name: string,
     value: string,
-    maxAge: number,
+    maxAge: number | undefined,
     attributes: CookieAttributes,
   ): void {
     this.headers.append(exchange, 'Set-Cookie', serializeCookie(name, value, maxAge, attributes));

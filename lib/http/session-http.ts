@@ -48,6 +48,8 @@ export interface OutgoingTokens {
   readonly isNew: boolean;
   readonly exchange?: SessionExchange;
   readonly transport: TokenTransport;
+  /** Whether the cookies outlive the browser. */
+  readonly isRemembered: boolean;
   /** Whether another session came with the request. Its access cookie may be one of another domain. */
   readonly replaces?: boolean;
 }
@@ -203,10 +205,11 @@ export class SessionHttp {
    * Sets the tokens as cookies, or returns them for the body of the answer. A refresh token that the client has is left
    * out (RFC 6749, section 6): a late answer would put it in the place of a newer one.
    */
-  deliver({ access, refreshToken, isNew, exchange, transport, replaces = false }: OutgoingTokens): IssuedTokens {
+  deliver(tokens: OutgoingTokens): IssuedTokens {
+    const { access, refreshToken, isNew, isRemembered, exchange, transport, replaces = false } = tokens;
     const { session, expiresIn, token } = access;
     if (transport === 'cookie' && exchange) {
-      const maxAge = Math.ceil((session.expiresAt.getTime() - access.issuedAt) / 1000);
+      const maxAge = isRemembered ? Math.ceil((session.expiresAt.getTime() - access.issuedAt) / 1000) : undefined;
       const hasMoved = this.hasMovedCookies(exchange);
       this.cookies.setAccess(exchange, token, maxAge, hasMoved || replaces);
       if (this.csrf.usesTokens) this.cookies.setCsrf(exchange, this.csrf.tokenOf(session.id), maxAge);

@@ -1,4 +1,5 @@
 import type { ClientInfo } from '../common/client-address.js';
+import { describeDuration, parseDuration } from '../common/duration.js';
 import { unknownOption } from '../common/option-mistakes.js';
 import { SessionExchange } from '../http/exchange.js';
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
@@ -21,6 +22,9 @@ const LOG_IN_OPTIONS: Record<keyof LogInOptions, true> = {
   claims: true,
   data: true,
   label: true,
+  remember: true,
+  idleLifetime: true,
+  absoluteLifetime: true,
   transport: true,
   crossSite: true,
   manager: true,
@@ -39,6 +43,40 @@ export function checkLogIn(userId: unknown, options: LogInOptions): void {
   if (claims !== undefined) checkClaims(claims);
   if (data !== undefined) checkJson(data, 'data');
   if (label !== undefined) checkText(label, 'label', MAX_LABEL_LENGTH);
+}
+
+/**
+ * The lifetimes of a login in milliseconds, within those of the options.
+ *
+ * @throws SessionUsageError
+ */
+export function lifetimesOf(
+  { remember, idleLifetime, absoluteLifetime }: LogInOptions,
+  { session, accessToken }: ResolvedSessionOptions,
+): { remember?: boolean; idleLifetime?: number; absoluteLifetime?: number } {
+  if (remember !== undefined && typeof remember !== 'boolean') {
+    throw new SessionUsageError('"remember": write true or false');
+  }
+  return {
+    remember,
+    // A session must outlive its access tokens.
+    idleLifetime: lifetimeOf({ idleLifetime }, accessToken.lifetime, session.idleLifetime),
+    absoluteLifetime: lifetimeOf({ absoluteLifetime }, 1_000, session.absoluteLifetime),
+  };
+}
+
+function lifetimeOf(given: Record<string, string | undefined>, least: number, most: number | null): number | undefined {
+  const [[name, text]] = Object.entries(given) as [[string, string | undefined]];
+  if (text === undefined) return undefined;
+  const lifetime = parseDuration(text);
+  if (lifetime === undefined) throw new SessionUsageError(`"${name}": ${describeDuration(text)}`);
+  if (lifetime < least) throw new SessionUsageError(`"${name}": write '${least / 1_000}s' or more`);
+  if (most !== null && lifetime > most) {
+    throw new SessionUsageError(
+      `"${name}" must not be longer than the option "session.${name}": shorten it, or lengthen the option`,
+    );
+  }
+  return lifetime;
 }
 
 /** JavaScript and casts bypass the compiler; an unknown option would be ignored silently. */

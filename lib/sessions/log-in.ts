@@ -23,7 +23,7 @@ import { Announcements } from '../revocation/announcements.js';
 import { Admission } from './admission.js';
 import { ClaimsHook } from './claims-hook.js';
 import { DeviceLabels } from './device-labels.js';
-import { checkClient, checkLogIn } from './input-checks.js';
+import { checkClient, checkLogIn, lifetimesOf } from './input-checks.js';
 import { type HashedToken, type Recipient, SessionTokens } from './session-tokens.js';
 
 /** How often a renewal starts again when the session changes while its claims are asked for. */
@@ -160,11 +160,13 @@ export class SessionIssuer implements OnModuleInit {
   }
 
   /** The id, the first refresh token and the columns of a new session. */
-  private begin(userId: string, { exchange, data, label, ip, userAgent }: LogInOptions, key: SessionKey | undefined) {
+  private begin(userId: string, options: LogInOptions, key: SessionKey | undefined) {
+    const { exchange, data, label, ip, userAgent } = options;
     const client = exchange ? clientOf(exchange) : clientFrom({ ip, userAgent });
     checkClient(client, this.options.binding, exchange !== undefined);
     const refreshToken = this.tokens.first();
     const { token, hash: tokenHash } = refreshToken;
+    const { remember, idleLifetime, absoluteLifetime } = lifetimesOf(options, this.options);
     const session = {
       id: token.sessionId,
       userId,
@@ -174,6 +176,9 @@ export class SessionIssuer implements OnModuleInit {
       ip: client.ip,
       userAgent: client.userAgent,
       keyThumbprint: key?.thumbprint,
+      remember,
+      idleLifetime,
+      absoluteLifetime,
     };
     return { session, client, refreshToken };
   }

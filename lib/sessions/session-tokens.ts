@@ -112,6 +112,7 @@ export class SessionTokens {
   ): Promise<IssuedTokens> {
     const access = await this.signer.sign(row, { generation: token.generation, hash }, client, key);
     const refreshToken = encodeRefreshToken(token, this.secrets.newest);
-    return this.http.deliver({ access, refreshToken, isNew, exchange, transport, replaces });
+    const isRemembered = row.remember !== false;
+    return this.http.deliver({ access, refreshToken, isNew, isRemembered, exchange, transport, replaces });
   }
 }

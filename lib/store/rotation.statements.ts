@@ -43,7 +43,7 @@ export interface RotationSettings {
 /** Every accepted refresh writes when and from where the session was seen, and that it lives on. */
 export function seen(settings: RotationSettings, ip: string, userAgent: string): string {
   const idle = interval(String(settings.idleLifetime));
-  return `last_seen_at = now(), expires_at = LEAST(now() + ${idle}, s.absolute_expires_at),
+  return `last_seen_at = now(), expires_at = LEAST(now() + ${idle}, now() + s.idle_lifetime, s.absolute_expires_at),
     ip = COALESCE(${ip}, s.ip)${seenUserAgent(settings.userAgent, userAgent)}`;
 }
 

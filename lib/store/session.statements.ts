@@ -1,11 +1,9 @@
-import { interval } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import type { SessionData } from '../session.types.js';
 import { BOUND_BY, DEVICE_COLUMNS, type DeviceRow } from './device-columns.js';
 import type { CreatedRow, StoredSession } from './session.store.js';
 import {
   accessVersion,
-  announceSessions,
   IS_TIMELY,
   LIVE,
   type ArraysOf,
@@ -13,8 +11,6 @@ import {
   mintColumns,
   type NoLimit,
   notify,
-  refreshAuthUuid,
-  type SessionRow,
   sessionColumns,
   TIMED_COLUMNS,
   type TimedRow,
@@ -22,8 +18,17 @@ import {
   UNLIMITED,
   type WithDeadline,
 } from './sql-fragments.js';
+import {
+  ASKED,
+  createAfter,
+  insert,
+  type MintedRow,
+  type NewSessionSettings,
+  type NewSessionValues,
+  RENEWED,
+  VALUES,
+} from './session-insert.js';
 import type { SessionTables } from './tables.js';
-import { newUserAgent, type UserAgentSettings } from './user-agent.js';
 
 export function buildSessionStatements(tables: SessionTables, settings: NewSessionSettings) {
   return {
@@ -37,8 +42,8 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
         ASKED,
         mintColumns,
         `FROM unnest(:id::uuid[], :userId::text[], :tokenHash::bytea[], :claims::jsonb[], :data::jsonb[], :label::text[],
-            :userAgent::text[], :ip::text[], :keyThumbprint::bytea[])
-          AS asked (id, user_id, token_hash, claims, data, label, user_agent, ip, key_thumbprint)`,
+            :userAgent::text[], :ip::text[], :keyThumbprint::bytea[], :remember::boolean[], :idleLifetime::float8[], :absoluteLifetime::float8[])
+          AS asked (id, user_id, token_hash, claims, data, label, user_agent, ip, key_thumbprint, remember, idle_lifetime, absolute_lifetime)`,
       ),
     ),
     // Ends the session that came with the login.
@@ -54,8 +59,8 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
         `WHERE ${IS_TIMELY}`,
       ),
     ),
-    // Inserts a session in the place of a live one of the user, with the claims, data and label that it has at that
-    // moment; only if claims and invalidations are those of the given versions, where these are given.
+    // Inserts a session in the place of a live one of the user, with the claims, data, label and lifetimes that it has at
+    // that moment; only if claims and invalidations are those of the given versions, where these are given.
     reauthenticate: statement<
       Renewed<NewSessionValues> & SeenVersions & WithDeadline & { replaces: string },
       CreatedRow
@@ -69,7 +74,8 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
           WHERE s.id = :replaces::uuid AND s.user_id = :userId AND ${IS_TIMELY} AND ${LIVE_OF_ID}
             AND s.token_version = COALESCE(:tokenVersion::integer, s.token_version)
             AND (:accessVersion::bigint IS NULL OR ${accessVersion(tables)} = :accessVersion::bigint)
-          RETURNING s.id, s.revoked_reason AS reason, s.claims, s.data, s.label
+          RETURNING s.id, s.revoked_reason AS reason, s.claims, s.data, s.label, s.remember,
+            s.idle_lifetime, s.absolute_expires_at - s.created_at AS absolute_lifetime
         )`,
         'FROM ended',
         RENEWED,
@@ -153,89 +159,12 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
   };
 }
 
-/** What the options say of every session: constants of the statements. Durations are in milliseconds, null is no limit. */
-export interface NewSessionSettings {
-  readonly idleLifetime: number;
-  readonly absoluteLifetime: number | null;
-  readonly userAgent: UserAgentSettings;
-}
-
-/** What the database alone knows of a new session. */
-export type MintedRow = Omit<SessionRow, 'user_id' | 'claims' | 'token_version'>;
-
-interface NewSessionValues {
-  readonly id: string;
-  readonly userId: string;
-  readonly tokenHash: Buffer;
-  readonly claims: string;
-  readonly data: string | undefined;
-  readonly label: string | undefined;
-  readonly userAgent: string | undefined;
-  readonly ip: string | undefined;
-  readonly keyThumbprint: Buffer | undefined;
-}
-
 interface SeenVersions {
   readonly tokenVersion: number | undefined;
   readonly accessVersion: string | undefined;
 }
 
 type Renewed<T extends { claims: string }> = Omit<T, 'claims'> & { readonly claims: string | undefined };
-
-type Expressions<T> = { readonly [Key in keyof T]: string };
-
-const VALUES: Expressions<NewSessionValues> = {
-  id: ':id::uuid',
-  userId: ':userId::text',
-  tokenHash: ':tokenHash::bytea',
-  claims: ':claims::jsonb',
-  data: ':data::jsonb',
-  label: ':label::text',
-  userAgent: ':userAgent::text',
-  ip: ':ip::text',
-  keyThumbprint: ':keyThumbprint::bytea',
-};
-
-const RENEWED: Expressions<NewSessionValues> = {
-  ...VALUES,
-  claims: 'COALESCE(:claims::jsonb, ended.claims)',
-  data: 'COALESCE(:data::jsonb, ended.data)',
-  label: 'COALESCE(:label::text, ended.label)',
-};
-
-const ASKED: Expressions<NewSessionValues> = {
-  id: 'asked.id',
-  userId: 'asked.user_id',
-  tokenHash: 'asked.token_hash',
-  claims: 'asked.claims',
-  data: 'asked.data',
-  label: 'asked.label',
-  userAgent: 'asked.user_agent',
-  ip: 'asked.ip',
-  keyThumbprint: 'asked.key_thumbprint',
-};
-
-/** The insert of sessions as `s`: one, or one for each row of `source`. */
-function insert(
-  tables: SessionTables,
-  { idleLifetime, absoluteLifetime, userAgent }: NewSessionSettings,
-  from: Expressions<NewSessionValues>,
-  columns: typeof sessionColumns,
-  source = '',
-): string {
-  const agent = newUserAgent(userAgent, from.userAgent);
-  const latest = `now() + ${interval(String(absoluteLifetime))}`;
-  return `INSERT INTO ${tables.session} AS s (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid,
-      claims, data, label, ip, key_thumbprint, key_kind, created_at, last_seen_at, expires_at,
-      ${['absolute_expires_at', ...agent.map(({ column }) => column)].join(', ')})
-    SELECT ${from.id}, ${from.userId}, 0, ${from.tokenHash}, now(),
-      ${refreshAuthUuid(tables, from.userId)}, ${from.claims}, ${from.data}, ${from.label}, ${from.ip},
-      ${from.keyThumbprint}, CASE WHEN ${from.keyThumbprint} IS NOT NULL THEN 'dpop' END,
-      now(), now(), LEAST(now() + ${interval(String(idleLifetime))}, ${latest}),
-      ${[latest, ...agent.map(({ value }) => value)].join(', ')}
-    ${source}
-    RETURNING ${columns(tables)}`;
-}
 
 const IDLE_LIMIT = 'idle_in_transaction_session_timeout';
 
@@ -262,25 +191,4 @@ function change(tables: SessionTables, set: string, condition = 'true', announce
       FROM target WHERE s.id = target.id AND ${IS_TIMELY} RETURNING s.id, s.token_version AS version
     )
     SELECT id, version, ${announced} AS announced, ${TIMED_COLUMNS} FROM request LEFT JOIN changed ON true`;
-}
-
-/**
- * The insert of a session, after CTEs that end others; the last of them is `ended (id, reason)`.
- *
- * @param source clauses that say whether a session is inserted
- */
-function createAfter(
-  tables: SessionTables,
-  settings: NewSessionSettings,
-  ended: string,
-  source = '',
-  from = VALUES,
-): string {
-  return `WITH ${timedRequest()}, ${ended}, ${announceSessions(tables)}, created AS (
-      ${insert(tables, settings, from, sessionColumns, source)}
-    )
-    SELECT created.*, (SELECT count(sent) FROM announced) AS notifications,
-      (SELECT json_agg(json_build_object('id', id, 'reason', reason)) FROM ended) AS ended,
-      ${TIMED_COLUMNS}
-    FROM request LEFT JOIN created ON true`;
 }

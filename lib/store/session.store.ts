@@ -6,7 +6,8 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { KeyKind } from '../rules/session-key.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
 import { Database, type QueryContext } from './database.js';
-import { buildSessionStatements, type MintedRow } from './session.statements.js';
+import { jsonOf, rowOf, valuesOf } from './session-insert.js';
+import { buildSessionStatements } from './session.statements.js';
 import { StatementBatcher } from './statement-batcher.js';
 import type { SessionRow, TimedRow } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
@@ -24,6 +25,11 @@ export interface NewSession {
   readonly ip?: string;
   /** The key that the session is bound to from its login on (DPoP). */
   readonly keyThumbprint?: Buffer;
+  /** False where the cookies end with the browser. */
+  readonly remember?: boolean;
+  /** Milliseconds, where they are shorter than those of the options. */
+  readonly idleLifetime?: number;
+  readonly absoluteLifetime?: number;
   /** The session that came with the login request and ends with it. */
   readonly replaces?: string;
 }
@@ -115,8 +121,8 @@ export class SessionStore {
   }
 
   /**
-   * Inserts a session in the place of a live one of the same user, in one statement. Claims, data and label that are
-   * not given are those of the session that ends.
+   * Inserts a session in the place of a live one of the same user, in one statement. Claims, data, label and lifetimes
+   * that are not given are those of the session that ends.
    *
    * @param limited locks the user first, so that a login that counts the user's sessions meanwhile counts one of the
    * two
@@ -238,6 +244,9 @@ export class SessionStore {
       userAgent: values.map(({ userAgent }) => userAgent),
       ip: values.map(({ ip }) => ip),
       keyThumbprint: values.map(({ keyThumbprint }) => keyThumbprint),
+      remember: values.map(({ remember }) => remember),
+      idleLifetime: values.map(({ idleLifetime }) => idleLifetime),
+      absoluteLifetime: values.map(({ absoluteLifetime }) => absoluteLifetime),
     });
     const minted = new Map(rows.map(row => [row.id, row]));
     return new Map(values.map(each => [each.id, rowOf(each, minted.get(each.id)!)]));
@@ -253,23 +262,4 @@ export class SessionStore {
 
 function createdOf({ late: _late, ended, ...row }: CreatedRow): CreatedSession | undefined {
   return row.id === null ? undefined : { row, ended: ended ?? [] };
-}
-
-// Here and in `rowOf` each property by itself: V8 takes half of a signature's time for the rest of an object, and for
-// spreading one.
-function valuesOf({ id, userId, tokenHash, claims: given, data, label, userAgent, ip, keyThumbprint }: NewSession) {
-  const claims = JSON.stringify(given);
-  return { id, userId, tokenHash, claims, data: jsonOf(data), label, userAgent, ip, keyThumbprint };
-}
-
-/** The row of a new session: what was sent, and what the database has added. */
-function rowOf({ userId, claims }: { userId: string; claims: string }, minted: MintedRow): SessionRow {
-  const { id, access_version, authenticated_ms, expires_ms, now_ms } = minted;
-  // A copy of the claims: those of a session are frozen.
-  const copy = JSON.parse(claims) as SessionClaims;
-  return { user_id: userId, claims: copy, token_version: 0, id, access_version, authenticated_ms, expires_ms, now_ms };
-}
-
-function jsonOf(value: unknown): string | undefined {
-  return value === undefined ? undefined : JSON.stringify(value);
 }

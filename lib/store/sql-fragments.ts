@@ -7,6 +7,8 @@ export interface SessionRow {
   readonly user_id: string;
   readonly claims: Record<string, unknown>;
   readonly token_version: number;
+  /** False where the cookies end with the browser. */
+  readonly remember: boolean | null;
   readonly access_version: string;
   readonly authenticated_ms: number;
   readonly expires_ms: number;
@@ -81,7 +83,7 @@ export function accessVersion(tables: SessionTables): string {
 
 /** The columns of `SessionRow` for row `s`. */
 export function sessionColumns(tables: SessionTables): string {
-  return `s.user_id, s.claims, s.token_version, ${mintColumns(tables)}`;
+  return `s.user_id, s.claims, s.token_version, s.remember, ${mintColumns(tables)}`;
 }
 
 /** Those of them that the database alone knows of a new row. */

@@ -91,6 +91,20 @@ describe.each(PLATFORMS)('F24: an account on %s', platform => {
     expect(sessionCookiesOf(client)).toEqual([]);
   });
 
+  it('a login that is not to be remembered has session cookies that end with the browser', async () => {
+    const email = 'shared-computer@example.com';
+    await app.member(email);
+    const logIn = (remember?: unknown) =>
+      app.client().send('/account/login', { method: 'POST', body: { email, password: PASSWORD, remember } });
+    const persistent = async (remember?: boolean) =>
+      (await logIn(remember)).setCookie.filter(cookie => /token|marker/.test(cookie) && /Max-Age/.test(cookie)).length;
+    expect([await persistent(), await persistent(true), await persistent(false)]).toEqual([3, 3, 0]);
+    expect(await logIn('false')).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'remember', reason: 'not_a_boolean' }] },
+    });
+  });
+
   it('logins and a reset at once leave no session of the old password', async () => {
     const id = await app.member('reset@example.com');
     const token = await app.recoveryToken('reset@example.com');

@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { Exchange, type LogInOptions, Public, SessionExchange, SessionService } from 'nestjs-jwt-session';
 
-export type LogInWith = Pick<LogInOptions, 'transport' | 'crossSite' | 'claims'> & { readonly userId: string };
+export type LogInWith = Omit<LogInOptions, 'exchange' | 'manager'> & { readonly userId: string };
 
 /** Logs in with the options of the test, also under a global guard. */
 @Controller('log-in-with')

@@ -72,6 +72,7 @@ const row: fc.Arbitrary<SessionRow> = fc.record({
   user_id: fc.string({ unit: 'binary', minLength: 1, maxLength: 255 }),
   claims,
   token_version: fc.constantFrom(0, 2 ** 31 - 1),
+  remember: fc.constantFrom(null, true, false),
   access_version: fc.constantFrom('0', `${Number.MAX_SAFE_INTEGER}`),
   authenticated_ms: fc.constantFrom(Date.UTC(2025, 0), Date.UTC(2125, 0)),
   // A hundred years is the longest duration.

@@ -46,12 +46,20 @@ export class SessionEntity {
   @Column({ name: 'revoked_at', ...TIMESTAMP, nullable: true })
   revokedAt!: Date | null;
 
+  /** That of the login; null for that of the option. */
+  @Column({ name: 'idle_lifetime', type: 'interval', nullable: true })
+  idleLifetime!: object | null;
+
   /** The newest generation known to have reached the client. */
   @Column({ type: 'integer' })
   generation!: number;
 
   @Column({ name: 'token_version', type: 'integer', default: 0 })
   tokenVersion!: number;
+
+  /** Whether cookies outlive the browser; null is yes. */
+  @Column({ type: 'boolean', nullable: true })
+  remember!: boolean | null;
 
   @Column({ name: 'user_id', type: 'text' })
   userId!: string;
