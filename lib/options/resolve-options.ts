@@ -77,8 +77,16 @@ function contradictions(options: ResolvedSessionOptions): OptionRule[] {
   const bindsBrowsers = options.binding.key !== 'off' && options.transport !== 'bearer';
   return [
     [
+      accessToken.jitter > accessToken.lifetime / 2,
+      'option "accessToken.jitter" must be at most half of "accessToken.lifetime": shorten it or lengthen the access token',
+    ],
+    [
       session.leeway > accessToken.lifetime / 2,
       'option "session.leeway" must be at most half of "accessToken.lifetime": shorten the leeway or lengthen the access token',
+    ],
+    [
+      session.leeway <= accessToken.lifetime / 2 && session.leeway > (accessToken.lifetime - accessToken.jitter) / 2,
+      'option "accessToken.jitter" must leave each access token at least twice "session.leeway": shorten the jitter or the leeway, or lengthen the access token',
     ],
     [
       session.idleLifetime < accessToken.lifetime,

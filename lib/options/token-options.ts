@@ -56,6 +56,13 @@ export class AccessTokenSettings extends TokenIssueSettings {
   lifetime: Duration = '10m';
 
   /**
+   * Each access token lives shorter than `lifetime` by a random time up to this one, so that clients which got theirs at
+   * the same moment, as after a deployment, do not all refresh at the same moment. At most half of `lifetime`.
+   */
+  @CheckDuration()
+  jitter: Duration = '0s';
+
+  /**
    * The signature algorithm of access tokens: `ES256`, `ES384`, `RS256`, `PS256`, or `HS256` with `keys.signingKey`.
    */
   @Check(oneOf(ALGORITHMS))

@@ -48,7 +48,7 @@ export class AccessTokenSigner {
     sessionKey?: SessionKey,
   ): Promise<SignedAccessToken> {
     const key = this.keys.requireSigningKey();
-    const { lifetime, issuer, audience } = this.options.accessToken;
+    const { lifetime, jitter, issuer, audience } = this.options.accessToken;
     const payload: SessionClaims & RegisteredClaims = {
       // JSON leaves out what is undefined.
       iss: issuer,
@@ -58,7 +58,7 @@ export class AccessTokenSigner {
       jti: uuidV7(row.now_ms),
       iat: seconds(row.now_ms),
       // Never beyond the session: its end is the database's, so no tolerance applies.
-      exp: seconds(Math.min(row.now_ms + lifetime, row.expires_ms)),
+      exp: seconds(Math.min(row.now_ms + lifetime - jitter * Math.random(), row.expires_ms)),
       auth_time: seconds(row.authenticated_ms),
       session_exp: seconds(row.expires_ms),
       generation: branch.generation,

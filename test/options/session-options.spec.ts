@@ -33,7 +33,7 @@ describe('the options of SessionModule', () => {
     expect(resolved()).toEqual({
       secrets: [],
       acceptsGeneratedSecret: true,
-      accessToken: { lifetime: 10 * minute, algorithm: 'ES256', clockTolerance: 5_000, encryption: 'off' },
+      accessToken: { lifetime: 10 * minute, jitter: 0, algorithm: 'ES256', clockTolerance: 5_000, encryption: 'off' },
       session: { idleLifetime: 30 * day, absoluteLifetime: 180 * day, leeway: 30_000, onLimit: 'evict-oldest' },
       keys: { rotateEvery: 7 * day, publishAhead: 60 * minute },
       revocation: { mode: 'live', maxStaleness: 30_000, feed: 'notify' },
@@ -153,6 +153,16 @@ describe('the options of SessionModule', () => {
       'a leeway above half the access-token lifetime',
       { accessToken: { lifetime: '30s' }, session: { leeway: '16s' } },
       /"session\.leeway" must be at most half of "accessToken\.lifetime": shorten/,
+    ],
+    [
+      'a jitter above half the access-token lifetime',
+      { accessToken: { lifetime: '10m', jitter: '6m' } },
+      /"accessToken\.jitter" must be at most half of "accessToken\.lifetime": shorten/,
+    ],
+    [
+      'a jitter that leaves less than twice the leeway',
+      { accessToken: { lifetime: '2m', jitter: '50s' }, session: { leeway: '40s' } },
+      /"accessToken\.jitter" must leave each access token at least twice "session\.leeway": shorten/,
     ],
     [
       'the default leeway with a short access token',
