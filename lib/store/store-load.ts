@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { SessionClock, SessionTimers } from '../common/clock.js';
-import { LoadLimit, type Work } from '../common/load-limit.js';
+import { LoadLimit } from '../common/load-limit.js';
 import { Turns } from '../common/turns.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { maxRequestAge } from '../rules/rotation.js';
@@ -49,9 +49,8 @@ export class StoreLoad {
   ) {
     // Later than this a refresh changes nothing.
     this.maxWait = overload.maxWait === null ? Infinity : Math.min(overload.maxWait, maxRequestAge(session.leeway));
-    const monotonic = () => clock.monotonic();
-    this.limit = new LoadLimit(this.maxWait, monotonic);
-    this.turns = new Turns(overload.maxWait === null ? Infinity : MOST_WORKING, monotonic);
+    this.limit = new LoadLimit(this.maxWait, () => clock.monotonic());
+    this.turns = new Turns(overload.maxWait === null ? Infinity : MOST_WORKING, work => this.limit.end(work));
   }
 
   get status(): LoadStatus {
@@ -66,24 +65,10 @@ export class StoreLoad {
    */
   run<T>(task: () => Promise<T>, isNext = false): Promise<T> {
     const work = this.limit.begin();
-    return work ? this.perform(task, work, isNext) : Promise.reject(this.refuse());
-  }
-
-  private async perform<T>(task: () => Promise<T>, work: Work, isNext: boolean): Promise<T> {
-    try {
-      const turn = this.turns.begin(isNext);
-      if (turn) {
-        this.watch(this.maxWait);
-        await turn;
-      }
-      try {
-        return await task();
-      } finally {
-        this.turns.end();
-      }
-    } finally {
-      this.limit.end(work);
-    }
+    if (!work) return Promise.reject(this.refuse());
+    const outcome = this.turns.run(task, work, isNext);
+    if (this.turns.waitingSince !== undefined) this.watch(this.maxWait);
+    return outcome;
   }
 
   /** Those that wait for longer than they were let in for are refused: nothing comes out any more. */
@@ -93,8 +78,9 @@ export class StoreLoad {
     this.timers.after(milliseconds, () => {
       this.watches = false;
       const now = this.clock.monotonic();
-      const next = this.turns.failSince(now - this.maxWait, () => this.refuse());
-      if (next !== undefined) this.watch(next + this.maxWait - now);
+      this.turns.failSince(now - this.maxWait, () => this.refuse());
+      const { waitingSince } = this.turns;
+      if (waitingSince !== undefined) this.watch(waitingSince + this.maxWait - now);
     });
   }
 
