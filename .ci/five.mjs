@@ -63,6 +63,7 @@ async function run(folder, file) {
   const { testResults } = JSON.parse(readFileSync(file, 'utf8'));
   return testResults.flatMap(({ status, message, assertionResults }) => {
     const failed = assertionResults.filter(each => each.status === 'failed');
+    for (const { fullName, failureMessages } of failed) console.log(`${fullName}\n${failureMessages.join('\n')}`);
     const names = failed.map(({ fullName }) => `${folder}: ${fullName}`);
     return status === 'failed' && names.length === 0 ? [`${folder}: ${message.split('\n', 3).join(' ')}`] : names;
   });
