@@ -6,7 +6,6 @@ import { SessionService } from '../../../dist/index.js';
 import { uuidV7 } from '../../../build/common/uuid.js';
 import { createPool, onConnection, POOL_SIZE } from '../support/postgres.mjs';
 import { LIBRARY } from '../support/result.mjs';
-import { BETTER_AUTH, startBetterAuth } from './better-auth.mjs';
 import { CLIENT } from './filled-sessions.mjs';
 import { startLibrary } from './library.mjs';
 import { startSupertokens, SUPERTOKENS } from './supertokens.mjs';
@@ -31,7 +30,7 @@ import { startSupertokens, SUPERTOKENS } from './supertokens.mjs';
  *
  * @returns {Promise<SessionStore>}
  */
-export async function libraryStore(url) {
+async function libraryStore(url) {
   const app = await startLibrary(url, { session: { leeway: '0s' } });
   const sessions = app.get(SessionService);
   return {
@@ -52,7 +51,7 @@ export async function libraryStore(url) {
  *
  * @returns {Promise<SessionStore>}
  */
-export async function supertokensStore(url) {
+async function supertokensStore(url) {
   const { supertokens, pool } = await startSupertokens(url);
   return {
     name: SUPERTOKENS,
@@ -80,7 +79,9 @@ export async function supertokensStore(url) {
  *
  * @returns {Promise<SessionStore>}
  */
-export async function betterAuthStore(url, users) {
+async function betterAuthStore(url, users) {
+  // Loaded where it is measured: its AsyncLocalStorage slows down every promise.
+  const { BETTER_AUTH, startBetterAuth } = await import('./better-auth.mjs');
   const { internals, pool } = await startBetterAuth(url);
   await onConnection(url, client =>
     client.query(
@@ -110,7 +111,7 @@ export async function betterAuthStore(url, users) {
  *
  * @returns {Promise<SessionStore>}
  */
-export async function expressSessionStore(url) {
+async function expressSessionStore(url) {
   const pool = createPool(url);
   const store = new (connectPgSimple(expressSession))({ pool, createTableIfMissing: true });
   const [set, touch, destroy] = ['set', 'touch', 'destroy'].map(name => promisify(store[name].bind(store)));
@@ -136,7 +137,7 @@ export async function expressSessionStore(url) {
 }
 
 /** The limit: one prepared statement and nothing else. @returns {Promise<SessionStore>} */
-export async function bareStore(url) {
+async function bareStore(url) {
   const pool = createPool(url);
   await pool.query(`CREATE TABLE bare_session (id uuid PRIMARY KEY, user_id text NOT NULL, hash bytea NOT NULL,
     claims jsonb NOT NULL, created_at timestamptz NOT NULL, expires_at timestamptz NOT NULL, revoked_at timestamptz)
@@ -172,6 +173,14 @@ export async function bareStore(url) {
     stop: () => pool.end(),
   };
 }
+
+export const STORES = {
+  bare: bareStore,
+  library: libraryStore,
+  supertokens: supertokensStore,
+  better_auth: betterAuthStore,
+  express_session: expressSessionStore,
+};
 
 function inDays(days) {
   return new Date(Date.now() + days * 86_400_000);

@@ -10,9 +10,10 @@ const ROUND = 300;
  *
  * @typedef {object} Operation
  * @property {string} name of the contestant
- * @property {(count: number) => Promise<any[]> | any[]} prepare makes inputs, outside the time that is measured
+ * @property {(count: number) => Promise<any[]> | any[]} [prepare] makes inputs, outside the time that is measured
  * @property {number} [most] inputs in a round, where they take long to make
- * @property {(input: any) => Promise<unknown>} run
+ * @property {(input: any) => Promise<unknown>} [run]
+ * @property {(callers: number, count: number) => ReturnType<typeof perform>} [perform] where it is done in another process
  */
 
 /**
@@ -33,7 +34,7 @@ export async function timeOperations(measure, callers, operations, lengths = {})
   for (const operation of operations) counts.set(operation, await warm(operation, callers, warmUp, round));
   for (let turn = 0; turn < rounds; turn++) {
     for (const operation of shuffled(operations)) {
-      taken.get(operation).push(await perform(operation, callers, counts.get(operation)));
+      taken.get(operation).push(await act(operation, callers, counts.get(operation)));
     }
   }
   return operations.map(operation => resultOf(measure, operation.name, taken.get(operation)));
@@ -44,13 +45,18 @@ async function warm(operation, callers, warmUp, round) {
   const end = performance.now() + warmUp;
   let count = callers;
   do {
-    const { count: done, elapsed } = await perform(operation, callers, count);
+    const { count: done, elapsed } = await act(operation, callers, count);
     count = Math.min(operation.most ?? Infinity, Math.max(callers, Math.ceil((done / elapsed) * round * 1_000)));
   } while (performance.now() < end);
   return count;
 }
 
-async function perform({ prepare, run }, callers, count) {
+function act(operation, callers, count) {
+  return operation.perform?.(callers, count) ?? perform(operation, callers, count);
+}
+
+/** One round. Times are in microseconds. */
+export async function perform({ prepare, run }, callers, count) {
   const inputs = await prepare(count);
   const latencies = [];
   let next = 0;
