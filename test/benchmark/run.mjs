@@ -1,4 +1,5 @@
-// npm run bench [-- part …]: measures, prints a table, and writes the results as JSON to test/benchmark/results.
+// npm run bench [-- part …]: measures, prints a table, and writes the results as JSON to test/benchmark/results, by version of
+// Node. `npm run bench:report` writes them into the documentation.
 import { fork, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -34,18 +35,21 @@ if (!existsSync(`${folder}/node_modules`)) {
   if (status !== 0) process.exit(1);
 }
 
-mkdirSync(`${folder}/results`, { recursive: true });
+const saveTo = `${folder}/results/node-${process.versions.node.split('.', 1)[0]}`;
+mkdirSync(saveTo, { recursive: true });
 const machine = await describeMachine();
 const results = [];
 const shares = [];
 const began = performance.now();
 for (const part of asked.length > 0 ? asked : PARTS) {
   console.error(`${part}:`);
+  const partBegan = performance.now();
   const stop = watchOthers();
   const rows = await measureApart(part);
   const others = stop();
-  const saved = { machine, others, results: rows };
-  writeFileSync(`${folder}/results/${part}.json`, `${JSON.stringify(saved, null, 2)}\n`);
+  const seconds = Math.round((performance.now() - partBegan) / 1_000);
+  const saved = { machine, at: Date.now(), others, seconds, results: rows };
+  writeFileSync(`${saveTo}/${part}.json`, `${JSON.stringify(saved, null, 2)}\n`);
   results.push(...rows);
   shares.push({ part, others });
 }

@@ -18,16 +18,17 @@ const keys = deriveServerKeys(SECRET);
  * that their refresh tokens are known.
  *
  * @param {import('pg').Client} client
+ * @param {{ userAgent?: string, label?: string }} kept what is stored of the user agent
  */
-export async function fillSessions(client, count) {
+export async function fillSessions(client, count, kept = CLIENT) {
   await client.query(
     `INSERT INTO jwt_session (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid, claims,
-      user_agent, ip, created_at, last_seen_at, expires_at, absolute_expires_at)
+      user_agent, label, ip, created_at, last_seen_at, expires_at, absolute_expires_at)
     SELECT (lpad(to_hex(${EPOCH} + n), 12, '0') || '7' || left(md5(n::text), 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
       'user-' || n / ${SESSIONS_EACH}, 0, sha256(sha256(convert_to('secret ' || n, 'UTF8'))), now(), NULL,
-      '{"role": "user"}', $1, '203.0.113.7', now(), now(), now() + interval '30 days', now() + interval '180 days'
+      '{"role": "user"}', $1, $3, '203.0.113.7', now(), now(), now() + interval '30 days', now() + interval '180 days'
     FROM generate_series(0, $2::bigint - 1) AS n`,
-    [USER_AGENT, count],
+    [kept.userAgent, count, kept.label],
   );
   await client.query('VACUUM ANALYZE jwt_session');
 }
