@@ -71,7 +71,9 @@ function fill(name, text) {
 }
 
 function fillReadme(table) {
-  const unguarded = results.find(one => one.measure === 'guarded route, fastify' && one.contestant === 'limit: no guard');
+  const unguarded = results.find(
+    one => one.measure === 'guarded route, fastify' && one.contestant === 'limit: no guard',
+  );
   const perSecond = Math.round(unguarded.value).toLocaleString('en');
   const readme = readFileSync('README.md', 'utf8')
     .replace(/\| measured .*?\n(?=\n)/s, () => `${table}\n`)

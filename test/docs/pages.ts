@@ -111,11 +111,6 @@ export function tableOf(page: string, ...header: string[]): string[][] {
   return rows.slice(0, end < 0 ? rows.length : end).map(cellsOf);
 }
 
-/** All cells of the header that begins so. */
-export function headerOf(page: string, ...header: string[]): string[] {
-  return cellsOf(textOf(page).split('\n')[lineOfTable(page, header)]!);
-}
-
 function lineOfTable(page: string, header: readonly string[]): number {
   const isHeader = (line: string) =>
     line.startsWith('|') && header.every((name, column) => cellsOf(line)[column] === name);

@@ -12,7 +12,7 @@ import { StaticSessionSettings } from '../../lib/options/static-options.js';
 import { ROTATION_CASES } from '../../lib/rules/rotation.js';
 import { SessionVerifierSettings, StaticVerifierSettings } from '../../lib/verifier/session-verifier.options.js';
 import { Declarations } from './declarations.js';
-import { headerOf, tableOf } from './pages.js';
+import { tableOf } from './pages.js';
 
 const OPTIONS = 'docs/options.md';
 const INTEGRATING = 'docs/integrating.md';

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import ts from 'typescript';
+import { REDACTED_PATHS } from '../docs/recipes/pino-redaction.js';
 import { BUILT_PACKAGE } from '../support/built-package.js';
 import { starter } from './applications.js';
 import { GeneratedPage } from './generated-page.js';
@@ -162,6 +163,11 @@ describe('nestjs-jwt-session new', () => {
     const { files } = await schematics.run('application', starter(), { packageManager });
     expect(files['README.md']).toContain(`\n${command} `);
     expect(files['.yarnrc.yml']).toBe(packageManager === 'yarn' ? 'nodeLinker: node-modules\n' : undefined);
+  });
+
+  it('L01: its README names what a log of requests must redact', async () => {
+    const { files } = await schematics.run('application', starter());
+    for (const path of REDACTED_PATHS) expect(files['README.md']).toContain(`'${path}'`);
   });
 
   it('F25: its secret is in .env alone, and its database is chosen at the start', async () => {
