@@ -63,6 +63,7 @@ import { Database } from './store/database.js';
 import { SESSION_ENTITIES } from './store/entities/index.js';
 import { KeyStore } from './store/key.store.js';
 import { Notifications } from './store/notifications.js';
+import { PersonalDataStore } from './store/personal-data.store.js';
 import { RevocationStore } from './store/revocation.store.js';
 import { RotationStore } from './store/rotation.store.js';
 import { DatabaseClock } from './store/database-clock.js';
@@ -87,6 +88,7 @@ const STORE = [
   KeyStore,
   CleanUpStore,
   RevocationStore,
+  PersonalDataStore,
   Notifications,
 ];
 

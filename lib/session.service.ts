@@ -10,6 +10,7 @@ import {
   type IssuedTokens,
   type SessionClaims,
   type SessionData,
+  type SessionExport,
   type SessionStatus,
   type UserSession,
 } from './session.types.js';
@@ -108,6 +109,26 @@ export class SessionService {
     checkUserId(userId);
     checkReason(reason);
     return this.revoker.logOutSelected({ userId }, reason, options);
+  }
+
+  /**
+   * What is stored of the user's sessions, also of those that ended within a day, the newest first. One statement. It
+   * holds no token, no secret and no hash.
+   */
+  export(userId: string): Promise<SessionExport[]> {
+    return this.records.export(userId);
+  }
+
+  /**
+   * Ends all sessions of the user, and erases what their rows tell of the user: address, user agent, label, claims,
+   * data and key. The rows remain for a day with the user id and times alone, so that late tokens are refused. Returns
+   * how many sessions were ended. One statement.
+   */
+  async erase(userId: string, options: Omit<LogOutOptions, 'userId'> = {}): Promise<number> {
+    const { reason = 'erased' } = options;
+    checkUserId(userId);
+    checkReason(reason);
+    return this.revoker.erase(userId, reason, options);
   }
 
   /**

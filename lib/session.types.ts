@@ -109,6 +109,17 @@ export interface Device {
   readonly boundBy: KeyKind | null;
 }
 
+/** A session with everything that is stored about its user. */
+export interface SessionExport extends Device {
+  readonly userId: string;
+  readonly expiresAt: Date;
+  /** When it was ended, or null. Rows of sessions that have ended are kept for a day. */
+  readonly revokedAt: Date | null;
+  readonly revokedReason: string | null;
+  readonly claims: SessionClaims;
+  readonly data: SessionData | null;
+}
+
 export interface CleanUpResult {
   /** Sessions that were removed, or would be. */
   readonly sessions: number;

@@ -41,7 +41,7 @@ export {
   VerifyEmailDto,
 } from './account.input.js';
 export type { Account, AccountChanges, AccountTransaction, AccountView, MailKind } from './account.types.js';
-export type { AccountExport, ExportedSession } from './operations/account-admin.js';
+export type { AccountExport } from './operations/account-admin.js';
 
 export type {
   AccountAttemptOptions,

@@ -8,6 +8,7 @@ import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { LogOutOptions } from '../session.interfaces.js';
 import type { UserSession } from '../session.types.js';
+import { PersonalDataStore } from '../store/personal-data.store.js';
 import { RevocationStore, type SessionSelection } from '../store/revocation.store.js';
 import { Announcements } from '../revocation/announcements.js';
 
@@ -19,6 +20,7 @@ export class SessionRevoker {
     private readonly http: SessionHttp,
     private readonly requestSession: RequestSession,
     private readonly store: RevocationStore,
+    private readonly personalData: PersonalDataStore,
     private readonly announcements: Announcements,
     private readonly authenticator: SessionAuthenticator,
   ) {}
@@ -94,6 +96,19 @@ export class SessionRevoker {
       notLive: one !== undefined && ids.length === 0 ? { id: one, reason } : undefined,
     });
     return ids.length;
+  }
+
+  /** Ends the sessions of a user and erases what is stored about them. Returns how many sessions were ended. */
+  async erase(userId: string, reason: string, { exchange, manager }: LogOutOptions): Promise<number> {
+    try {
+      const ids = await this.personalData.erase(userId, reason, manager);
+      this.announcements.committed(manager, { sessions: ids.map(id => ({ id, reason })) });
+      if (exchange) this.http.clearCookies(exchange);
+      return ids.length;
+    } catch (error) {
+      this.http.refuse(error, exchange);
+      throw error;
+    }
   }
 
   /** Invalidates all tokens of one type that a user has, by changing one row (F28). */

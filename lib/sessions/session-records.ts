@@ -3,7 +3,14 @@ import type { EntityManager } from 'typeorm';
 import { isUuid } from '../common/uuid.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionRevokedError } from '../session.errors.js';
-import { type Device, type SessionClaims, type SessionData, UserSession } from '../session.types.js';
+import {
+  type Device,
+  type SessionClaims,
+  type SessionData,
+  type SessionExport,
+  UserSession,
+} from '../session.types.js';
+import { PersonalDataStore } from '../store/personal-data.store.js';
 import { SessionStore } from '../store/session.store.js';
 import { Announcements } from '../revocation/announcements.js';
 import { DeviceLabels } from './device-labels.js';
@@ -18,6 +25,7 @@ export class SessionRecords {
   constructor(
     private readonly options: ResolvedSessionOptions,
     private readonly store: SessionStore,
+    private readonly personalData: PersonalDataStore,
     private readonly tokens: SessionTokens,
     private readonly announcements: Announcements,
   ) {}
@@ -31,6 +39,11 @@ export class SessionRecords {
         label: device.label ?? (await this.labels.labelOf(device.userAgent)),
       })),
     );
+  }
+
+  async export(userId: string): Promise<SessionExport[]> {
+    checkUserId(userId);
+    return this.personalData.export(userId);
   }
 
   async get(sessionId: string): Promise<UserSession | null> {

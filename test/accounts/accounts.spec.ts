@@ -269,6 +269,10 @@ describe.each(PLATFORMS)('F24: an account on %s', platform => {
       expect(await app.test.database.query(`SELECT 1 FROM ${table} WHERE account_id = $1`, [id])).toEqual([]);
     }
     expect(await app.test.database.query('SELECT 1 FROM jwt_account WHERE id = $1', [id])).toEqual([]);
+    // What remains of its sessions for a day tells nothing of their user.
+    expect(await app.test.sessions.export(id)).toMatchObject(
+      [1, 2].map(() => ({ ip: null, userAgent: null, claims: {}, revokedReason: 'account-deleted' })),
+    );
     expect((await app.post('reset-password', { token, password: OTHER_PASSWORD })).status).toBe(400);
     expect((await login('gone@example.com')).status).toBe(401);
     expect((await app.register('gone@example.com')).status).toBe(202);

@@ -37,6 +37,8 @@ async function useAll({ sessions, advance, confirmUses }: TestApp, user: string)
   await refresh(first);
   await sessions.setData(first.session.id, { theme: 'light' });
   await sessions.getData(first.session.id);
+  await sessions.export(user);
+  await sessions.erase(`${user} 1`);
   await sessions.setClaims(first.session.id, { role: 'admin' });
   await sessions.get(first.session.id);
   await advance('1m');

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Device, type SessionClaims, type SessionData, SessionService } from '../../index.js';
+import { type SessionExport, SessionService } from '../../index.js';
 import { SessionClock } from '../../common/clock.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account, AccountChanges } from '../account.types.js';
@@ -7,18 +7,13 @@ import { MailTokens } from '../mail/mail-tokens.js';
 import { AccountStore } from '../store/account.store.js';
 import { AccountEditor } from './account-editor.js';
 
-/** A session with everything that is stored in it. */
-export interface ExportedSession extends Device {
-  readonly claims: SessionClaims;
-  readonly data: SessionData | null;
-}
-
 /** Everything that is stored about an account's owner, except secrets. */
 export interface AccountExport {
   readonly account: Record<string, unknown>;
   /** A new address that is not confirmed yet. */
   readonly pendingEmail: string | null;
-  readonly sessions: readonly ExportedSession[];
+  /** Those that ended within a day as well. */
+  readonly sessions: readonly SessionExport[];
 }
 
 /** Disables, enables, deletes and exports accounts, and changes roles. */
@@ -83,21 +78,8 @@ export class AccountAdmin {
     if (!account) return null;
     const { passwordHash: _hash, emailKey: _key, ...stored } = account satisfies Account;
     const pendingEmail = await this.tokens.pendingEmail(accountId);
-    const devices = await this.sessions.list(accountId);
-    const sessions: ExportedSession[] = [];
-    // One after the other: a user with thousands of sessions would otherwise take every connection of the pool.
-    for (const device of devices) {
-      const session = await this.exportSession(device);
-      if (session) sessions.push(session);
-    }
+    const sessions = await this.sessions.export(accountId);
     return { account: stored, pendingEmail, sessions };
-  }
-
-  /** Undefined for a session that has ended meanwhile. */
-  private async exportSession(device: Device): Promise<ExportedSession | undefined> {
-    const session = await this.sessions.get(device.id);
-    if (!session) return undefined;
-    return { ...device, claims: session.claims, data: await this.sessions.getData(device.id) };
   }
 
   /** Clients refresh at once, and with `AccountClaims` receive the new role. */

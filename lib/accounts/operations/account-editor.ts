@@ -89,7 +89,8 @@ export class AccountEditor {
     return this.accounts.change(accountId, async (account, transaction) => {
       const edit = await decide(account, transaction);
       if (!edit) return { account, ended: 0, isNew: false };
-      const ended = edit.endSessions ? await this.endSessions(accountId, edit.endSessions, transaction) : 0;
+      const isRemoved = edit.changes === 'remove';
+      const ended = edit.endSessions ? await this.endSessions(accountId, edit.endSessions, isRemoved, transaction) : 0;
       if (edit.changes === 'remove') {
         await this.tokens.removeAll(accountId, transaction);
         await this.accounts.remove(accountId, transaction);
@@ -189,8 +190,10 @@ export class AccountEditor {
   private endSessions(
     userId: string,
     { except, ...options }: NonNullable<AccountEdit['endSessions']>,
+    erases: boolean,
     transaction: AccountTransaction,
   ): Promise<number> {
+    if (erases) return this.sessions.erase(userId, { ...transaction, ...options });
     return except === undefined
       ? this.sessions.logOutAll(userId, { ...transaction, ...options })
       : this.sessions.logOutOthers({ id: except, userId }, { ...transaction, ...options });
