@@ -37,6 +37,7 @@ export type SessionEndReason =
   | 'session_revoked'
   | 'refresh_token_invalid'
   | 'token_theft_detected'
+  | 'session_key_required'
   | 'logged_out';
 
 /** The end of a session, as pages receive it. */
@@ -89,6 +90,14 @@ export interface SessionFetchOptions {
   readonly sessionPath?: string;
   /** Keeps bearer tokens. Without it the session lives in cookies, as is right for pages. */
   readonly storage?: SessionTokenStorage;
+  /**
+   * Makes a proof of the client's key (DPoP, RFC 9449) for a request, with the hash of the access token where one is given.
+   * The session is then bound to that key at its login. For clients with a `storage`.
+   */
+  readonly proof?: (
+    request: { readonly method: string; readonly url: string },
+    accessToken?: string,
+  ) => Awaitable<string>;
   /**
    * Called once when the session has ended, in every tab: show the login form. A 401 alone does not mean that, and
    * neither a missing network nor a 503 ends a session. Pages that never had a session get `session_missing`.

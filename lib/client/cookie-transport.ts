@@ -30,7 +30,7 @@ export function cookieTransport({ document, location }: SessionEnvironment, base
     async clear() {},
     forget: async () => true,
     async save() {
-      throw new TypeError('saveTokens needs a "storage": without one the session lives in cookies');
+      throw new TypeError('saveTokens needs a "storage"');
     },
     isGone: async () => true,
     accessToken: async () => undefined,

@@ -37,7 +37,7 @@ export function find<T>(value: unknown, is: (object: Partial<T>) => unknown, dep
 }
 
 function challengeOf(headers: Headers): Refusal {
-  return { errorCode: /^Bearer .*error_code="(\w+)"/.exec(headers.get('www-authenticate') ?? '')?.[1] };
+  return { errorCode: /error_code="(\w+)"/.exec(headers.get('www-authenticate') ?? '')?.[1] };
 }
 
 export function asksForRefresh(refusal: Refusal | undefined): boolean {
@@ -47,7 +47,7 @@ export function asksForRefresh(refusal: Refusal | undefined): boolean {
 /** The end of the session, if the refusal is one. Other refusals do not end it. */
 export function endOf(refusal: Refusal | undefined): SessionEnd | undefined {
   const reason = refusal?.errorCode as SessionEnd['reason'];
-  return /^(session_(missing|expired|revoked)|refresh_token_invalid|token_theft_detected)$/.test(reason)
+  return /^(session_(missing|expired|revoked|key_required)|refresh_token_invalid|token_theft_detected)$/.test(reason)
     ? { reason, class: refusal!.class }
     : undefined;
 }

@@ -34,9 +34,20 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
   if (onSessionEnd) ends.subscribe(end => end && onSessionEnd(end));
   const refresh = refresher(name, environment, transport, postRefresh);
 
+  /** Adds a proof of the client's key. The scheme says that one comes. */
+  async function prove(headers: Headers, method: string, url: string, token?: Mark): Promise<void> {
+    if (!options.storage || !options.proof) return;
+    headers.set('dpop', await options.proof({ method, url }, token as string));
+    if (token) headers.set('authorization', `DPoP ${token}`);
+  }
+
   /** A request to the session controller. Nothing may send a token elsewhere, not even a redirect. */
-  function post(path: string, init: { headers: Headers; body?: string; signal?: AbortSignal }): Promise<Response> {
+  async function post(
+    path: string,
+    init: { headers: Headers; body?: string; signal?: AbortSignal },
+  ): Promise<Response> {
     const address = absolute(`${options.sessionPath ?? 'session'}/${path}`, base);
+    await prove(init.headers, 'POST', address);
     return send(address, { ...init, method: 'POST', credentials, redirect: 'error' });
   }
 
@@ -73,6 +84,7 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
       const session = ends.current();
       const headers = new Headers(request.headers);
       const mark = await transport.authorize(headers, request.method);
+      await prove(headers, request.method, request.address, mark);
       // A copy is sent, so that a request with a body can be repeated.
       const response = await send(request.request?.clone() ?? request.address, {
         ...request.init,
@@ -113,7 +125,7 @@ export function createSessionFetch(options: SessionFetchOptions): SessionFetch {
       const request = await transport.refreshRequest(mark);
       request?.headers.forEach((value, header) => headers.set(header, value));
       const { ok, status } = await post('logout', { headers, body: request?.body });
-      if (!ok) throw new Error(`The server refused to log out: ${status}`);
+      if (!ok) throw new Error(`Not logged out: ${status}`);
       // Those of a refresh that was under way belong to the session that has ended, too.
       await transport.clear();
       ends.end({ reason: 'logged_out' });
@@ -141,5 +153,5 @@ function baseOf(baseUrl: string, page: string | undefined): string {
   } catch {
     // The error below says what to write.
   }
-  throw new TypeError(`baseUrl must be a URL such as "https://api.example.com/", not "${baseUrl}"`);
+  throw new TypeError(`baseUrl must be a URL such as "https://example.com/", not "${baseUrl}"`);
 }

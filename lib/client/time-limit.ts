@@ -11,7 +11,7 @@ export function withinTimeLimit<T>(
   const controller = new AbortController();
   return new Promise((resolve, reject) => {
     const cancel = after(REFRESH_TIMEOUT_MS, () => {
-      const error = Object.assign(new Error('The session was not refreshed within 10 s'), { name: 'TimeoutError' });
+      const error = Object.assign(new Error('Refresh took 10 s'), { name: 'TimeoutError' });
       reject(error);
       controller.abort(error);
     });
