@@ -221,8 +221,9 @@ export class SessionHttp {
       return { session, expiresIn };
     }
     if (exchange) this.headers.set(exchange, 'Cache-Control', 'no-store');
-    const newTokens = isNew ? { accessToken: token, refreshToken } : { accessToken: token };
-    return { session, expiresIn, ...newTokens, tokenType: session.boundBy === 'dpop' ? 'DPoP' : 'Bearer' };
+    const tokenType = session.boundBy === 'dpop' ? 'DPoP' : 'Bearer';
+    if (!isNew) return { session, expiresIn, accessToken: token, tokenType };
+    return { session, expiresIn, accessToken: token, refreshToken, tokenType };
   }
 
   private hasMovedCookies(exchange: SessionExchange): boolean {

@@ -137,7 +137,10 @@ export class SessionRefresher {
           if (!observed.state.key) key = undefined;
           row = await this.lookAgain(request, observed, deadline, key);
         }
-        if (row) return await this.answer(row, request, { token, recipient: { ...recipient, key } }, successor);
+        if (row) {
+          const answered = key === recipient.key ? incoming : { token, recipient: { ...recipient, key } };
+          return await this.answer(row, request, answered, successor);
+        }
       }
       throw new SessionStoreUnavailableError('The session is being refreshed by too many requests at once: try again');
     } catch (error) {
@@ -146,9 +149,9 @@ export class SessionRefresher {
   }
 
   /** The statement that accepts the token; undefined where it does not. */
-  private async accept(request: RotationRequest, key: SessionKey | undefined): Promise<RotatedRow | undefined> {
+  private accept(request: RotationRequest, key: SessionKey | undefined): Promise<RotatedRow | undefined> {
     if (key) return this.store.prove({ ...request, thumbprint: key.thumbprint });
-    return this.options.binding.key === 'require' ? undefined : this.store.rotate(request);
+    return this.options.binding.key === 'require' ? Promise.resolve(undefined) : this.store.rotate(request);
   }
 
   private async observe(request: RotationRequest): Promise<ObservedSession> {
