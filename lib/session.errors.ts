@@ -40,6 +40,16 @@ export abstract class SessionError extends CodedError<SessionErrorCode> {
     return false;
   }
 
+  /** The access cookie is of no use, and a browser that has the key of the session gets another one without it. */
+  get endsAccessCookie(): boolean {
+    return false;
+  }
+
+  endingAccessCookie(): this {
+    Object.defineProperty(this, 'endsAccessCookie', { value: true, enumerable: false });
+    return this;
+  }
+
   /** Says that the client must forget the session in any case. */
   endingSession(): this {
     Object.defineProperty(this, 'endsSession', { value: true, enumerable: false });

@@ -23,7 +23,6 @@ import { checkAsyncOptions, checkStaticOptions } from './common/static-options.j
 import { withoutForRoot } from './common/without-for-root.js';
 import { HttpSessionAuthenticator } from './http/http-session-authenticator.js';
 import { introspectionAt } from './http/introspection.controller.js';
-import { JwksRoute } from './http/jwks-route.js';
 import { RequestSession } from './http/request-session.js';
 import { revocationsAt } from './http/revocations.controller.js';
 import { SessionAuthenticator } from './http/session-authenticator.js';
@@ -47,8 +46,10 @@ import { SessionController } from './session.controller.js';
 import { SessionEvents } from './session.events.js';
 import { SessionGuard } from './session.guard.js';
 import { SessionService } from './session.service.js';
+import { AdapterRoutes } from './sessions/adapter-routes.js';
 import { Admission } from './sessions/admission.js';
 import { ClaimsHook } from './sessions/claims-hook.js';
+import { DbscSessions } from './sessions/dbsc.js';
 import { SessionIssuer } from './sessions/log-in.js';
 import { SessionRevoker } from './sessions/log-out.js';
 import { SessionMaintenance } from './sessions/maintenance.js';
@@ -140,6 +141,8 @@ const SESSIONS = [
   Admission,
   SessionIssuer,
   SessionRefresher,
+  DbscSessions,
+  AdapterRoutes,
   SessionRevoker,
   SessionExpiryWatcher,
   SessionRecords,
@@ -168,7 +171,7 @@ const INJECTED = [
   ResolvedSessionOptions,
   SESSION_MODULE_EXTRAS,
   SessionHttp,
-  KeyRing,
+  AdapterRoutes,
   SessionMaintenance,
   SessionEvents,
 ];
@@ -180,7 +183,6 @@ export class SessionModule
   implements NestModule, OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown
 {
   private readonly logger = new Logger(MODULE);
-  private readonly jwks: JwksRoute;
 
   /** @internal Nest makes it. */
   constructor(
@@ -189,12 +191,11 @@ export class SessionModule
     private readonly modules: ModulesContainer,
     private readonly host: HttpAdapterHost,
     private readonly http: SessionHttp,
-    keys: KeyRing,
+    private readonly routes: AdapterRoutes,
     private readonly maintenance: SessionMaintenance,
     private readonly events: SessionEvents,
   ) {
     super();
-    this.jwks = new JwksRoute(extras, options, keys, host);
   }
 
   /** All options have defaults; outside production `forRoot()` is enough. */
@@ -216,7 +217,7 @@ export class SessionModule
    */
   configure(): void {
     requireOneModule(this.modules, MODULE, SessionModule);
-    this.jwks.mount();
+    this.routes.mount();
     acceptEmptyBodies(this.host.httpAdapter);
   }
 
@@ -241,7 +242,7 @@ export class SessionModule
     const { controller } = this.extras;
     const mounted = controller && this.host?.httpAdapter ? this.http.cookies.refreshPath : 'not mounted';
     this.logger.log(
-      `sessions at ${mounted}, transport ${transport}, ${accessToken.algorithm}, revocation ${revocation.mode}${revocation.mode === 'live' ? ` (${revocation.feed})` : ''}, public keys at ${this.jwks.path ?? 'not mounted'}`,
+      `sessions at ${mounted}, transport ${transport}, ${accessToken.algorithm}, revocation ${revocation.mode}${revocation.mode === 'live' ? ` (${revocation.feed})` : ''}, public keys at ${this.routes.jwks.path ?? 'not mounted'}`,
     );
     if (transport === 'bearer') return;
     if (!cookies.secure) this.logger.warn('cookies are not Secure: for development on plain http only');

@@ -63,10 +63,17 @@ export function serializeCookie(
     `${name}=${value}`,
     ...(maxAge === undefined ? [] : [`Max-Age=${maxAge}`]),
     ...(maxAge === 0 ? ['Expires=Thu, 01 Jan 1970 00:00:00 GMT'] : []),
-    `Path=${attributes.path}`,
-    ...(attributes.domain ? [`Domain=${attributes.domain}`] : []),
-    ...(attributes.readable ? [] : ['HttpOnly']),
-    ...(attributes.secure ? ['Secure'] : []),
-    `SameSite=${CAPITALIZED[attributes.sameSite]}`,
+    serializeAttributes(attributes),
+  ].join('; ');
+}
+
+/** The attributes of a `Set-Cookie` header but its age. */
+export function serializeAttributes({ path, domain, readable, secure, sameSite }: CookieAttributes): string {
+  return [
+    `Path=${path}`,
+    ...(domain ? [`Domain=${domain}`] : []),
+    ...(readable ? [] : ['HttpOnly']),
+    ...(secure ? ['Secure'] : []),
+    `SameSite=${CAPITALIZED[sameSite]}`,
   ].join('; ');
 }

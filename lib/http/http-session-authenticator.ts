@@ -1,10 +1,11 @@
 import { clientOf } from '../common/client-address.js';
 import type { SessionClock } from '../common/clock.js';
-import { InsufficientUserAuthenticationError, SessionError } from '../session.errors.js';
+import { InsufficientUserAuthenticationError, SessionError, SessionStoreUnavailableError } from '../session.errors.js';
 import type { UserSession } from '../session.types.js';
 import { VerifiedToken } from '../tokens/access-token.claims.js';
 import type { TokenAuthenticator } from '../tokens/token-authenticator.js';
 import { isUnsafe } from './csrf.js';
+import { wasSkipped } from './dbsc.js';
 import type { SessionExchange } from './exchange.js';
 import { SessionAuthenticator } from './session-authenticator.js';
 import type { IncomingAccessToken, SessionHttp } from './session-http.js';
@@ -23,7 +24,11 @@ export class HttpSessionAuthenticator extends SessionAuthenticator {
     const { headers, csrf } = this.http;
     headers.vary(exchange, 'Authorization, Cookie');
     const incoming = this.http.readAccessToken(exchange);
-    if (!incoming) return undefined;
+    if (!incoming) {
+      // The browser has a session, and could not reach this application to prove its key.
+      if (wasSkipped(exchange)) throw new SessionStoreUnavailableError();
+      return undefined;
+    }
     // The answer belongs to one session. A handler may set another value afterwards.
     headers.set(exchange, 'Cache-Control', 'no-store');
     const needsCsrfCheck = incoming.transport === 'cookie' && isUnsafe(exchange);

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { clientOf } from '../common/client-address.js';
 import { ServerSecrets } from '../keys/server-secrets.js';
 import { type OpenedRefreshToken, openRefreshToken } from '../rules/refresh-token.js';
 import type { ServerKeys } from '../rules/server-keys.js';
-import { AccessTokenInvalidError, InvalidRequestError } from '../session.errors.js';
+import { AccessTokenExpiredError, AccessTokenInvalidError, InvalidRequestError } from '../session.errors.js';
+import type { IssuedTokens } from '../session.types.js';
 import { AccessTokenAuthenticator } from '../tokens/access-token-authenticator.js';
 import type { SessionExchange } from './exchange.js';
 import type { RefreshCookies } from './refresh-cookies.js';
@@ -46,6 +48,25 @@ export class RequestSession {
   ): Promise<{ readonly sessionId?: string; readonly issuer?: ServerKeys }> {
     const token = incoming && (await this.refreshToken(exchange, incoming));
     return token ?? { sessionId: await this.accessSessionId(exchange) };
+  }
+
+  /**
+   * The tokens of a request without a refresh token, whose session is bound to a key (DBSC): the browser has refreshed it
+   * just before. Undefined where the access cookie is of no such session, or is refused.
+   */
+  async boundTokens(exchange: SessionExchange): Promise<IssuedTokens | undefined> {
+    try {
+      const incoming = this.http.readAccessToken(exchange);
+      if (incoming?.transport !== 'cookie') return undefined;
+      const session = await this.accessTokens.authenticate(incoming.token, () => clientOf(exchange));
+      const expiresIn = this.accessTokens.secondsLeft(session);
+      return session.boundBy === 'dbsc' ? { session, expiresIn } : undefined;
+    } catch (error) {
+      if (!(error instanceof AccessTokenInvalidError || error instanceof AccessTokenExpiredError)) throw error;
+      // The browser proves the key before it repeats the request.
+      if (error.endsAccessCookie) this.http.cookies.clearAccess(exchange);
+      return undefined;
+    }
   }
 
   /**

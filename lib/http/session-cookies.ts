@@ -2,7 +2,8 @@ import { isIP } from 'node:net';
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { CSRF_COOKIE, MARKER_COOKIE } from '../session.constants.js';
 import { InvalidRequestError, SessionUsageError } from '../session.errors.js';
-import { type CookieAttributes, MAX_COOKIE_LENGTH, serializeCookie } from '../common/cookies.js';
+import { type CookieAttributes, MAX_COOKIE_LENGTH, serializeAttributes, serializeCookie } from '../common/cookies.js';
+import { SESSION_PATH } from '../options/static-options.js';
 import type { SessionExchange } from './exchange.js';
 import type { ResponseHeaders } from './response-headers.js';
 
@@ -46,12 +47,34 @@ export class SessionCookies {
   }
 
   get refreshPath(): string {
-    return this.options.cookies.refreshPath ?? (this.controllerPath ??= this.findControllerPath());
+    return this.options.cookies.refreshPath ?? this.mountedAt;
+  }
+
+  /** The path of the route of keys (DBSC), as the application mounts it. */
+  get keyRoute(): string {
+    return this.mountedAt === '/' ? `/${SESSION_PATH}/key` : `${this.mountedAt}/key`;
+  }
+
+  /** The same as browsers see it: a proxy may have stripped a prefix. */
+  get keyPath(): string {
+    const { refreshPath, keyRoute } = this;
+    const covers = refreshPath === '/' || keyRoute.startsWith(`${refreshPath}/`);
+    return covers ? keyRoute : `${refreshPath}/key`;
+  }
+
+  /** The attributes of the access cookie, without its age, as browsers compare them (DBSC). */
+  get accessAttributeText(): string {
+    return serializeAttributes(this.accessAttributes);
+  }
+
+  private get mountedAt(): string {
+    return (this.controllerPath ??= this.findControllerPath());
   }
 
   /**
    * All cookies live as long as the refresh token, or until the browser is closed; the access token's own `exp` decides
-   * when it is refused.
+   * when it is refused. The access cookie of a session that is bound to a key ends before its token, so that the browser
+   * proves the key in time.
    *
    * @param maxAge seconds; undefined for cookies that end with the browser
    * @param hasMoved whether access cookies of other domains are to be expired
@@ -123,12 +146,21 @@ export class SessionCookies {
     this.write(exchange, this.csrfName, token, maxAge, this.csrfAttributes);
   }
 
+  /** The session has no refresh token for browsers any more. */
+  clearRefresh(exchange: SessionExchange): void {
+    this.write(exchange, this.refreshName, '', 0, this.refreshAttributes);
+    if (this.markerName) this.write(exchange, this.markerName, '', 0, this.markerAttributes);
+  }
+
+  clearAccess(exchange: SessionExchange): void {
+    this.write(exchange, this.accessName, '', 0, this.accessAttributes);
+  }
+
   /** Expires the cookies, with the attributes that they were set with: browsers ignore anything else. */
   clear(exchange: SessionExchange): void {
     if (this.options.transport === 'bearer') return;
-    this.write(exchange, this.accessName, '', 0, this.accessAttributes);
-    this.write(exchange, this.refreshName, '', 0, this.refreshAttributes);
-    if (this.markerName) this.write(exchange, this.markerName, '', 0, this.markerAttributes);
+    this.clearAccess(exchange);
+    this.clearRefresh(exchange);
     if (this.options.csrf === 'token' || this.options.csrf === 'both') {
       this.write(exchange, this.csrfName, '', 0, this.csrfAttributes);
     }

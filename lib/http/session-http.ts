@@ -13,12 +13,13 @@ import {
 } from '../session.errors.js';
 import { SessionEvents } from '../session.events.js';
 import type { IssuedTokens, TokenTransport } from '../session.types.js';
-import { MAX_ACCESS_TOKEN_LENGTH, type SignedAccessToken } from '../tokens/access-token.claims.js';
+import { MAX_ACCESS_TOKEN_LENGTH, secondsUntilEnd, type SignedAccessToken } from '../tokens/access-token.claims.js';
 import { findControllerPath } from './controller-path.js';
 import { cookieValues } from '../common/cookies.js';
 import { SessionClock } from '../common/clock.js';
 import { isAppOrigin } from '../common/origins.js';
 import { CsrfProtection } from './csrf.js';
+import { DbscMessages } from './dbsc.js';
 import { DpopProofs } from './dpop.js';
 import type { SessionExchange } from './exchange.js';
 import { RefreshCookies } from './refresh-cookies.js';
@@ -74,6 +75,8 @@ export class SessionHttp {
   readonly csrf: CsrfProtection;
   private readonly refreshCookies = new WeakMap<SessionExchange, RefreshCookies>();
   readonly dpop: DpopProofs;
+  /** Undefined in a service with the verifier alone. */
+  readonly dbsc?: DbscMessages;
   /** The error that a request was last refused with. */
   private readonly refusals = new WeakMap<object, SessionError>();
   /** Errors whose event was emitted where no request was known. */
@@ -93,6 +96,7 @@ export class SessionHttp {
     this.cookies = new SessionCookies(options, this.headers, () => findControllerPath(modules, config));
     this.csrf = new CsrfProtection(options, this.headers, secrets);
     this.dpop = new DpopProofs(options, this.headers, clock, secrets);
+    if (secrets) this.dbsc = new DbscMessages(options, this.headers, this.cookies, this.csrf, clock, secrets);
   }
 
   /** Where `Authorization` is present, it alone counts: a cookie must not authenticate a request whose header fails. */
@@ -209,7 +213,7 @@ export class SessionHttp {
     const { access, refreshToken, isNew, isRemembered, exchange, transport, replaces = false } = tokens;
     const { session, expiresIn, token } = access;
     if (transport === 'cookie' && exchange) {
-      const maxAge = isRemembered ? Math.ceil((session.expiresAt.getTime() - access.issuedAt) / 1000) : undefined;
+      const maxAge = isRemembered ? secondsUntilEnd(access) : undefined;
       const hasMoved = this.hasMovedCookies(exchange);
       this.cookies.setAccess(exchange, token, maxAge, hasMoved || replaces);
       if (this.csrf.usesTokens) this.cookies.setCsrf(exchange, this.csrf.tokenOf(session.id), maxAge);
@@ -260,7 +264,10 @@ export class SessionHttp {
     this.refusals.set(exchange.request, error);
     const isDpop = transport !== 'cookie' && this.isAboutKey(error, exchange);
     for (const [name, value] of refusalHeaders(error, isDpop)) this.headers.set(exchange, name, value);
-    if (error.endsSession && transport === 'cookie') this.clear(exchange);
+    if (transport === 'cookie') {
+      if (error.endsSession) this.clear(exchange);
+      else if (error.endsAccessCookie) this.cookies.clearAccess(exchange);
+    }
     if (!this.announced.has(error)) this.events.refused(error);
   }
 

@@ -113,6 +113,10 @@ function contradictions(options: ResolvedSessionOptions): OptionRule[] {
       'option "binding.key": browsers bind sessions only over https: leave "cookies.secure" at true, or write transport: \'bearer\' for an application without cookies',
     ],
     [
+      bindsBrowsers && options.binding.key === 'require' && cookies.domain !== undefined,
+      'option "binding.key": \'require\' refuses every browser where "cookies.domain" is set, because browsers bind the cookies of one host alone: leave "cookies.domain" out, or write \'prefer\'',
+    ],
+    [
       bindsBrowsers && accessToken.lifetime < MIN_BOUND_LIFETIME_MS,
       'option "binding.key" needs "accessToken.lifetime" of \'5m\' or more: browsers prove the key before every request where less than two minutes of the cookie are left',
     ],

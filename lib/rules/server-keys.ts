@@ -19,6 +19,10 @@ export interface ServerKeys {
   readonly marker: HmacKey;
   /** Makes the nonces of DPoP proofs. */
   readonly nonce: HmacKey;
+  /** Authenticates the identifiers of sessions that browsers have bound to a key (DBSC). */
+  readonly dbscIdentifier: HmacKey;
+  /** Makes the challenges that browsers sign (DBSC). */
+  readonly dbscChallenge: HmacKey;
   /** Names the channel of notifications. */
   readonly channel: HmacKey;
   /** Encrypts private signing keys. */
@@ -42,6 +46,8 @@ export function deriveServerKeys(secret: string): ServerKeys {
     csrf: deriveHmacKey('csrf-token'),
     marker: deriveHmacKey('session-marker'),
     nonce: deriveHmacKey('dpop/nonce'),
+    dbscIdentifier: deriveHmacKey('dbsc/identifier'),
+    dbscChallenge: deriveHmacKey('dbsc/challenge'),
     channel: deriveHmacKey('notification-channel'),
     keyEncryption: derive('signing-key/encryption'),
   };

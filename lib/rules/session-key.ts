@@ -6,6 +6,8 @@ export interface SessionKey {
   readonly kind: KeyKind;
   /** SHA-256 (RFC 7638), 32 bytes. */
   readonly thumbprint: Buffer;
+  /** Registered, and not yet in use. */
+  readonly isNew?: boolean;
 }
 
 /** What an access token says of its session's key; at most one of both. */
@@ -14,14 +16,16 @@ export interface KeyClaims {
   readonly cnf?: { readonly jkt: string };
   /** DBSC: the browser proves the key when it refreshes. `cnf` would make other services ask for a proof. */
   readonly bound?: string;
+  /** The first use of the token shows that the registration's answer has arrived. */
+  readonly bound_new?: true;
 }
 
 const BOUND_BYTES = 6;
 
-export function keyClaimsOf({ kind, thumbprint }: SessionKey): KeyClaims {
-  return kind === 'dpop'
-    ? { cnf: { jkt: thumbprint.toString('base64url') } }
-    : { bound: thumbprint.toString('base64url', 0, BOUND_BYTES) };
+export function keyClaimsOf({ kind, thumbprint, isNew }: SessionKey): KeyClaims {
+  if (kind === 'dpop') return { cnf: { jkt: thumbprint.toString('base64url') } };
+  const bound = thumbprint.toString('base64url', 0, BOUND_BYTES);
+  return isNew ? { bound, bound_new: true } : { bound };
 }
 
 export function keyKindOf({ cnf, bound }: KeyClaims): KeyKind | undefined {

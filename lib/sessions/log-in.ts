@@ -210,9 +210,12 @@ export class SessionIssuer implements OnModuleInit {
     manager: EntityManager | undefined,
   ): Promise<IssuedTokens> {
     const issued = await this.tokens.issue(row, refreshToken, true, recipient);
+    const { key, exchange, transport } = recipient;
+    // Browsers keep keys when they are closed, and a login that is not to be remembered ends then.
+    const isRemembered = row.remember !== false;
+    if (exchange && transport === 'cookie' && isRemembered) this.http.dbsc!.offer(exchange, row.id);
     const session = { sessionId: row.id, userId: row.user_id };
     this.announcements.committed(manager, { event: { type: 'session.created', ...session } });
-    const { key } = recipient;
     if (key) this.announcements.committed(manager, { event: { type: 'session.bound', ...session, kind: key.kind } });
     return issued;
   }

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { clientFrom, clientOf } from '../common/client-address.js';
+import { wasSkipped } from '../http/dbsc.js';
 import { SessionExchange } from '../http/exchange.js';
 import { RequestSession } from '../http/request-session.js';
 import { type IncomingRefreshTokens, SessionHttp } from '../http/session-http.js';
@@ -77,13 +78,29 @@ export class SessionRefresher {
     const deadline = this.store.deadline();
     try {
       return await this.admission.load.run(async () => {
-        if (source instanceof SessionExchange) return this.rotate(await this.readToken(source, incoming), deadline);
+        if (source instanceof SessionExchange) {
+          return (
+            (await this.boundTokens(source, incoming)) ?? this.rotate(await this.readToken(source, incoming), deadline)
+          );
+        }
         return this.rotate(this.openToken(source), deadline);
       });
     } catch (error) {
       this.http.refuse(error, exchange, incoming?.transport);
       throw error;
     }
+  }
+
+  /** For pages that refresh by themselves where the browser does it by the key of the session (DBSC). */
+  private async boundTokens(
+    exchange: SessionExchange,
+    incoming: IncomingRefreshTokens | undefined,
+  ): Promise<IssuedTokens | undefined> {
+    if (incoming) return undefined;
+    this.http.csrf.checkOrigin(exchange);
+    const tokens = await this.requestSession.boundTokens(exchange);
+    if (!tokens && wasSkipped(exchange)) throw new SessionStoreUnavailableError();
+    return tokens;
   }
 
   private async readToken(
@@ -201,7 +218,8 @@ export class SessionRefresher {
 
   /** @throws SessionKeyRequiredError, KeyProofInvalidError; the session lives on */
   private requireKey(name: RotationCase, { state }: ObservedSession): void {
-    if (name === 'key-required') throw new SessionKeyRequiredError();
+    // Cookies are cleared: without them a browser that has the key proves it.
+    if (name === 'key-required') throw new SessionKeyRequiredError().endingSession();
     if (name === 'other-key') throw new KeyProofInvalidError();
     // The session began without a key, and the application demands one: its tokens are of no use any more.
     if (!state.key && this.options.binding.key === 'require') throw new SessionKeyRequiredError().endingSession();

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { ClientInfo } from '../common/client-address.js';
+import { type ClientInfo, clientOf } from '../common/client-address.js';
 import { SessionClock } from '../common/clock.js';
 import { randomBytes } from '../common/random.js';
 import { uuidV7 } from '../common/uuid.js';
@@ -19,6 +19,7 @@ import {
 import type { SessionKey } from '../rules/session-key.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
 import type { IssuedTokens, SessionClaims, TokenTransport } from '../session.types.js';
+import type { ProvedRow } from '../store/rotation.store.js';
 import type { SessionRow } from '../store/sql-fragments.js';
 import { AccessTokenSigner } from '../tokens/access-token-signer.js';
 
@@ -114,5 +115,11 @@ export class SessionTokens {
     const refreshToken = encodeRefreshToken(token, this.secrets.newest);
     const isRemembered = row.remember !== false;
     return this.http.deliver({ access, refreshToken, isNew, isRemembered, exchange, transport, replaces });
+  }
+
+  /** Signs an access token for a browser that proves the key of its session, and sets it as a cookie. */
+  async issueBound(row: ProvedRow, key: SessionKey, exchange: SessionExchange): Promise<void> {
+    const branch = { generation: row.generation, hash: row.token_hash };
+    this.http.dbsc!.deliver(exchange, await this.signer.sign(row, branch, clientOf(exchange), key));
   }
 }

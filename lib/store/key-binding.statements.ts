@@ -10,6 +10,12 @@ interface GivenValues extends Omit<KeyProofRequest, 'ip' | 'userAgent'> {
   readonly userAgent: string | undefined;
 }
 
+interface UsedKeys extends Limited {
+  readonly sessionId: readonly string[];
+  readonly key: readonly Buffer[];
+  readonly deadline: number;
+}
+
 /** Where a statement has the proved key, and the refresh token that came with the proof. */
 interface GivenProof {
   readonly thumbprint: string;
@@ -77,5 +83,36 @@ export function buildKeyBindingStatements(tables: SessionTables, settings: Rotat
       UPDATE ${tables.session} s SET ${each.changes} FROM target AS asked WHERE s.id = asked.id RETURNING ${columns}`,
   );
 
-  return { prove, proveSeveral };
+  // A registration that comes again, because its answer was lost, finds its own key. None replaces another one.
+  const offerKey = statement<Pick<GivenValues, 'sessionId' | 'deadline' | 'thumbprint'>, ProvedRow>(
+    'jwt_session_offer_key',
+    `UPDATE ${tables.session} s
+      SET key_offered = CASE WHEN s.key_thumbprint IS NULL THEN :thumbprint::bytea END, key_kind = 'dbsc'
+      WHERE s.id = :sessionId AND COALESCE(s.key_thumbprint, s.key_offered, :thumbprint::bytea) = :thumbprint::bytea
+        AND ${inTime()} AND ${LIVE_OF_ID} AND ${notInvalidated}
+      RETURNING ${columns}`,
+  );
+
+  // Compare and set, as the confirmations of successors: rows that another transaction has locked are skipped.
+  const isOffered = 's.key_thumbprint IS NULL AND substring(s.key_offered FROM 1 FOR 6) = used.key';
+  const confirmKeys = statement<UsedKeys, { readonly id: string; readonly user_id: string | null }>(
+    'jwt_session_confirm_keys',
+    `WITH used AS (
+        SELECT used.* FROM unnest(:sessionId::uuid[], :key::bytea[]) AS used (id, key)
+        WHERE EXISTS (SELECT FROM ${tables.session} s WHERE s.id = used.id AND ${LIVE_OF_ID} AND ${isOffered})
+        ORDER BY used.id ${LIMITED}
+      ), target AS (
+        SELECT used.id FROM used CROSS JOIN LATERAL (
+          SELECT FROM ${tables.session} s WHERE s.id = used.id AND ${LIVE_OF_ID} AND ${isOffered}
+          FOR NO KEY UPDATE SKIP LOCKED
+        ) AS locked
+        WHERE ${inTime()}
+      ), bound AS (
+        UPDATE ${tables.session} s SET key_thumbprint = s.key_offered, key_offered = NULL
+        FROM target WHERE s.id = target.id RETURNING s.id, s.user_id
+      )
+      SELECT used.id, bound.user_id FROM used LEFT JOIN bound ON bound.id = used.id`,
+  );
+
+  return { prove, proveSeveral, offerKey, confirmKeys };
 }

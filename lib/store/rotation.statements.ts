@@ -161,7 +161,7 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
         encode(s.successor_hash, 'hex') AS successor_hash, encode(s.previous_hash, 'hex') AS previous_hash,
         ${IN_WINDOW} AS in_window, ${REVOKED_REASON} AS revoked_reason, s.expires_at <= now() AS expired,
         NOT (${notInvalidated}) AS invalidated, NOT (${inTime()}) AS late,
-        encode(s.key_thumbprint, 'hex') AS key,
+        encode(s.key_thumbprint, 'hex') AS key, encode(s.key_offered, 'hex') AS offered_key,
         (${['true', ...isOfClient(settings, ':ip::text', ':userAgent::text')].join(' AND ')}) IS NOT TRUE AS other_client,
         ${milliseconds('clock_timestamp()')} AS now_ms
       FROM ${tables.session} s WHERE s.id = :sessionId`,
@@ -293,5 +293,6 @@ interface ObservedRow {
   readonly invalidated: boolean;
   readonly late: boolean;
   readonly key: string | null;
+  readonly offered_key: string | null;
   readonly other_client: boolean;
 }

@@ -61,6 +61,8 @@ export interface ObservedSession {
   readonly invalidated: boolean;
   /** The request's deadline has passed. */
   readonly late: boolean;
+  /** The thumbprint of the key that was registered and is not yet in use. */
+  readonly offeredKey: string | null;
   /** The session is bound to another client. */
   readonly ofAnotherClient: boolean;
 }
@@ -78,6 +80,20 @@ export interface UseOutcome {
   readonly stolen: readonly { readonly sessionId: string; readonly userId: string }[];
   /** Sessions with such a token that `endStolen` is to end, together with the others of the user. */
   readonly forks: readonly string[];
+}
+
+/** An access token in use that was issued with the registration of a key. */
+export interface NewKey {
+  readonly sessionId: string;
+  /** The first bytes of its thumbprint, base64url. */
+  readonly newKey: string | undefined;
+}
+
+export interface KeyUseOutcome {
+  /** Sessions whose row was locked: their tokens are to be given again. */
+  readonly skipped: readonly string[];
+  /** Sessions that are bound from now on. */
+  readonly bound: readonly { readonly sessionId: string; readonly userId: string }[];
 }
 
 /** The rotation's statements. A test compares what they decide with `rules/rotation.ts`. */
@@ -126,6 +142,31 @@ export class RotationStore {
   /** The refresh of a session that is bound to a key, by one UPDATE. Undefined where that key is not the session's. */
   prove(request: KeyProofRequest): Promise<ProvedRow | undefined> {
     return this.proofs.run(request);
+  }
+
+  /** Keeps the key that a browser registers for a session. Undefined where the session has another one, or has ended. */
+  async offerKey(request: SessionRequest & { readonly thumbprint: Buffer }): Promise<ProvedRow | undefined> {
+    const { sessionId, deadline, thumbprint } = request;
+    return (await this.database.query(this.sql.offerKey, { sessionId, deadline, thumbprint }))[0];
+  }
+
+  /**
+   * Binds sessions to the registered keys that are in use.
+   *
+   * @param used up to a hundred tokens of different sessions
+   */
+  async confirmKeys(used: readonly NewKey[], timeout?: number): Promise<KeyUseOutcome> {
+    const values = {
+      sessionId: used.map(({ sessionId }) => sessionId),
+      key: used.map(({ newKey }) => Buffer.from(newKey ?? '', 'base64url')),
+      count: used.length,
+      deadline: this.deadline().databaseTime,
+    };
+    const rows = await this.database.query(this.sql.confirmKeys, values, { timeout });
+    return {
+      skipped: rows.filter(({ user_id }) => user_id === null).map(({ id }) => id),
+      bound: rows.flatMap(({ id, user_id }) => (user_id === null ? [] : [{ sessionId: id, userId: user_id }])),
+    };
   }
 
   /** When a refresh that comes now is too old. */
@@ -184,6 +225,7 @@ export class RotationStore {
         expired: row.expired,
         invalidated: row.invalidated,
         late: row.late,
+        offeredKey: row.offered_key,
         ofAnotherClient: row.other_client,
       }
     );

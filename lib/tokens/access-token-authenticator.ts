@@ -57,7 +57,10 @@ export class AccessTokenAuthenticator implements TokenAuthenticator {
       if (asked) await asked;
       if (client) this.binding.check(verified, client);
     } catch (error) {
-      throw error instanceof SessionError ? error.about(verified.sessionId) : error;
+      if (!(error instanceof SessionError)) throw error;
+      // The browser proves the key where the cookie is missing. One that is there would be sent until it ends.
+      if (verified.session.boundBy === 'dbsc' && asksForRefresh(error)) error.endingAccessCookie();
+      throw error.about(verified.sessionId);
     }
     this.confirmations.noteUse(verified);
     return verified.session;
@@ -82,6 +85,12 @@ export class AccessTokenAuthenticator implements TokenAuthenticator {
     check();
     await this.revocation.requireByDatabase(keys, this.clock.now());
     check();
+  }
+
+  /** How long the access token of a session that `authenticate` returned lives on. */
+  secondsLeft(session: UserSession): number {
+    const { exp = 0 } = VerifiedToken.of(session) ?? {};
+    return Math.max(0, Math.floor(exp - this.clock.now() / 1000));
   }
 
   /** The session of a token that this application has signed, expired or not; undefined for any other. */
@@ -122,4 +131,8 @@ export class AccessTokenAuthenticator implements TokenAuthenticator {
   private checkKey({ kid }: VerifiedToken, now: number): void {
     if (!this.keys.accepts(kid, now)) throw new AccessTokenInvalidError();
   }
+}
+
+function asksForRefresh(error: SessionError): boolean {
+  return error instanceof AccessTokenExpiredError || error instanceof AccessTokenInvalidError;
 }

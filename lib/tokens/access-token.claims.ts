@@ -69,6 +69,11 @@ export interface SignedAccessToken {
   readonly issuedAt: number;
 }
 
+/** How long the session lives from the issue of the token. */
+export function secondsUntilEnd({ session, issuedAt }: SignedAccessToken): number {
+  return Math.ceil((session.expiresAt.getTime() - issuedAt) / 1000);
+}
+
 /** Splits a verified payload into what the library put there and what the application did. */
 export function customClaims(payload: Record<string, unknown>): SessionClaims {
   const claims: SessionClaims = {};
@@ -100,6 +105,8 @@ export class VerifiedToken implements RevocationKeys {
   readonly binding: string | undefined;
   /** Requests with the token need a proof of this key: the thumbprint of RFC 7638. */
   readonly jkt: string | undefined;
+  /** The key that was registered with this token: the first bytes of its thumbprint, base64url. Its use confirms it. */
+  readonly newKey: string | undefined;
   readonly jti: string;
   /** Seconds since the epoch. */
   readonly iat: number;
@@ -125,6 +132,7 @@ export class VerifiedToken implements RevocationKeys {
     this.branch = registered.branch;
     this.binding = registered.binding;
     this.jkt = registered.cnf?.jkt;
+    this.newKey = registered.bound_new && registered.bound;
     this.jti = registered.jti;
     this.iat = registered.iat;
     this.exp = registered.exp;

@@ -13,7 +13,8 @@ const TIMEOUT_MS = 5_000;
 
 /**
  * Collects the first uses of access tokens and writes them in batches: an access token in use shows that the refresh
- * token issued with it has arrived, or that somebody else has a newer one. The request never waits. A batch that is
+ * token issued with it has arrived, or that somebody else has a newer one; or that the registration of a key has arrived,
+ * which is in force from then on. The request never waits. A batch that is
  * lost is repeated by the next use; nothing is queued across an outage.
  */
 @Injectable()
@@ -33,9 +34,9 @@ export class RotationConfirmations implements BeforeApplicationShutdown {
 
   /** Called for every accepted token: it must be quick and must not throw. */
   noteUse(token: VerifiedToken): void {
-    const { sessionId, generation } = token;
+    const { sessionId, generation, newKey } = token;
     // Generation 0 came with the login's own answer: there is nothing to confirm.
-    if (generation === 0 || this.noted.has(token)) return;
+    if ((generation === 0 && newKey === undefined) || this.noted.has(token)) return;
     this.noted.add(token);
     if (this.batch.has(sessionId) || this.batch.size >= MAX_BATCH_SIZE) this.send();
     this.batch.set(sessionId, token);
@@ -65,13 +66,26 @@ export class RotationConfirmations implements BeforeApplicationShutdown {
 
   private async confirm(tokens: ReadonlyMap<string, VerifiedToken>): Promise<void> {
     try {
-      const { skipped, stolen, forks } = await this.store.confirm([...tokens.values()], TIMEOUT_MS);
+      await this.confirmKeys([...tokens.values()]);
+      const rotated = [...tokens.values()].filter(({ generation }) => generation > 0);
+      if (rotated.length === 0) return;
+      const { skipped, stolen, forks } = await this.store.confirm(rotated, TIMEOUT_MS);
       for (const id of skipped) this.noted.delete(tokens.get(id)!);
       for (const { sessionId, userId } of stolen) this.announcements.theft(sessionId, userId, 'fork', [sessionId]);
       await Promise.all(forks.map(id => this.endFork(tokens.get(id)!)));
     } catch {
       // The store has logged the error. The tokens no longer count as noted, so that their next use tries again.
       for (const token of tokens.values()) this.noted.delete(token);
+    }
+  }
+
+  private async confirmKeys(tokens: readonly VerifiedToken[]): Promise<void> {
+    const withKey = tokens.filter(({ newKey }) => newKey !== undefined);
+    if (withKey.length === 0) return;
+    const { skipped, bound } = await this.store.confirmKeys(withKey, TIMEOUT_MS);
+    for (const token of withKey) if (skipped.includes(token.sessionId)) this.noted.delete(token);
+    for (const session of bound) {
+      this.announcements.committed(undefined, { event: { type: 'session.bound', ...session, kind: 'dbsc' } });
     }
   }
 
