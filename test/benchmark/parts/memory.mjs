@@ -49,7 +49,11 @@ function measureVerified() {
       const { accessToken } = await sessions.logIn('ada', { claims: { role: 'user' } });
       const tokens = asBytes(tokenMint(accessToken, privateKey)(COUNT));
       const verify = async all => {
-        for (const token of all) await sessions.verify(fresh(token));
+        for (const [index, token] of all.entries()) {
+          // The library's poll gets its turn: sessions whose state is not known are looked up, and these have no row.
+          if (index % 100 === 0) await new Promise(setImmediate);
+          await sessions.verify(fresh(token));
+        }
       };
       await verify(tokens.slice(0, COUNT / 5));
       const before = heap();
