@@ -1,6 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get } from '@nestjs/common';
-import { CurrentSession, Public, RequireKeyBoundSession, UserSession } from 'nestjs-jwt-session';
+import { Controller, Get, Post, UseGuards } from '@nestjs/common';
+import {
+  CurrentSession,
+  Exchange,
+  Public,
+  RequireKeyBoundSession,
+  SessionExchange,
+  SessionGuard,
+  SessionService,
+  UserSession,
+} from 'nestjs-jwt-session';
 import { calculateThumbprint } from 'dpop';
 import { BearerClient } from '../support/bearer-client.js';
 import { CookieClient, send } from '../support/client.js';
@@ -20,13 +29,28 @@ class PaymentsController {
   }
 }
 
+@Controller('again')
+@UseGuards(SessionGuard)
+class AgainController {
+  constructor(private readonly sessions: SessionService) {}
+
+  @Post()
+  @UseGuards(SessionGuard)
+  again(@CurrentSession() session: UserSession, @Exchange() exchange: SessionExchange) {
+    return this.sessions.reauthenticate(session, { exchange });
+  }
+}
+
 describe.each(PLATFORMS)('sessions that are bound by DPoP on %s', platform => {
   let apps: TestApps;
   let test: TestApp;
   let ada: DpopClient;
   beforeAll(async () => {
     apps = await TestApps.on(platform);
-    test = await apps.start({ session: { binding: { key: 'prefer' } }, controllers: [PaymentsController] });
+    test = await apps.start({
+      session: { binding: { key: 'prefer' } },
+      controllers: [PaymentsController, AgainController],
+    });
   });
   afterAll(() => apps?.close());
   beforeEach(async () => {
@@ -160,6 +184,16 @@ describe.each(PLATFORMS)('sessions that are bound by DPoP on %s', platform => {
     await another.logIn('ada');
     expect((await another.send('/session/logout', { method: 'POST' })).status).toBe(204);
     expect(await codeOf(another.send('/me'))).toBe('session_revoked');
+  });
+
+  it('P06: one proof serves all guards of a request, and the session that takes the place of the former one', async () => {
+    const { status, body } = await ada.send('/again', { method: 'POST' });
+    expect([status, body.tokenType]).toEqual([201, 'DPoP']);
+    expect(await codeOf(ada.send('/me'))).toBe('access_token_invalid');
+    const { accessToken, refreshToken } = body as { accessToken: string; refreshToken: string };
+    ada.steal({ accessToken, refreshToken });
+    expect((await ada.send('/me')).status).toBe(200);
+    expect((await ada.refresh()).body.tokenType).toBe('DPoP');
   });
 
   it('P07: without a proof the session is an ordinary one, and cookies are not bound by DPoP', async () => {
