@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
-import { isIPv6, SocketAddress } from 'node:net';
+import { isIPv6 } from 'node:net';
 import type { SessionExchange } from '../index.js';
-import { canonicalAddress, clientAddress } from '../common/client-address.js';
+import { canonicalAddress, clientAddress, firstGroups } from '../common/client-address.js';
 import { emailKey } from './account.email.js';
 import { RecoveryRequiredError, TooManyAttemptsError } from './account.errors.js';
 import { AccountEvents } from './account.events.js';
@@ -103,15 +103,8 @@ function keyOf(subject: AttemptSubject): [by: LimitedBy, key: string] {
 
 function addressKey({ exchange, ip }: Caller): string | undefined {
   const address = exchange ? clientAddress(exchange) : ip && canonicalAddress(ip);
-  return address === undefined ? undefined : digest(`address:${isIPv6(address) ? networkOf(address) : address}`);
-}
-
-/** The first 64 bits: a subscriber has at least this network (RFC 6177), and can choose the rest freely. */
-function networkOf(address: string): string {
-  const { address: canonical } = new SocketAddress({ address: address.replace(/%.*$/, ''), family: 'ipv6' });
-  const [before = [], after] = canonical.split('::').map(half => half.split(':').filter(Boolean));
-  const zeros = after ? Array<string>(8 - before.length - after.length).fill('0') : [];
-  return [...before, ...zeros, ...(after ?? [])].slice(0, 4).join(':');
+  // The first 64 bits: a subscriber has at least this network (RFC 6177), and can choose the rest freely.
+  return address === undefined ? undefined : digest(`address:${isIPv6(address) ? firstGroups(address, 4) : address}`);
 }
 
 function digest(text: string): string {

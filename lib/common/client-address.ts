@@ -44,6 +44,25 @@ export function canonicalAddress(address: string): string {
   return zone === undefined ? canonical : `${canonical}%${zone}`;
 }
 
+/**
+ * What is stored of an address: a network has the first 24 bits of an IPv4 address, and the first 48 of an IPv6 one.
+ */
+export function storedAddress(address: string | undefined, kept: 'full' | 'network' | 'none'): string | undefined {
+  if (kept === 'full') return address;
+  if (kept === 'none' || address === undefined) return undefined;
+  if (isIP(address) === 4) return address.replace(/\d+$/, '0/24');
+  // The application may have given text that is no address: it has no network.
+  return isIP(address) === 6 ? `${canonicalAddress(`${firstGroups(address, 3)}::`)}/48` : undefined;
+}
+
+/** The first 16-bit groups of an IPv6 address. */
+export function firstGroups(address: string, count: number): string {
+  const { address: canonical } = new SocketAddress({ address: address.replace(/%.*$/, ''), family: 'ipv6' });
+  const [before = [], after] = canonical.split('::').map(half => half.split(':').filter(Boolean));
+  const zeros = after ? Array<string>(8 - before.length - after.length).fill('0') : [];
+  return [...before, ...zeros, ...(after ?? [])].slice(0, count).join(':');
+}
+
 /** Address and `User-Agent` of the client that has sent a request. */
 export function clientOf(source: RequestSource): ClientInfo {
   const userAgent = source.header('user-agent')?.replaceAll('\0', '').slice(0, MAX_USER_AGENT_LENGTH);

@@ -105,6 +105,10 @@ function contradictions(options: ResolvedSessionOptions): OptionRule[] {
       'option "accessToken.algorithm": HS256 needs a secret that applications share: write keys: { signingKey: process.env.SHARED_SECRET }, or choose an algorithm with generated keys, such as ES256',
     ],
     [
+      options.binding.ip !== 'off' && options.devices.ip !== 'full',
+      "option \"devices.ip\" must be 'full' with \"binding.ip\", which compares whole addresses: write devices: { ip: 'full' }, or binding: { ip: 'off' }",
+    ],
+    [
       cookies.sameSite === 'none' && !cookies.secure,
       'option "cookies.sameSite": browsers drop SameSite=None cookies without Secure: leave "cookies.secure" at true',
     ],

@@ -94,6 +94,13 @@ class BindingSettings extends OptionGroup {
 
 class DeviceSettings extends OptionGroup {
   /**
+   * What is stored of the client's address: all of it, with `network` the first 24 bits of an IPv4 address or the first
+   * 48 of an IPv6 one, or nothing. Holds for sessions that begin with it. `binding.ip` needs `full`.
+   */
+  @Check(oneOf(['full', 'network', 'none']))
+  ip: 'full' | 'network' | 'none' = 'full';
+
+  /**
    * What is stored of the `User-Agent` header: the text, which the list of devices shows; with `label` what people read
    * of it, such as "Firefox on Linux" (needs the package bowser); or nothing. Holds for sessions that begin with it.
    * `binding.userAgent` works with each.

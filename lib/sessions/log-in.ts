@@ -1,6 +1,6 @@
 import { HttpStatus, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { clientFrom, clientOf } from '../common/client-address.js';
+import { clientFrom, clientOf, storedAddress } from '../common/client-address.js';
 import { SessionOptionsError } from '../common/option-mistakes.js';
 import { isUuid } from '../common/uuid.js';
 import { RequestSession } from '../http/request-session.js';
@@ -173,7 +173,7 @@ export class SessionIssuer implements OnModuleInit {
       tokenHash,
       data,
       label,
-      ip: client.ip,
+      ip: storedAddress(client.ip, this.options.devices.ip),
       userAgent: client.userAgent,
       keyThumbprint: key?.thumbprint,
       remember,

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { clientFrom, clientOf } from '../common/client-address.js';
+import { clientFrom, clientOf, storedAddress } from '../common/client-address.js';
 import { wasSkipped } from '../http/dbsc.js';
 import { SessionExchange } from '../http/exchange.js';
 import { RequestSession } from '../http/request-session.js';
@@ -277,7 +277,8 @@ export class SessionRefresher {
     deadline: number,
   ): RotationRequest {
     const { sessionId, generation, secret } = token;
-    const { ip, userAgent } = recipient.client;
+    const { userAgent } = recipient.client;
+    const ip = storedAddress(recipient.client.ip, this.options.devices.ip);
     return { sessionId, generation, hash: hashOf(secret), candidate: { hash, salt }, ip, userAgent, deadline };
   }
 }

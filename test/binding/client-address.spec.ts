@@ -24,6 +24,25 @@ describe.each(PLATFORMS)("scenario 23: the client's address on %s", platform => 
   });
   afterAll(() => apps?.close());
 
+  it.each([
+    ['network', '203.0.113.7', '203.0.113.0/24'],
+    ['network', '::ffff:203.0.113.7', '203.0.113.0/24'],
+    ['network', '2001:db8:aaaa:bbbb:cccc::1', '2001:db8:aaaa::/48'],
+    ['network', '::1', '::/48'],
+    ['none', '203.0.113.7', null],
+  ] as const)('devices.ip %s: of %s is stored %s, at login and at refresh', async (kept, forwarded, stored) => {
+    const test = await apps.start({ trustProxy: '127.0.0.1', session: { devices: { ip: kept } } });
+    const headers = { 'session-transport': 'bearer', 'x-forwarded-for': forwarded };
+    const userId = `${kept} ${forwarded}`;
+    const { body } = await send(`${test.url}/login`, { method: 'POST', headers, body: { userId } });
+    const addresses = async () => (await test.sessions.list(userId)).map(({ ip }) => ip);
+    expect(await addresses()).toEqual([stored]);
+    const { refreshToken } = body;
+    const refreshed = await send(`${test.url}/session/refresh`, { method: 'POST', headers, body: { refreshToken } });
+    expect(refreshed.status).toBe(200);
+    expect(await addresses()).toEqual([stored]);
+  });
+
   it('a forwarded header counts only when it comes from a proxy that is trusted', async () => {
     expect(await addressFor(direct, '203.0.113.7')).toBe('127.0.0.1');
     expect(await addressFor(foreign, '203.0.113.7')).toBe('127.0.0.1');

@@ -45,7 +45,7 @@ describe('the options of SessionModule', () => {
       overload: { maxWait: 2_000 },
       binding: { ip: 'off', userAgent: 'off', key: 'off' },
       keyBinding: { dpop: { proofLifetime: minute, baseUrls: [], nonce: 'off' } },
-      devices: { userAgent: 'full' },
+      devices: { ip: 'full', userAgent: 'full' },
     });
   });
 
@@ -163,6 +163,11 @@ describe('the options of SessionModule', () => {
       'a jitter that leaves less than twice the leeway',
       { accessToken: { lifetime: '2m', jitter: '50s' }, session: { leeway: '40s' } },
       /"accessToken\.jitter" must leave each access token at least twice "session\.leeway": shorten/,
+    ],
+    [
+      'a binding to addresses of which only the network is stored',
+      { binding: { ip: 'refresh' }, devices: { ip: 'network' } },
+      /"devices\.ip" must be 'full' with "binding\.ip"/,
     ],
     [
       'the default leeway with a short access token',
