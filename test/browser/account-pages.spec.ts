@@ -72,4 +72,20 @@ describeInChromium("the pages of the accounts' sample, in a browser", () => {
     const left = (await page.context().cookies()).filter(({ name }) => /(access|refresh)_token$/.test(name));
     expect(left).toEqual([]);
   });
+
+  it('keep the session beyond the browser only if the box is checked', async () => {
+    const endsWithBrowser = async (isChecked: boolean) => {
+      await page.goto('/');
+      await page.getByLabel('E-mail address').fill('ada@example.com');
+      await page.getByLabel('Password').fill(PASSWORD);
+      await page.getByLabel('Stay logged in').setChecked(isChecked);
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.waitForURL('**/account');
+      await page.getByText('ada@example.com').waitFor();
+      const cookies = await page.context().cookies();
+      return cookies.filter(({ name }) => /_token$|marker$/.test(name)).map(({ expires }) => expires === -1);
+    };
+    expect(new Set(await endsWithBrowser(false))).toEqual(new Set([true]));
+    expect(new Set(await endsWithBrowser(true))).toEqual(new Set([false]));
+  });
 });

@@ -12,6 +12,7 @@ for (const form of document.forms) {
     const { post, delete: remove, next, done } = form.dataset;
     if (remove && !confirm('Delete your account and everything that belongs to it?')) return;
     const body = Object.fromEntries(new FormData(form));
+    for (const box of form.querySelectorAll('input[type=checkbox]')) body[box.name] = box.checked;
     if ('token' in form.dataset) body.token = token ?? '';
     const answer = await call(remove ?? post, { method: remove ? 'DELETE' : 'POST', body });
     form.dispatchEvent(new CustomEvent('answered', { detail: answer }));
