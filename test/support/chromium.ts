@@ -1,7 +1,7 @@
 import { describe } from '@jest/globals';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium } from 'playwright-core';
 
 // The headless shell is the same engine without the window around it, and takes half the processor time.
 const NAMES = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome'];
@@ -28,9 +28,37 @@ export function launchChromium(): Promise<Browser> {
   });
 }
 
-function onPath(): string | undefined {
+// The headless shell has no Device Bound Session Credentials.
+const wholePath = process.env.CHROMIUM_PATH || onPath(NAMES.slice(1));
+
+/** A suite that needs Device Bound Session Credentials. */
+export function describeInWholeChromium(title: string, suite: () => void): void {
+  const isWhole = wholePath !== undefined && !wholePath.endsWith('headless-shell');
+  const missing = ' (skipped: no Chromium beside the headless shell; run apt-get install chromium)';
+  (isWhole ? describe : describe.skip)(title + (isWhole ? '' : missing), suite);
+}
+
+/**
+ * Launches Chromium with Device Bound Session Credentials, for which it needs a profile, and keys in software.
+ *
+ * @param fingerprint of the one certificate that it accepts
+ */
+export function launchWithBoundSessions(profile: string, fingerprint: string): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(profile, {
+    executablePath: wholePath,
+    args: [
+      '--headless=new',
+      '--no-sandbox',
+      '--host-resolver-rules=MAP *.test 127.0.0.1',
+      '--enable-features=DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting',
+      `--ignore-certificate-errors-spki-list=${fingerprint}`,
+    ],
+  });
+}
+
+function onPath(names = NAMES): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter);
-  return NAMES.flatMap(name => folders.map(folder => join(folder, name))).find(isExecutable);
+  return names.flatMap(name => folders.map(folder => join(folder, name))).find(isExecutable);
 }
 
 function isExecutable(path: string): boolean {

@@ -1,3 +1,4 @@
+import { hash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -18,13 +19,14 @@ export class HttpProxy {
   private readonly traffic = new Map<string, Traffic>();
   private losing?: { readonly line: string; readonly lost: () => void };
   private readonly server: Server;
+  private readonly certificate = selfSigned();
 
   private constructor(
     private readonly target: URL,
     private readonly scheme: 'http' | 'https',
   ) {
     const forward = this.forward.bind(this);
-    this.server = scheme === 'https' ? createTlsServer(selfSigned(), forward) : createServer(forward);
+    this.server = scheme === 'https' ? createTlsServer(this.certificate, forward) : createServer(forward);
   }
 
   static async to(url: string, scheme: 'http' | 'https' = 'http'): Promise<HttpProxy> {
@@ -36,6 +38,12 @@ export class HttpProxy {
 
   get url(): string {
     return this.at('127.0.0.1');
+  }
+
+  /** Names the certificate to a browser that is to accept it. */
+  get fingerprint(): string {
+    const { publicKey } = new X509Certificate(this.certificate.cert);
+    return hash('sha256', publicKey.export({ type: 'spki', format: 'der' }), 'base64');
   }
 
   /** The proxy by another name of this machine. */
