@@ -9,7 +9,7 @@ export { SessionHealthIndicator } from './sessions/session-health.indicator.js';
 export { CurrentSession } from './http/current-session.decorator.js';
 export { Exchange } from './http/exchange.decorator.js';
 export { OptionalSession, Public } from './http/access.decorators.js';
-export { RequireKeyBoundSession, RequireRecentLogin } from './session.guard.js';
+export { NotWhileImpersonating, RequireKeyBoundSession, RequireRecentLogin } from './session.guard.js';
 export { SessionErrorInterceptor } from './http/session-error.interceptor.js';
 export { sessionOf } from './http/session-of.js';
 
@@ -35,6 +35,7 @@ export {
   InsufficientUserAuthenticationError,
   InvalidRequestError,
   KeyProofInvalidError,
+  NotWhileImpersonatingError,
   RefreshTokenInvalidError,
   SessionError,
   type SessionErrorCode,

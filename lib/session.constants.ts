@@ -27,5 +27,8 @@ export const RECENT_LOGIN = 'nestjs-jwt-session:recent-login';
 /** Metadata key of `@RequireKeyBoundSession()`. */
 export const KEY_BOUND_SESSION = 'nestjs-jwt-session:key-bound-session';
 
+/** Metadata key of `@NotWhileImpersonating()`. */
+export const NOT_WHILE_IMPERSONATING = 'nestjs-jwt-session:not-while-impersonating';
+
 /** Marks the session controller and its subclasses, to find where they are mounted. */
 export const SESSION_CONTROLLER = 'nestjs-jwt-session:controller';

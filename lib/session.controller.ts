@@ -118,8 +118,8 @@ export class SessionController {
   @Get()
   @UseGuards(SessionGuard)
   current(@CurrentSession() session: UserSession): SessionResponse {
-    const { id, userId, claims, createdAt, expiresAt, boundBy } = session;
-    return { id, userId, claims, createdAt, expiresAt, boundBy };
+    const { id, userId, claims, createdAt, expiresAt, boundBy, actor } = session;
+    return { id, userId, claims, createdAt, expiresAt, boundBy, actor };
   }
 
   @SessionRoute({

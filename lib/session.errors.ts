@@ -15,6 +15,7 @@ export type SessionErrorCode =
   | 'key_proof_invalid'
   | 'insufficient_user_authentication'
   | 'csrf_rejected'
+  | 'not_while_impersonating'
   | 'session_limit_reached'
   | 'session_not_found'
   | 'invalid_request'
@@ -191,6 +192,14 @@ export class InsufficientUserAuthenticationError extends UnauthorizedSessionErro
   /** @param maxAge seconds that may have passed since the login */
   constructor(readonly maxAge: number) {
     super(InsufficientUserAuthenticationError.code, 'This needs a recent login: log in again, then repeat the request');
+  }
+}
+
+/** The session is an impersonation, which must not do this: end it first. */
+export class NotWhileImpersonatingError extends SessionError {
+  static readonly code = 'not_while_impersonating';
+  constructor(message = 'This is refused while you impersonate the user: end the impersonation first') {
+    super(HttpStatus.FORBIDDEN, NotWhileImpersonatingError.code, message);
   }
 }
 

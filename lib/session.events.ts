@@ -3,11 +3,20 @@ import type { SessionError, SessionErrorCode } from './session.errors.js';
 import { EventStream } from './common/event-stream.js';
 import type { RotationCase } from './rules/rotation.js';
 import type { KeyKind } from './rules/session-key.js';
+import type { SessionActor } from './session.types.js';
 import type { TheftClass } from './rules/theft.js';
 
 /** What happened to a session. No event carries a token, a secret or a key. */
 export type SessionEvent =
   | { readonly type: 'session.created'; readonly sessionId: string; readonly userId: string }
+  | {
+      /** An actor began to act as the user. Its end is `session.revoked`, in which `sessionIds` has its id. */
+      readonly type: 'session.impersonated';
+      readonly sessionId: string;
+      readonly userId: string;
+      readonly actor: SessionActor;
+      readonly reason?: string;
+    }
   | {
       /** The refresh token was exchanged, or its exchange repeated with the same outcome. */
       readonly type: 'session.refreshed';

@@ -12,8 +12,14 @@ import { SessionAuthenticator } from './http/session-authenticator.js';
 import { attachSession } from './http/session-of.js';
 import { describeDuration, parseDuration } from './common/duration.js';
 import { SessionOptionsError } from './common/option-mistakes.js';
-import { KEY_BOUND_SESSION, OPTIONAL_SESSION, PUBLIC_ROUTE, RECENT_LOGIN } from './session.constants.js';
-import { SessionKeyRequiredError, SessionMissingError } from './session.errors.js';
+import {
+  KEY_BOUND_SESSION,
+  NOT_WHILE_IMPERSONATING,
+  OPTIONAL_SESSION,
+  PUBLIC_ROUTE,
+  RECENT_LOGIN,
+} from './session.constants.js';
+import { NotWhileImpersonatingError, SessionKeyRequiredError, SessionMissingError } from './session.errors.js';
 import type { UserSession } from './session.types.js';
 import { SessionExchange } from './http/exchange.js';
 
@@ -30,8 +36,8 @@ const WITHOUT_MODULE =
  * | no credentials | `session_missing` | no session | no session |
  * | credentials that are refused | the refusal | the refusal | no session |
  *
- * `@RequireRecentLogin()` and `@RequireKeyBoundSession()` ask for a session on every route, even if it is public or
- * optional.
+ * `@RequireRecentLogin()`, `@RequireKeyBoundSession()` and `@NotWhileImpersonating()` ask for a session on every route,
+ * even if it is public or optional.
  *
  * Subclasses may override the protected methods.
  */
@@ -53,8 +59,8 @@ export class SessionGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const maxAge = this.maxAgeOf(context);
-    const { isPublic, isOptional, needsKey } = this.rulesOf(context);
-    const needsSession = maxAge !== undefined || needsKey;
+    const { isPublic, isOptional, needsKey, needsUser } = this.rulesOf(context);
+    const needsSession = maxAge !== undefined || needsKey || needsUser;
     // Before the request is looked for: with the guard as APP_GUARD, public handlers of other transports may have none.
     if (isPublic && !needsSession) {
       attachSession(context, undefined);
@@ -64,6 +70,8 @@ export class SessionGuard implements CanActivate {
     try {
       const session = await this.authenticator.authenticate(exchange);
       if (!session && (needsSession || !isOptional)) throw new SessionMissingError();
+      // Before the age of the login: no new login would help.
+      if (needsUser && session?.actor) throw new NotWhileImpersonatingError();
       if (session && maxAge !== undefined) this.authenticator.requireRecentLogin(session, maxAge);
       if (needsKey && !session?.boundBy) throw SessionKeyRequiredError.ofUnbound();
       this.attach(exchange, session, context);
@@ -107,6 +115,7 @@ export class SessionGuard implements CanActivate {
     return {
       maxAge: this.reflector.getAllAndOverride<number | undefined>(RECENT_LOGIN, targets),
       needsKey: this.reflector.getAllAndOverride<boolean>(KEY_BOUND_SESSION, targets) === true,
+      needsUser: this.reflector.getAllAndOverride<boolean>(NOT_WHILE_IMPERSONATING, targets) === true,
       isPublic: this.reflector.getAllAndOverride<boolean>(PUBLIC_ROUTE, targets) === true,
       isOptional: this.reflector.getAllAndOverride<boolean>(OPTIONAL_SESSION, targets) === true,
     };
@@ -117,6 +126,8 @@ export class SessionGuard implements CanActivate {
 interface AccessRules {
   readonly maxAge: number | undefined;
   readonly needsKey: boolean;
+  /** Whether the user must act in person. */
+  readonly needsUser: boolean;
   readonly isPublic: boolean;
   readonly isOptional: boolean;
 }
@@ -144,4 +155,14 @@ export function RequireRecentLogin(age: string): ClassDecorator & MethodDecorato
  */
 export function RequireKeyBoundSession(): ClassDecorator & MethodDecorator {
   return applyDecorators(SetMetadata(KEY_BOUND_SESSION, true), UseGuards(SessionGuard));
+}
+
+/**
+ * Admits only requests of users in person, not of those who impersonate them: for what changes credentials, pays or
+ * consents. Impersonations answer 403 `not_while_impersonating`.
+ *
+ * In tests `overrideGuard(SessionGuard)` replaces this check as well; `FakeSessionGuard` answers it.
+ */
+export function NotWhileImpersonating(): ClassDecorator & MethodDecorator {
+  return applyDecorators(SetMetadata(NOT_WHILE_IMPERSONATING, true), UseGuards(SessionGuard));
 }

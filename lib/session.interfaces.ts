@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
-import type { SessionClaims, SessionData, TokenTransport } from './session.types.js';
+import type { Duration } from './common/duration.js';
+import type { SessionClaims, SessionData, TokenTransport, UserSession } from './session.types.js';
 import type { SessionExchange } from './http/exchange.js';
 
 /** Joins the caller's transaction: what is written commits or rolls back with it. */
@@ -34,6 +35,28 @@ export interface LogInOptions extends TransactionOption {
   transport?: TokenTransport;
   /** Accepts a cross-site request: for OAuth and magic-link callbacks, which carry a proof of their own. */
   crossSite?: boolean;
+}
+
+/** The session of the person who impersonates somebody. */
+export type Actor = Pick<UserSession, 'id' | 'userId' | 'actor'>;
+
+/** What `logIn` takes, and what every impersonation should have. */
+export interface ImpersonateOptions extends Omit<
+  LogInOptions,
+  'crossSite' | 'remember' | 'idleLifetime' | 'absoluteLifetime'
+> {
+  /**
+   * When the impersonation ends, such as `'15m'`; refreshing does not extend it. Default `30m`. It never outlives what is
+   * left of the actor's session, nor that.
+   */
+  lifetime?: Duration;
+  /** Why the actor impersonates the user, such as the number of a ticket: kept with the row and in the event; at most 255 characters. */
+  reason?: string;
+}
+
+export interface ListOptions {
+  /** Lists the sessions of those who impersonate the user as well. Default `false`. */
+  impersonations?: boolean;
 }
 
 export interface LogOutOptions extends TransactionOption {

@@ -58,10 +58,12 @@ import { SessionRefresher } from './sessions/refresh.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
 import { SessionHealthIndicator } from './sessions/session-health.indicator.js';
 import { SessionRecords } from './sessions/session-records.js';
+import { SessionImpersonator } from './sessions/impersonation.js';
 import { SessionTokens } from './sessions/session-tokens.js';
 import { CleanUpStore } from './store/clean-up.store.js';
 import { Database } from './store/database.js';
 import { SESSION_ENTITIES } from './store/entities/index.js';
+import { ImpersonationStore } from './store/impersonation.store.js';
 import { KeyStore } from './store/key.store.js';
 import { Notifications } from './store/notifications.js';
 import { PersonalDataStore } from './store/personal-data.store.js';
@@ -85,6 +87,7 @@ const STORE = [
   DatabaseClock,
   StoreLoad,
   SessionStore,
+  ImpersonationStore,
   RotationStore,
   KeyStore,
   CleanUpStore,
@@ -140,6 +143,7 @@ const SESSIONS = [
   PauseDetector,
   Admission,
   SessionIssuer,
+  SessionImpersonator,
   SessionRefresher,
   DbscSessions,
   AdapterRoutes,

@@ -2,8 +2,16 @@ import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { AccessTokenAuthenticator } from './tokens/access-token-authenticator.js';
 import { type SessionError, SessionKeyRequiredError } from './session.errors.js';
-import { type SessionEvent, SessionEvents } from './session.events.js';
-import type { LogInOptions, LogOutOptions, RefreshRequest, TransactionOption } from './session.interfaces.js';
+import type { SessionEvent } from './session.events.js';
+import type {
+  Actor,
+  ImpersonateOptions,
+  ListOptions,
+  LogInOptions,
+  LogOutOptions,
+  RefreshRequest,
+  TransactionOption,
+} from './session.interfaces.js';
 import {
   type CleanUpResult,
   type Device,
@@ -16,6 +24,7 @@ import {
 } from './session.types.js';
 import { SessionRevoker } from './sessions/log-out.js';
 import { checkReason, checkUserId } from './sessions/input-checks.js';
+import { SessionImpersonator } from './sessions/impersonation.js';
 import { SessionIssuer } from './sessions/log-in.js';
 import { SessionRefresher } from './sessions/refresh.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
@@ -35,15 +44,15 @@ export class SessionService {
   /** @internal Nest makes it. */
   constructor(
     private readonly issuer: SessionIssuer,
+    private readonly impersonator: SessionImpersonator,
     private readonly refresher: SessionRefresher,
     private readonly revoker: SessionRevoker,
     private readonly accessTokens: AccessTokenAuthenticator,
     private readonly records: SessionRecords,
     private readonly watcher: SessionExpiryWatcher,
     private readonly maintenance: SessionMaintenance,
-    events: SessionEvents,
   ) {
-    this.events = events.observable;
+    this.events = watcher.events.observable;
   }
 
   /**
@@ -78,9 +87,40 @@ export class SessionService {
    * moment.
    *
    * @throws SessionRevokedError when there is no such live session of that user
+   * @throws NotWhileImpersonatingError for an impersonation
    */
   reauthenticate(session: Pick<UserSession, 'id' | 'userId'>, options: LogInOptions = {}): Promise<IssuedTokens> {
     return this.issuer.reauthenticate(session, options);
+  }
+
+  /**
+   * Begins a session in which the actor acts as another user, for support. Its tokens name the actor (`act`, RFC 8693,
+   * section 4.1; `session.actor`), it ends with the actor's session and at the end of `lifetime`, and it counts as no
+   * recent login of its own. The actor's session stays; in cookies its tokens make way for the new ones. One statement,
+   * and one more where a `claims` hook changes the claims.
+   *
+   * Who may impersonate whom is for the application to decide: put a guard before the route.
+   *
+   * @param actor the session of the one who acts, as `@CurrentSession()` gives it
+   * @throws NotWhileImpersonatingError where that is an impersonation itself
+   * @throws InvalidRequestError for the actor's own user id
+   * @throws SessionRevokedError where the actor's session has ended
+   * @throws SessionUsageError, SessionStoreUnavailableError
+   */
+  impersonate(actor: Actor, userId: string, options: ImpersonateOptions = {}): Promise<IssuedTokens> {
+    return this.impersonator.begin(actor, userId, options);
+  }
+
+  /**
+   * Ends the impersonation that a guarded request brings, and gives the actor's own session back: as cookies, or in the
+   * answer to a bearer client, in the place of the tokens that it had. One statement.
+   *
+   * @throws InvalidRequestError for a session that is no impersonation
+   * @throws SessionRevokedError where it or the actor's session has ended
+   * @throws SessionUsageError for a route without `SessionGuard`
+   */
+  endImpersonation(exchange: SessionExchange): Promise<IssuedTokens> {
+    return this.impersonator.end(exchange);
   }
 
   /**
@@ -141,9 +181,12 @@ export class SessionService {
     this.revoker.requireRecentLogin(session);
   }
 
-  /** The user's live sessions, the latest seen first. One statement. */
-  list(userId: string): Promise<Device[]> {
-    return this.records.list(userId);
+  /**
+   * The user's live sessions, the latest seen first; those of others who impersonate the user only where they are asked
+   * for. One statement.
+   */
+  list(userId: string, options: ListOptions = {}): Promise<Device[]> {
+    return this.records.list(userId, options);
   }
 
   /** A live session as the database knows it, or null. */

@@ -14,6 +14,12 @@ export interface SessionData {
   [name: string]: unknown;
 }
 
+/** Who impersonates a user, by which session of their own. */
+export interface SessionActor {
+  readonly userId: string;
+  readonly sessionId: string;
+}
+
 /** The fields of a new `UserSession`. */
 export interface SessionFields {
   readonly id: string;
@@ -22,6 +28,7 @@ export interface SessionFields {
   readonly authenticatedAt: Date;
   readonly expiresAt: Date;
   readonly boundBy?: KeyKind;
+  readonly actor?: SessionActor;
 }
 
 /**
@@ -36,6 +43,11 @@ export class UserSession {
   readonly claims: SessionClaims;
   /** Present where the session is bound to a key: a copy of its tokens is of no use without that. */
   declare readonly boundBy?: KeyKind;
+  /**
+   * Present in an impersonation: who acts as the user (`act`). `authenticatedAt` is the login of the actor then, and the
+   * session ends with theirs.
+   */
+  declare readonly actor?: SessionActor;
   /** When the user logged in, or last proved who they are (`auth_time`). */
   declare readonly authenticatedAt: Date;
   /** When the session ends unless it is refreshed before. */
@@ -60,11 +72,12 @@ export class UserSession {
     },
   };
 
-  constructor({ id, userId, claims, authenticatedAt, expiresAt, boundBy }: SessionFields) {
+  constructor({ id, userId, claims, authenticatedAt, expiresAt, boundBy, actor }: SessionFields) {
     this.id = id;
     this.userId = userId;
     this.claims = claims;
     if (boundBy) this.boundBy = boundBy;
+    if (actor) this.actor = actor;
     this.#authenticatedMs = authenticatedAt.getTime();
     this.#expiresMs = expiresAt.getTime();
     Object.defineProperties(this, UserSession.#DATES);
@@ -76,8 +89,8 @@ export class UserSession {
   }
 
   toJSON() {
-    const { id, userId, claims, boundBy, createdAt, authenticatedAt, expiresAt } = this;
-    return { id, userId, claims, boundBy, createdAt, authenticatedAt, expiresAt };
+    const { id, userId, claims, boundBy, actor, createdAt, authenticatedAt, expiresAt } = this;
+    return { id, userId, claims, boundBy, actor, createdAt, authenticatedAt, expiresAt };
   }
 }
 
@@ -107,6 +120,8 @@ export interface Device {
   readonly lastSeenAt: Date;
   /** How the session is bound to a key of the device, null where it is not. */
   readonly boundBy: KeyKind | null;
+  /** Who impersonates the user in this session, and why; null in a session of the user's own. */
+  readonly actor: (SessionActor & { readonly reason: string | null }) | null;
 }
 
 /** A session with everything that is stored about its user. */

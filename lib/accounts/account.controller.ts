@@ -12,6 +12,7 @@ import {
 import {
   CurrentSession,
   Exchange,
+  NotWhileImpersonating,
   Public,
   SessionExchange,
   SessionGuard,
@@ -89,7 +90,7 @@ export class AccountController {
   /** Renews the login by the password, for routes that need a recent login. */
   @Post('reauthenticate')
   @HttpCode(200)
-  @UseGuards(SessionGuard)
+  @NotWhileImpersonating()
   async reauthenticate(
     @CurrentSession() session: UserSession,
     @Body() body: PasswordDto,
@@ -108,6 +109,7 @@ export class AccountController {
   @Post('password')
   @HttpCode(204)
   @UseGuards(AccountRecentLoginGuard)
+  @NotWhileImpersonating()
   async changePassword(
     @CurrentSession() session: UserSession,
     @Body() body: ChangePasswordDto,
@@ -135,6 +137,7 @@ export class AccountController {
   @Post('email')
   @HttpCode(202)
   @UseGuards(AccountRecentLoginGuard)
+  @NotWhileImpersonating()
   async changeEmail(
     @CurrentSession() session: UserSession,
     @Body() body: ChangeEmailDto,
@@ -164,6 +167,7 @@ export class AccountController {
   @Delete()
   @HttpCode(204)
   @UseGuards(AccountRecentLoginGuard)
+  @NotWhileImpersonating()
   async delete(
     @CurrentSession() session: UserSession,
     @Body() body: PasswordDto,

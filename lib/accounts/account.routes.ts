@@ -22,7 +22,12 @@ const ATTEMPTS = { 429: ['too_many_attempts'] };
 const LINK = { ...ATTEMPTS, 400: ['invalid_input', 'token_invalid', 'token_used'], 403: ['recovery_required'] };
 const LOG_IN = { ...INPUT, ...ATTEMPTS, 401: ['invalid_credentials'] };
 const RECENT = [...NO_SESSION, 'insufficient_user_authentication', 'invalid_credentials'];
-const PASSWORD_REFUSALS = { ...INPUT, ...ATTEMPTS, 401: RECENT, 403: ['csrf_rejected', 'recovery_required'] };
+const PASSWORD_REFUSALS = {
+  ...INPUT,
+  ...ATTEMPTS,
+  401: RECENT,
+  403: ['csrf_rejected', 'not_while_impersonating', 'recovery_required'],
+};
 
 /** What @nestjs/swagger shows of the accounts' routes. */
 export const ACCOUNT_ROUTES: Record<RouteName, RouteDescription> = {

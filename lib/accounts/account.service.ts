@@ -98,7 +98,7 @@ export class AccountService {
   /**
    * Renews the login of a session by the password, for what needs a recent login (RFC 9470): a new session replaces it.
    *
-   * @throws InvalidCredentialsError, TooManyAttemptsError
+   * @throws InvalidCredentialsError, TooManyAttemptsError; NotWhileImpersonatingError for an impersonation
    */
   reauthenticate(session: UserSession, input: PasswordDto, options: LogInOptions = {}): Promise<IssuedTokens> {
     return this.logins.reauthenticate(session, readInput(PasswordDto, input).password, options);
@@ -122,7 +122,7 @@ export class AccountService {
    * transaction. Require a recent login before.
    *
    * @throws InvalidCredentialsError when the present password is wrong
-   * @throws InvalidInputError, TooManyAttemptsError
+   * @throws InvalidInputError, TooManyAttemptsError; NotWhileImpersonatingError for an impersonation
    */
   async changePassword(session: UserSession, input: ChangePasswordDto, caller: Caller = {}): Promise<void> {
     const { currentPassword, newPassword } = readInput(ChangePasswordDto, input);
@@ -149,6 +149,7 @@ export class AccountService {
    * Sends a link to the new address. The former one stays in force until the link is followed.
    *
    * @throws InvalidCredentialsError for a wrong password; InvalidInputError, TooManyAttemptsError
+   * @throws NotWhileImpersonatingError for an impersonation
    */
   async changeEmail(session: UserSession, input: ChangeEmailDto, caller: Caller = {}): Promise<void> {
     const { email, password } = readInput(ChangeEmailDto, input);
@@ -185,6 +186,7 @@ export class AccountService {
    * Proves that the user of a session knows the password, before something that cannot be undone.
    *
    * @throws InvalidCredentialsError, TooManyAttemptsError, RecoveryRequiredError, InvalidInputError
+   * @throws NotWhileImpersonatingError for an impersonation
    */
   async requirePassword(session: UserSession, input: PasswordDto, caller: Caller = {}): Promise<void> {
     await this.check.requirePassword(session, readInput(PasswordDto, input).password, caller);
@@ -196,6 +198,7 @@ export class AccountService {
    *
    * @throws InvalidCredentialsError for a wrong password, and for one that is replaced at the same moment
    * @throws TooManyAttemptsError, RecoveryRequiredError, InvalidInputError
+   * @throws NotWhileImpersonatingError for an impersonation
    */
   async deleteOwn(session: UserSession, input: PasswordDto, caller: Caller = {}): Promise<void> {
     const proved = await this.check.requirePassword(session, readInput(PasswordDto, input).password, caller);

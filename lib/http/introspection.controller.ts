@@ -55,7 +55,7 @@ export class IntrospectionController {
     }
     try {
       const session = await this.accessTokens.authenticate(token);
-      const { jti, iat, exp, jkt } = VerifiedToken.of(session)!;
+      const { jti, iat, exp, jkt, actor } = VerifiedToken.of(session)!;
       // No other issuer and audience is accepted.
       const { issuer: iss, audience: aud } = this.options.accessToken;
       const auth_time = session.authenticatedAt.getTime() / 1000;
@@ -74,6 +74,7 @@ export class IntrospectionController {
       };
       // The caller checks the proof (RFC 9449, section 6.2).
       if (jkt !== undefined) Object.assign(standard, { cnf: { jkt } });
+      if (actor) Object.assign(standard, { act: { sub: actor.userId, sid: actor.sessionId } });
       return { ...session.claims, ...standard };
     } catch (error) {
       // A store outage says nothing about the token, so it is not reported as inactive.

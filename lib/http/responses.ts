@@ -1,7 +1,7 @@
 import { ApiField } from '../common/open-api.js';
 import type { SessionErrorCode } from '../session.errors.js';
 import type { KeyKind } from '../rules/session-key.js';
-import type { SessionClaims } from '../session.types.js';
+import type { SessionActor, SessionClaims } from '../session.types.js';
 
 /** The answer of `POST /session/refresh`. */
 export class RefreshResponse {
@@ -44,6 +44,14 @@ export class SessionResponse {
 
   @ApiField({ type: 'string', required: false, enum: ['dbsc', 'dpop'], description: 'Only if it is bound to a key' })
   readonly boundBy?: KeyKind;
+
+  @ApiField({
+    type: 'object',
+    required: false,
+    additionalProperties: true,
+    description: 'Only in an impersonation: `userId` and `sessionId` of who acts as the user',
+  })
+  readonly actor?: SessionActor;
 }
 
 /** An element of the answer of `GET /session/devices`. */

@@ -4,7 +4,7 @@ import { aFunction, Check, CheckDuration, CheckGroup, oneOf, secrets, wholeNumbe
 import { type Given, OptionGroup } from '../common/options.js';
 import { SERVER_SECRET_BYTES } from '../rules/server-keys.js';
 import type { OnTheft } from '../rules/theft.js';
-import type { SessionClaims } from '../session.types.js';
+import type { SessionActor, SessionClaims } from '../session.types.js';
 import { KeyBindingSettings } from './key-binding-options.js';
 import { AccessTokenSettings, KeySettings } from './token-options.js';
 import { TransportSettings } from './transport-options.js';
@@ -162,6 +162,8 @@ export interface ClaimsRequest {
   /** During `reauthenticate` the session that is about to be replaced. */
   readonly sessionId: string;
   readonly claims: SessionClaims;
+  /** Who impersonates the user; absent in a session of the user's own. */
+  readonly actor?: SessionActor;
 }
 
 export type ClaimsFunction = (request: ClaimsRequest) => SessionClaims | null | Promise<SessionClaims | null>;

@@ -5,6 +5,7 @@ import {
   REPLACED,
   revokedError,
   type SessionError,
+  SessionRevokedError,
 } from '../session.errors.js';
 
 /** Allows for clocks that differ. */
@@ -21,6 +22,11 @@ export function refusalOf(state: RevocationState, token: RevocationKeys): Sessio
   // The cookies of the new login are set or on their way; a refresh will use them.
   if (reason === REPLACED) return new AccessTokenInvalidError('The session was replaced by a new login: refresh');
   if (reason !== undefined) return revokedError(reason);
+  if (token.actor) {
+    // Here and not only by the end of the impersonation: what ends the actor's session may not have seen it.
+    if (state.reasonOf(token.actor.sessionId) !== undefined) return new SessionRevokedError();
+    if (state.isInvalidated(token.actor)) return new AccessTokenInvalidError();
+  }
   if (state.isInvalidated(token)) return new AccessTokenInvalidError();
   return state.isOutdated(token) ? new AccessTokenExpiredError() : undefined;
 }

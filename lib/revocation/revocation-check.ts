@@ -65,12 +65,14 @@ export class RevocationCheck {
   }
 
   private async ask(token: RevocationKeys): Promise<void> {
-    const { endedBy, accessVersion, tokenVersion, distrustedKeys } = await this.shared(token.sessionId);
+    const validity = await this.shared(token.sessionId);
+    const { endedBy, accessVersion, actorAccessVersion, tokenVersion, distrustedKeys } = validity;
     this.revocations.mergeRemote({ keys: distrustedKeys });
     if (endedBy === 'expired') throw new SessionExpiredError();
     if (endedBy !== undefined) this.revocations.mergeRemote({ sessions: [{ id: token.sessionId, reason: endedBy }] });
     this.requireByMemory(token);
-    if (accessVersion > token.accessVersion) throw new AccessTokenInvalidError();
+    if (accessVersion > token.accessVersion || (token.actor && actorAccessVersion > token.actor.accessVersion))
+      throw new AccessTokenInvalidError();
     if (tokenVersion > token.tokenVersion) throw new AccessTokenExpiredError();
   }
 

@@ -9,6 +9,16 @@ export interface RevocationKeys {
   readonly accessVersion: number;
   /** The session's token version at issue; changing the claims of the session raises it. */
   readonly tokenVersion: number;
+  /** Who impersonates the user: the token counts only while the actor's own does. */
+  readonly actor?: TokenActor;
+}
+
+/** The actor of an impersonation, as its access tokens name them. */
+export interface TokenActor {
+  readonly userId: string;
+  readonly sessionId: string;
+  /** The actor's access version at issue. */
+  readonly accessVersion: number;
 }
 
 /** Revocations: as committed, as notified, or as read from the database. */
@@ -121,7 +131,7 @@ export class RevocationState {
   }
 
   /** Whether the user's access tokens were invalidated after this one was issued. */
-  isInvalidated({ userId, accessVersion }: RevocationKeys): boolean {
+  isInvalidated({ userId, accessVersion }: Pick<RevocationKeys, 'userId' | 'accessVersion'>): boolean {
     return this.users.size > 0 && (this.users.valueOf(userId) ?? 0) > accessVersion;
   }
 

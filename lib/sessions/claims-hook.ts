@@ -51,10 +51,11 @@ export class ClaimsHook implements OnModuleInit {
     let current = row;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const { id, user_id: userId, token_version: tokenVersion } = current;
-      const request = { userId, sessionId: id, claims: current.claims };
+      const actor = current.actor && { userId: current.actor.userId, sessionId: current.actor.sessionId };
+      const request = { userId, sessionId: id, claims: current.claims, ...(actor && { actor }) };
       const claims = await this.ask(request, { manager, except: isNew ? id : undefined });
       if (isDeepStrictEqual(claims, current.claims)) return current;
-      this.tokens.requireIssuable(userId, claims, transport);
+      this.tokens.requireIssuable(userId, claims, transport, actor);
       if (await this.store.storeHookClaims(id, tokenVersion, claims, manager)) return { ...current, claims };
       const changed = await this.store.get(id, manager);
       if (!changed) throw new SessionRevokedError();

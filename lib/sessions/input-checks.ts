@@ -4,12 +4,13 @@ import { unknownOption } from '../common/option-mistakes.js';
 import { SessionExchange } from '../http/exchange.js';
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { REGISTERED_CLAIMS } from '../tokens/access-token.claims.js';
-import { InvalidRequestError, SessionUsageError } from '../session.errors.js';
-import type { LogInOptions } from '../session.interfaces.js';
+import { InvalidRequestError, NotWhileImpersonatingError, SessionUsageError } from '../session.errors.js';
+import type { Actor, ImpersonateOptions, LogInOptions } from '../session.interfaces.js';
 
 const MAX_USER_ID_LENGTH = 255;
 const MAX_LABEL_LENGTH = 255;
 const MAX_REASON_LENGTH = 64;
+const MAX_ACTOR_REASON_LENGTH = 255;
 const MAX_DEPTH = 32;
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -30,6 +31,19 @@ const LOG_IN_OPTIONS: Record<keyof LogInOptions, true> = {
   manager: true,
 };
 
+const IMPERSONATE_OPTIONS: Record<keyof ImpersonateOptions, true> = {
+  exchange: true,
+  ip: true,
+  userAgent: true,
+  claims: true,
+  data: true,
+  label: true,
+  transport: true,
+  manager: true,
+  lifetime: true,
+  reason: true,
+};
+
 /**
  * Checks what `logIn` is given, before anything is written.
  *
@@ -38,8 +52,29 @@ const LOG_IN_OPTIONS: Record<keyof LogInOptions, true> = {
  */
 export function checkLogIn(userId: unknown, options: LogInOptions): void {
   checkUserId(userId);
-  checkOptionNames(options);
-  const { claims, data, label } = options;
+  checkOptionNames(options, LOG_IN_OPTIONS);
+  checkContent(options);
+}
+
+/**
+ * The same of `impersonate`.
+ *
+ * @returns the lifetime in milliseconds
+ */
+export function checkImpersonation(actor: Actor, userId: unknown, options: ImpersonateOptions): number {
+  checkUserId(userId);
+  checkOptionNames(options, IMPERSONATE_OPTIONS);
+  checkContent(options);
+  const { lifetime = '30m', reason } = options;
+  if (reason !== undefined) checkText(reason, 'reason', MAX_ACTOR_REASON_LENGTH);
+  const milliseconds = parseDuration(lifetime);
+  if (!milliseconds) throw new SessionUsageError(`"lifetime": ${describeDuration(lifetime)}`);
+  if (actor.actor) throw new NotWhileImpersonatingError();
+  if (actor.userId === userId) throw new InvalidRequestError('You cannot impersonate yourself');
+  return milliseconds;
+}
+
+function checkContent({ claims, data, label }: LogInOptions): void {
   if (claims !== undefined) checkClaims(claims);
   if (data !== undefined) checkJson(data, 'data');
   if (label !== undefined) checkText(label, 'label', MAX_LABEL_LENGTH);
@@ -80,13 +115,13 @@ function lifetimeOf(given: Record<string, string | undefined>, least: number, mo
 }
 
 /** JavaScript and casts bypass the compiler; an unknown option would be ignored silently. */
-function checkOptionNames(options: unknown): void {
+function checkOptionNames(options: unknown, known: object): void {
   if (options instanceof SessionExchange) {
     throw new SessionUsageError('The exchange is an option: write logIn(userId, { exchange })');
   }
   if (!isPlainObject(options)) throw new SessionUsageError('The options must be a plain object');
-  const unknown = Object.keys(options).find(name => !Object.hasOwn(LOG_IN_OPTIONS, name));
-  if (unknown !== undefined) throw new SessionUsageError(unknownOption(unknown, Object.keys(LOG_IN_OPTIONS)));
+  const unknown = Object.keys(options).find(name => !Object.hasOwn(known, name));
+  if (unknown !== undefined) throw new SessionUsageError(unknownOption(unknown, Object.keys(known)));
 }
 
 /**

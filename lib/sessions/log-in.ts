@@ -1,15 +1,17 @@
 import { HttpStatus, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { clientFrom, clientOf, storedAddress } from '../common/client-address.js';
+import { clientFrom, type ClientInfo, clientOf, storedAddress } from '../common/client-address.js';
 import { SessionOptionsError } from '../common/option-mistakes.js';
 import { isUuid } from '../common/uuid.js';
 import { RequestSession } from '../http/request-session.js';
 import type { SessionExchange } from '../http/exchange.js';
 import { SessionHttp } from '../http/session-http.js';
+import { sessionOf } from '../http/session-of.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { SessionKey } from '../rules/session-key.js';
 import {
   KeyProofInvalidError,
+  NotWhileImpersonatingError,
   REPLACED,
   SessionLimitReachedError,
   SessionRevokedError,
@@ -66,6 +68,8 @@ export class SessionIssuer implements OnModuleInit {
   private async logInNow(userId: string, options: LogInOptions): Promise<IssuedTokens> {
     const { exchange, crossSite, claims = {}, manager } = options;
     checkLogIn(userId, options);
+    // A guarded route that logs in again would turn the impersonation into a session of the user's own.
+    if (exchange && sessionOf(exchange.request)?.actor) throw new NotWhileImpersonatingError();
     const transport = exchange ? (options.transport ?? this.http.transportForLogIn(exchange)) : 'bearer';
     if (exchange && transport === 'cookie') this.checkPage(exchange, crossSite);
     const cookies = exchange && this.http.readRefreshCookies(exchange);
@@ -74,12 +78,12 @@ export class SessionIssuer implements OnModuleInit {
     this.tokens.requireIssuable(userId, this.claimsHook.isUsed ? {} : claims, transport);
     const key = this.keyFor(exchange, transport);
     const { session, client, refreshToken } = this.begin(userId, options, key);
-    if (this.storesLabels) session.label ??= (await this.labels.labelOf(client.userAgent)) ?? undefined;
+    session.label ??= await this.labelFor(client);
     // A login without an exchange is the application's own: no client can have given it up.
     if (exchange) this.admission.requireTimely(exchange);
     const created = await this.create({ ...session, claims, replaces }, manager);
     this.announceEnded(created, replaces, manager);
-    const row = this.claimsHook.isUsed ? await this.askForClaims(created.row, transport, manager) : created.row;
+    const row = await this.askForClaims(created.row, transport, manager);
     const recipient = { client, exchange, transport, key, replaces: replaces !== undefined };
     return this.issue(row, refreshToken, recipient, manager);
   }
@@ -109,7 +113,7 @@ export class SessionIssuer implements OnModuleInit {
   }
 
   /** In its turn; a log-in within a transaction holds a connection that others may wait for, and does not wait. */
-  private async admit<T>({ exchange, manager }: LogInOptions, task: () => Promise<T>): Promise<T> {
+  async admit<T>({ exchange, manager }: LogInOptions, task: () => Promise<T>): Promise<T> {
     try {
       return await this.admission.load.run(task, manager !== undefined);
     } catch (error) {
@@ -129,6 +133,7 @@ export class SessionIssuer implements OnModuleInit {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const former = isUuid(id) ? await this.store.get(id, manager) : undefined;
       if (!former || former.user_id !== userId) throw new SessionRevokedError();
+      if (former.actor) throw new NotWhileImpersonatingError();
       const given = session.claims ?? former.claims;
       const claims = isUsed
         ? await this.claimsHook.ask({ userId, sessionId: id, claims: given }, { manager })
@@ -141,6 +146,11 @@ export class SessionIssuer implements OnModuleInit {
     throw new SessionStoreUnavailableError('The session is being changed by too many requests at once: try again');
   }
 
+  /** The label that is stored in place of the user agent, where the options say so. */
+  async labelFor({ userAgent }: ClientInfo): Promise<string | undefined> {
+    return this.storesLabels ? ((await this.labels.labelOf(userAgent)) ?? undefined) : undefined;
+  }
+
   /** Whether the page may log in, and its browser keeps the cookies. */
   private checkPage(exchange: SessionExchange, crossSite = false): void {
     if (!crossSite) this.http.csrf.checkLogInOrigin(exchange);
@@ -148,7 +158,7 @@ export class SessionIssuer implements OnModuleInit {
   }
 
   /** The key that the session of a bearer client is bound to: that of the proof which came with the login (DPoP). */
-  private keyFor(exchange: SessionExchange | undefined, transport: TokenTransport): SessionKey | undefined {
+  keyFor(exchange: SessionExchange | undefined, transport: TokenTransport): SessionKey | undefined {
     const { key: wish } = this.options.binding;
     if (wish === 'off' || transport !== 'bearer') return undefined;
     const key = exchange && this.http.dpop.readKey(exchange);
@@ -160,7 +170,7 @@ export class SessionIssuer implements OnModuleInit {
   }
 
   /** The id, the first refresh token and the columns of a new session. */
-  private begin(userId: string, options: LogInOptions, key: SessionKey | undefined) {
+  begin(userId: string, options: LogInOptions, key: SessionKey | undefined) {
     const { exchange, data, label, ip, userAgent } = options;
     const client = exchange ? clientOf(exchange) : clientFrom({ ip, userAgent });
     checkClient(client, this.options.binding, exchange !== undefined);
@@ -220,11 +230,13 @@ export class SessionIssuer implements OnModuleInit {
     return issued;
   }
 
-  private async askForClaims(
+  /** The row with the claims that the hook gives; a new row is removed where it fails. */
+  async askForClaims(
     row: SessionRow,
     transport: TokenTransport,
     manager: EntityManager | undefined,
   ): Promise<SessionRow> {
+    if (!this.claimsHook.isUsed) return row;
     try {
       return await this.claimsHook.apply(row, transport, { manager, isNew: true });
     } catch (error) {

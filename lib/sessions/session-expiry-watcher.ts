@@ -46,7 +46,7 @@ export class SessionExpiryWatcher implements OnModuleInit, BeforeApplicationShut
     private readonly options: ResolvedSessionOptions,
     private readonly accessTokens: AccessTokenAuthenticator,
     private readonly store: SessionStore,
-    private readonly events: SessionEvents,
+    readonly events: SessionEvents,
     private readonly clock: SessionClock,
     private readonly timers: SessionTimers,
   ) {}

@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { isUuid } from '../common/uuid.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { SessionRevokedError } from '../session.errors.js';
+import type { ListOptions } from '../session.interfaces.js';
 import {
   type Device,
   type SessionClaims,
@@ -30,9 +31,9 @@ export class SessionRecords {
     private readonly announcements: Announcements,
   ) {}
 
-  async list(userId: string): Promise<Device[]> {
+  async list(userId: string, { impersonations = false }: ListOptions = {}): Promise<Device[]> {
     checkUserId(userId);
-    const devices = await this.store.list(userId);
+    const devices = await this.store.list(userId, impersonations === true);
     return Promise.all(
       devices.map(async device => ({
         ...device,
@@ -56,6 +57,7 @@ export class SessionRecords {
       authenticatedAt: new Date(row.authenticated_ms),
       expiresAt: new Date(row.expires_ms),
       boundBy: row.bound_by ?? undefined,
+      actor: row.actor ? { userId: row.actor.userId, sessionId: row.actor.sessionId } : undefined,
     });
   }
 
@@ -84,7 +86,7 @@ export class SessionRecords {
     const former = await this.store.get(sessionId, manager);
     if (!former) throw new SessionRevokedError();
     const transport = this.options.transport === 'bearer' ? 'bearer' : 'cookie';
-    this.tokens.requireIssuable(former.user_id, claims, transport);
+    this.tokens.requireIssuable(former.user_id, claims, transport, former.actor);
     const version = await this.store.setClaims(sessionId, claims, manager);
     if (version === undefined) throw new SessionRevokedError();
     this.announcements.committed(manager, { claims: [{ id: sessionId, version }] });

@@ -18,7 +18,7 @@ import {
 } from '../rules/refresh-token.js';
 import type { SessionKey } from '../rules/session-key.js';
 import { SessionStoreUnavailableError } from '../session.errors.js';
-import type { IssuedTokens, SessionClaims, TokenTransport } from '../session.types.js';
+import type { IssuedTokens, SessionActor, SessionClaims, TokenTransport } from '../session.types.js';
 import type { ProvedRow } from '../store/rotation.store.js';
 import type { SessionRow } from '../store/sql-fragments.js';
 import { AccessTokenSigner } from '../tokens/access-token-signer.js';
@@ -66,9 +66,9 @@ export class SessionTokens {
    * @throws SessionUsageError for claims that make it too long
    * @throws SessionStoreUnavailableError while there is no signing key
    */
-  requireIssuable(userId: string, claims: SessionClaims, transport: TokenTransport): void {
+  requireIssuable(userId: string, claims: SessionClaims, transport: TokenTransport, actor?: SessionActor | null): void {
     this.keys.requireSigningKey();
-    this.http.requireFit(this.signer.lengthWith(userId, claims), transport);
+    this.http.requireFit(this.signer.lengthWith(userId, claims, actor), transport);
   }
 
   /** The first refresh token of a new session, with the id of that. */

@@ -15,6 +15,8 @@ const DEVICE: { readonly [Key in keyof Device]: string } = {
   createdAt: milliseconds('s.created_at'),
   lastSeenAt: milliseconds('s.last_seen_at'),
   boundBy: BOUND_BY,
+  actor: `CASE WHEN s.actor_session_id IS NOT NULL THEN
+    json_build_object('userId', s.actor_user_id, 'sessionId', s.actor_session_id, 'reason', s.actor_reason) END`,
 };
 export const DEVICE_COLUMNS = Object.entries(DEVICE)
   .map(([name, expression]) => `${expression} AS "${name}"`)

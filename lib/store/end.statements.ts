@@ -44,7 +44,7 @@ export function buildEndStatements(tables: SessionTables) {
     ),
     // The same for several requests at once, each with its own reason. A session that another transaction has locked
     // has no row in the answer.
-    endSeveral: statement<ArraysOf<OneSession & Reason> & Limited, { id: string; ended: boolean }>(
+    endSeveral: statement<ArraysOf<OneSession & Reason> & Limited, { asked: string; id: string | null }>(
       'jwt_session_end_several',
       `WITH asked AS (
           SELECT asked.*, (
@@ -58,12 +58,12 @@ export function buildEndStatements(tables: SessionTables) {
             SELECT FROM ${tables.session} s WHERE s.id = asked.id AND ${LIVE_OF_ID} FOR NO KEY UPDATE SKIP LOCKED
           ) AS locked
           WHERE asked.live
-        ), ended AS (
+        ), revoked AS (
           UPDATE ${tables.session} s SET ${REVOKED_AT}, revoked_reason = target.reason
           FROM target WHERE s.id = target.id RETURNING s.id, s.revoked_reason AS reason
         ), ${announceSessions(tables)}
-        SELECT asked.id, ended.id IS NOT NULL AS ended, (SELECT count(sent) FROM announced) AS notifications
-        FROM asked LEFT JOIN ended ON ended.id = asked.id
+        SELECT asked.id AS asked, ended.id, (SELECT count(sent) FROM announced) AS notifications
+        FROM asked LEFT JOIN ended ON ended.ended_with = asked.id
         WHERE ended.id IS NOT NULL OR asked.live IS NULL`,
     ),
     // The same by users. A user of whom a session is locked has no row in the answer, and keeps all sessions; no user
@@ -88,14 +88,14 @@ export function buildEndStatements(tables: SessionTables) {
           ) AS locked
         ), held AS (
           SELECT live.user_id FROM live WHERE live.id NOT IN (SELECT target.id FROM target)
-        ), ${timedRequest()}, ended AS (
+        ), ${timedRequest()}, revoked AS (
           UPDATE ${tables.session} s SET ${REVOKED_AT}, revoked_reason = target.reason
           FROM target WHERE s.id = target.id AND target.user_id NOT IN (SELECT held.user_id FROM held)
             AND ${IS_TIMELY}
           RETURNING s.id, s.user_id, s.revoked_reason AS reason
         ), ${announceSessions(tables)}
         SELECT asked.user_id, ended.id, (SELECT count(sent) FROM announced) AS notifications
-        FROM asked LEFT JOIN ended ON ended.user_id = asked.user_id
+        FROM asked LEFT JOIN (revoked JOIN ended ON ended.ended_with = revoked.id) ON revoked.user_id = asked.user_id
         WHERE asked.user_id NOT IN (SELECT held.user_id FROM held) AND ${IS_TIMELY}`,
     ),
   };
@@ -121,14 +121,14 @@ interface EndedRow extends TimedRow {
 }
 
 /**
- * The CTEs that end the selected sessions and announce that.
+ * The CTEs that end the selected sessions with the impersonations of their users, and announce that.
  *
  * @param request a CTE after the locks, for the condition
  */
 function end(tables: SessionTables, selected: string, request = '', condition = 'true'): string {
   return `target AS (
         SELECT s.id FROM ${tables.session} s WHERE ${selected} ORDER BY s.id FOR NO KEY UPDATE
-      ), ${request} ended AS (
+      ), ${request} revoked AS (
         UPDATE ${tables.session} s SET ${REVOKED_AT}, revoked_reason = :reason
         FROM target WHERE s.id = target.id AND ${condition} RETURNING s.id, s.revoked_reason AS reason
       ), ${announceSessions(tables)}`;

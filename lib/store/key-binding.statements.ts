@@ -1,8 +1,16 @@
 import { statement } from '../common/statement.js';
 import { CASE_LETTERS } from './rotation-cases.js';
-import { isNotInvalidated, type RotationSettings, seen } from './rotation.statements.js';
+import { type RotationSettings, seen } from './rotation.statements.js';
 import type { KeyProofRequest, ProvedRow } from './rotation.store.js';
-import { type ArraysOf, inTime, LIMITED, type Limited, LIVE_OF_ID, sessionColumns } from './sql-fragments.js';
+import {
+  type ArraysOf,
+  inTime,
+  isRefreshable,
+  LIMITED,
+  type Limited,
+  LIVE_OF_ID,
+  sessionColumns,
+} from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
 interface GivenValues extends Omit<KeyProofRequest, 'ip' | 'userAgent'> {
@@ -41,7 +49,7 @@ function proof(settings: RotationSettings, given: GivenProof) {
 }
 
 export function buildKeyBindingStatements(tables: SessionTables, settings: RotationSettings) {
-  const notInvalidated = isNotInvalidated(tables);
+  const notInvalidated = isRefreshable(tables);
   const columns = `${sessionColumns(tables)}, s.last_case, s.generation, s.token_hash`;
 
   const one = proof(settings, {

@@ -2,7 +2,9 @@ import { interval, milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import { NIL_UUID } from '../common/uuid.js';
 import {
+  accessVersion,
   inTime,
+  isActorLive,
   LIMITED,
   type Limited,
   notify,
@@ -82,7 +84,10 @@ export function buildRevocationStatements(tables: SessionTables) {
     ),
     validity: statement<{ sessionId: string }, ValidityRow>(
       'jwt_session_validity',
-      `SELECT ${REVOKED_REASON} AS reason, (s.revoked_at IS NOT NULL OR s.expires_at <= now()) AS ended, s.token_version,
+      `SELECT CASE WHEN ${isActorLive(tables)} THEN ${REVOKED_REASON} ELSE COALESCE(${REVOKED_REASON}, 'revoked') END AS reason,
+          (s.revoked_at IS NOT NULL OR s.expires_at <= now() OR NOT ${isActorLive(tables)}) AS ended, s.token_version,
+          CASE WHEN s.actor_session_id IS NOT NULL THEN ${accessVersion(tables, 's.actor_user_id')}::text END
+            AS actor_access_version,
           (SELECT a.version FROM ${tables.userAuth} a
             WHERE a.user_id = s.user_id AND a.token_type = 'access')::text AS access_version,
           (SELECT json_agg(k.kid) FROM ${tables.signingKey} k WHERE k.distrusted_at IS NOT NULL) AS keys
@@ -179,5 +184,6 @@ interface ValidityRow {
   readonly ended: boolean | null;
   readonly token_version: number | null;
   readonly access_version: string | null;
+  readonly actor_access_version: string | null;
   readonly keys: string[] | null;
 }

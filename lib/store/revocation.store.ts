@@ -34,6 +34,8 @@ export interface SessionValidity {
   /** Undefined while the session lives. */
   readonly endedBy?: string;
   readonly accessVersion: number;
+  /** That of the actor, in an impersonation. */
+  readonly actorAccessVersion: number;
   readonly tokenVersion: number;
   readonly distrustedKeys: readonly string[];
 }
@@ -157,6 +159,7 @@ export class RevocationStore {
     return {
       endedBy: row!.ended === false ? undefined : (row!.reason ?? 'expired'),
       accessVersion: Number(row!.access_version),
+      actorAccessVersion: Number(row!.actor_access_version),
       tokenVersion: row!.token_version ?? 0,
       distrustedKeys: row!.keys ?? [],
     };
@@ -191,7 +194,9 @@ export class RevocationStore {
       ownedBy: requests.map(({ ownedBy }) => ownedBy),
       reason: requests.map(({ reason }) => reason),
     });
-    return new Map(rows.map(({ id, ended }) => [id, ended ? [id] : []]));
+    const ended = new Map<string, string[]>();
+    for (const { asked, id } of rows) ended.set(asked, [...(ended.get(asked) ?? []), ...(id === null ? [] : [id])]);
+    return ended;
   }
 
   private async endOfUser(

@@ -5,7 +5,7 @@ import {
   type ArraysOf,
   inTime,
   LIMITED,
-  refreshAuthUuid,
+  isRefreshable,
   LIVE,
   LIVE_OF_ID,
   type Limited,
@@ -109,7 +109,7 @@ function rotatedColumns(tables: SessionTables): string {
 }
 
 export function buildRotationStatements(tables: SessionTables, settings: RotationSettings) {
-  const notInvalidated = isNotInvalidated(tables);
+  const notInvalidated = isRefreshable(tables);
 
   const one = rotation(settings, {
     generation: ':generation',
@@ -197,7 +197,7 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
         FROM target
         WHERE s.id = target.id AND s.id <> :sessionId AND EXISTS (SELECT 1 FROM stolen)
         RETURNING s.id, s.revoked_reason AS reason
-      ), ended AS (SELECT * FROM stolen UNION ALL SELECT * FROM others), ${announceSessions(tables)}
+      ), revoked AS (SELECT * FROM stolen UNION ALL SELECT * FROM others), ${announceSessions(tables)}
       SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
   );
 
@@ -228,22 +228,17 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
           previous_hash = s.token_hash, previous_salt = s.successor_salt, successor_hash = NULL, successor_salt = NULL,
           leeway_until = now() + ${interval(String(settings.leeway))}, last_case = '${CASE_LETTERS['confirmed-by-use']}', last_seen_at = now()
         FROM target WHERE s.id = target.id AND target.outcome = 'confirmed-by-use'
-      ), ended AS (
+      ), revoked AS (
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'theft:fork'
         FROM target WHERE s.id = target.id AND target.outcome = 'fork' AND NOT ${settings.reportsForks}
         RETURNING s.id, s.user_id, s.revoked_reason AS reason
       ), ${announceSessions(tables)}
-      SELECT used.id, ended.user_id, target.id IS NULL AS skipped, target.outcome = 'fork' AS fork, (SELECT count(sent) FROM announced) AS notifications
-      FROM used LEFT JOIN target ON target.id = used.id LEFT JOIN ended ON ended.id = used.id
+      SELECT used.id, revoked.user_id, target.id IS NULL AS skipped, target.outcome = 'fork' AS fork, (SELECT count(sent) FROM announced) AS notifications
+      FROM used LEFT JOIN target ON target.id = used.id LEFT JOIN revoked ON revoked.id = used.id
       WHERE used.outcome IS NOT NULL`,
   );
 
   return { rotate, rotateSeveral, readForRotation, answerLateParent, endStolen, confirm };
-}
-
-/** The user's refresh tokens were not invalidated since session `s` began. */
-export function isNotInvalidated(tables: SessionTables): string {
-  return `s.refresh_auth_uuid IS NOT DISTINCT FROM ${refreshAuthUuid(tables, 's.user_id')}`;
 }
 
 interface Deadline {

@@ -58,12 +58,12 @@ export const VALUES: Expressions<NewSessionValues> = {
 
 export const RENEWED: Expressions<NewSessionValues> = {
   ...VALUES,
-  claims: 'COALESCE(:claims::jsonb, ended.claims)',
-  data: 'COALESCE(:data::jsonb, ended.data)',
-  label: 'COALESCE(:label::text, ended.label)',
-  remember: 'COALESCE(:remember::boolean, ended.remember)',
-  idleLifetime: `COALESCE(:idleLifetime::float8, ${milliseconds('ended.idle_lifetime')})`,
-  absoluteLifetime: `COALESCE(:absoluteLifetime::float8, ${milliseconds('ended.absolute_lifetime')})`,
+  claims: 'COALESCE(:claims::jsonb, revoked.claims)',
+  data: 'COALESCE(:data::jsonb, revoked.data)',
+  label: 'COALESCE(:label::text, revoked.label)',
+  remember: 'COALESCE(:remember::boolean, revoked.remember)',
+  idleLifetime: `COALESCE(:idleLifetime::float8, ${milliseconds('revoked.idle_lifetime')})`,
+  absoluteLifetime: `COALESCE(:absoluteLifetime::float8, ${milliseconds('revoked.absolute_lifetime')})`,
 };
 
 export const ASKED: Expressions<NewSessionValues> = {
@@ -81,6 +81,15 @@ export const ASKED: Expressions<NewSessionValues> = {
   absoluteLifetime: 'asked.absolute_lifetime',
 };
 
+/** Where the insert of an impersonation has its actor, the time of the actor's login, and the latest end. */
+interface ActorExpressions {
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly reason: string;
+  readonly authenticatedAt: string;
+  readonly latest: string;
+}
+
 /** The insert of sessions as `s`: one, or one for each row of `source`. */
 export function insert(
   tables: SessionTables,
@@ -88,36 +97,47 @@ export function insert(
   from: Expressions<NewSessionValues>,
   columns: typeof sessionColumns,
   source = '',
+  actor?: ActorExpressions,
 ): string {
-  const agent = newUserAgent(userAgent, from.userAgent);
   // LEAST leaves out what is NULL.
-  const latest = `LEAST(now() + ${interval(String(absoluteLifetime))}, now() + ${interval(from.absoluteLifetime)})`;
+  const latest = `LEAST(now() + ${interval(String(absoluteLifetime))}, now() + ${interval(from.absoluteLifetime)}${actor ? `, ${actor.latest}` : ''})`;
+  const others = [
+    { column: 'absolute_expires_at', value: latest },
+    ...newUserAgent(userAgent, from.userAgent),
+    ...(actor
+      ? [
+          { column: 'actor_session_id', value: actor.sessionId },
+          { column: 'actor_user_id', value: actor.userId },
+          { column: 'actor_reason', value: actor.reason },
+        ]
+      : []),
+  ];
   const idle = interval(from.idleLifetime);
   return `INSERT INTO ${tables.session} AS s (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid,
       claims, data, label, ip, key_thumbprint, key_kind, remember, idle_lifetime, created_at, last_seen_at, expires_at,
-      ${['absolute_expires_at', ...agent.map(({ column }) => column)].join(', ')})
+      ${others.map(({ column }) => column).join(', ')})
     SELECT ${from.id}, ${from.userId}, 0, ${from.tokenHash}, now(),
       ${refreshAuthUuid(tables, from.userId)}, ${from.claims}, ${from.data}, ${from.label}, ${from.ip},
       ${from.keyThumbprint}, CASE WHEN ${from.keyThumbprint} IS NOT NULL THEN 'dpop' END,
-      ${from.remember}, ${idle}, now(), now(), LEAST(now() + ${interval(String(idleLifetime))}, now() + ${idle}, ${latest}),
-      ${[latest, ...agent.map(({ value }) => value)].join(', ')}
+      ${from.remember}, ${idle}, ${actor?.authenticatedAt ?? 'now()'}, now(), LEAST(now() + ${interval(String(idleLifetime))}, now() + ${idle}, ${latest}),
+      ${others.map(({ value }) => value).join(', ')}
     ${source}
     RETURNING ${columns(tables)}`;
 }
 
 /**
- * The insert of a session, after CTEs that end others; the last of them is `ended (id, reason)`.
+ * The insert of a session, after CTEs that end others; the last of them is `revoked (id, reason)`.
  *
  * @param source clauses that say whether a session is inserted
  */
 export function createAfter(
   tables: SessionTables,
   settings: NewSessionSettings,
-  ended: string,
+  revoked: string,
   source = '',
   from = VALUES,
 ): string {
-  return `WITH ${timedRequest()}, ${ended}, ${announceSessions(tables)}, created AS (
+  return `WITH ${timedRequest()}, ${revoked}, ${announceSessions(tables)}, created AS (
       ${insert(tables, settings, from, sessionColumns, source)}
     )
     SELECT created.*, (SELECT count(sent) FROM announced) AS notifications,

@@ -52,7 +52,7 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
       createAfter(
         tables,
         settings,
-        `ended AS (
+        `revoked AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
           WHERE s.id = :replaces::uuid AND ${IS_TIMELY} AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
         )`,
@@ -69,19 +69,19 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
       createAfter(
         tables,
         settings,
-        `ended AS (
+        `revoked AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
           WHERE s.id = :replaces::uuid AND s.user_id = :userId AND ${IS_TIMELY} AND ${LIVE_OF_ID}
-            AND s.token_version = COALESCE(:tokenVersion::integer, s.token_version)
+            AND s.actor_session_id IS NULL AND s.token_version = COALESCE(:tokenVersion::integer, s.token_version)
             AND (:accessVersion::bigint IS NULL OR ${accessVersion(tables)} = :accessVersion::bigint)
           RETURNING s.id, s.revoked_reason AS reason, s.claims, s.data, s.label, s.remember,
             s.idle_lifetime, s.absolute_expires_at - s.created_at AS absolute_lifetime
         )`,
-        'FROM ended',
+        'FROM revoked',
         RENEWED,
       ),
     ),
-    // Evicts the oldest of the user's live sessions beyond the limit, or inserts nothing where none may be evicted.
+    // Evicts the oldest of the user's own live sessions beyond the limit, or inserts nothing where none may be evicted.
     createWithin: statement<
       NewSessionValues & NoLimit & WithDeadline & { replaces: string | undefined; most: number; evict: boolean },
       CreatedRow
@@ -92,7 +92,7 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
         settings,
         `others AS (
           SELECT s.id FROM ${tables.session} s
-          WHERE s.user_id = :userId AND s.id IS DISTINCT FROM :replaces::uuid AND ${LIVE}
+          WHERE s.user_id = :userId AND s.id IS DISTINCT FROM :replaces::uuid AND s.actor_session_id IS NULL AND ${LIVE}
           ORDER BY s.created_at DESC, s.id DESC OFFSET :most::integer - 1
         ), chosen AS (
           SELECT :replaces::uuid AS id UNION SELECT id FROM others ORDER BY id ${UNLIMITED}
@@ -101,7 +101,7 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
             SELECT FROM ${tables.session} s WHERE s.id = chosen.id AND ${LIVE_OF_ID} FOR NO KEY UPDATE
           ) AS locked
           WHERE ${IS_TIMELY} AND (:evict OR NOT EXISTS (SELECT 1 FROM others))
-        ), ended AS (
+        ), revoked AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(),
             revoked_reason = CASE WHEN s.id = :replaces::uuid THEN 'replaced' ELSE 'evicted' END
           FROM target WHERE s.id = target.id RETURNING s.id, s.revoked_reason AS reason
@@ -120,10 +120,12 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
       'jwt_session_get',
       `SELECT ${sessionColumns(tables)}, s.data, s.label, ${BOUND_BY} AS bound_by FROM ${tables.session} s WHERE s.id = :sessionId AND ${LIVE_OF_ID}`,
     ),
-    list: statement<{ userId: string }, DeviceRow>(
+    list: statement<{ userId: string; impersonations: boolean }, DeviceRow>(
       'jwt_session_list',
       `SELECT ${DEVICE_COLUMNS}
-        FROM ${tables.session} s WHERE s.user_id = :userId AND ${LIVE} ORDER BY s.last_seen_at DESC, s.id DESC`,
+        FROM ${tables.session} s WHERE s.user_id = :userId AND ${LIVE}
+          AND (:impersonations OR s.actor_session_id IS NULL)
+        ORDER BY s.last_seen_at DESC, s.id DESC`,
     ),
     getData: statement<{ sessionId: string }, { data: SessionData | null }>(
       'jwt_session_get_data',

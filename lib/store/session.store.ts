@@ -5,6 +5,7 @@ import { SessionTimers } from '../common/clock.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { KeyKind } from '../rules/session-key.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
+import { timeOfUuid } from '../common/uuid.js';
 import { Database, type QueryContext } from './database.js';
 import { jsonOf, rowOf, valuesOf } from './session-insert.js';
 import { buildSessionStatements } from './session.statements.js';
@@ -171,12 +172,13 @@ export class SessionStore {
     return row;
   }
 
-  /** The user's live sessions, the latest seen first. */
-  async list(userId: string): Promise<Device[]> {
-    const rows = await this.database.query(this.sql.list, { userId });
+  /** The user's live sessions, the latest seen first, with or without impersonations. */
+  async list(userId: string, impersonations: boolean): Promise<Device[]> {
+    const rows = await this.database.query(this.sql.list, { userId, impersonations });
     return rows.map(row => ({
       ...row,
-      createdAt: new Date(row.createdAt),
+      // The column of an impersonation is the login of its actor.
+      createdAt: new Date(row.actor ? timeOfUuid(row.id) : row.createdAt),
       lastSeenAt: new Date(row.lastSeenAt),
     }));
   }

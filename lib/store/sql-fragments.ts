@@ -1,4 +1,5 @@
 import { milliseconds } from '../common/sql.js';
+import type { TokenActor } from '../rules/revocation-state.js';
 import type { SessionTables } from './tables.js';
 
 /** A session as `refresh` and `logIn` need it to mint tokens; times are milliseconds since the epoch. */
@@ -14,6 +15,8 @@ export interface SessionRow {
   readonly expires_ms: number;
   /** The database's clock when the statement ran. */
   readonly now_ms: number;
+  /** Who impersonates the user; null or absent in a session of the user's own. */
+  readonly actor?: TokenActor | null;
 }
 
 /** Values of several requests, one array for each parameter. */
@@ -75,15 +78,38 @@ export function refreshAuthUuid(tables: SessionTables, userId: string): string {
   return `(SELECT a.uuid FROM ${tables.userAuth} a WHERE a.user_id = ${userId} AND a.token_type = 'refresh')`;
 }
 
-/** How often the access tokens of the user of row `s` were invalidated. */
-export function accessVersion(tables: SessionTables): string {
+/** How often the access tokens of a user were invalidated. */
+export function accessVersion(tables: SessionTables, userId = 's.user_id'): string {
   return `COALESCE((SELECT a.version FROM ${tables.userAuth} a
-      WHERE a.user_id = s.user_id AND a.token_type = 'access'), 0)`;
+      WHERE a.user_id = ${userId} AND a.token_type = 'access'), 0)`;
+}
+
+/**
+ * Session `s` is the user's own, or the session of its actor has neither ended nor lost its refresh tokens. A statement
+ * that ends the actor's session does not see an impersonation that begins at the same moment, so refreshing asks here.
+ * A scalar subquery: PostgreSQL might read the whole table once for an EXISTS.
+ */
+export function isActorLive(tables: SessionTables): string {
+  return `(s.actor_session_id IS NULL OR COALESCE((
+      SELECT actor.revoked_at IS NULL AND ${isNotInvalidated(tables, 'actor')}
+      FROM ${tables.session} actor WHERE actor.id = s.actor_session_id), false))`;
+}
+
+/** The user's refresh tokens were not invalidated since the session began. */
+function isNotInvalidated(tables: SessionTables, session = 's'): string {
+  return `${session}.refresh_auth_uuid IS NOT DISTINCT FROM ${refreshAuthUuid(tables, `${session}.user_id`)}`;
+}
+
+/** Whether neither the user's refresh tokens were invalidated nor, in an impersonation, those of the actor. */
+export function isRefreshable(tables: SessionTables): string {
+  return `${isNotInvalidated(tables)} AND ${isActorLive(tables)}`;
 }
 
 /** The columns of `SessionRow` for row `s`. */
 export function sessionColumns(tables: SessionTables): string {
-  return `s.user_id, s.claims, s.token_version, s.remember, ${mintColumns(tables)}`;
+  return `s.user_id, s.claims, s.token_version, s.remember, ${mintColumns(tables)},
+    CASE WHEN s.actor_session_id IS NOT NULL THEN json_build_object('userId', s.actor_user_id,
+      'sessionId', s.actor_session_id, 'accessVersion', ${accessVersion(tables, 's.actor_user_id')}) END AS actor`;
 }
 
 /** Those of them that the database alone knows of a new row. */
@@ -114,6 +140,9 @@ export interface NoLimit {
   readonly noLimit: null;
 }
 
+/** More than any statement ends. */
+const MAX_ENDED_AT_ONCE = 1_000_000_000;
+
 const IDS_PER_NOTIFICATION = 150;
 
 /** A full queue makes COMMIT fail. Above this fill level nothing is sent. */
@@ -135,11 +164,33 @@ export function notify(tables: SessionTables, message: string, condition = 'true
 }
 
 /**
- * A CTE `announced` that notifies of the sessions in the CTE `ended (id, reason)`, in messages short enough for NOTIFY
- * (8,000 bytes). Select `count(sent) FROM announced`: PostgreSQL leaves out a CTE that nothing reads.
+ * CTEs after `revoked (id, reason)`, the sessions that a statement ends. `ended (id, reason, ended_with)` has these and
+ * the impersonations that end with their actor's session. `announced` notifies of them, in messages short enough for
+ * NOTIFY (8,000 bytes). Select `count(sent) FROM announced`: PostgreSQL leaves out a CTE that nothing reads.
+ *
+ * Impersonations that another statement has locked are left out, so that no log-out waits for the lock of a foreign
+ * session and no two deadlock. Their tokens do not count either: guard and refresh ask for the actor's session. The
+ * sort reads all of `revoked` first, so that no row is changed twice. The planner does not know the limit, as that of
+ * `LIMITED`.
+ *
+ * The reason `replaced` is for the client that has the cookies of the new login, which this one need not be.
  */
 export function announceSessions(tables: SessionTables): string {
-  return `announced AS (
+  return `begun AS (
+    SELECT found.id, actor.id AS ended_with, COALESCE(NULLIF(actor.reason, 'replaced'), 'actor-replaced') AS reason
+    FROM (SELECT id, reason FROM revoked ORDER BY id LIMIT (SELECT ${MAX_ENDED_AT_ONCE})) AS actor
+    CROSS JOIN LATERAL (
+      SELECT s.id FROM ${tables.session} s
+      WHERE s.actor_session_id = actor.id AND s.revoked_at IS NULL AND s.expires_at > now()
+      FOR NO KEY UPDATE SKIP LOCKED
+    ) AS found
+  ), impersonations AS (
+    UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = begun.reason
+    FROM (SELECT * FROM begun LIMIT (SELECT ${MAX_ENDED_AT_ONCE})) AS begun WHERE s.id = begun.id
+    RETURNING s.id, s.revoked_reason AS reason, begun.ended_with
+  ), ended AS (
+    SELECT id, reason, id AS ended_with FROM revoked UNION ALL SELECT id, reason, ended_with FROM impersonations
+  ), announced AS (
     SELECT ${notify(tables, "json_build_object('sessions', json_agg(id), 'reason', reason)")} AS sent
     FROM (
       SELECT id, reason, (row_number() OVER (PARTITION BY reason ORDER BY id) - 1) / ${IDS_PER_NOTIFICATION} AS message

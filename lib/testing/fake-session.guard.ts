@@ -2,10 +2,14 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import { attachSession } from '../http/session-of.js';
 import { uuidV7 } from '../common/uuid.js';
-import { KEY_BOUND_SESSION, RECENT_LOGIN } from '../session.constants.js';
-import { InsufficientUserAuthenticationError, SessionKeyRequiredError } from '../session.errors.js';
+import { KEY_BOUND_SESSION, NOT_WHILE_IMPERSONATING, RECENT_LOGIN } from '../session.constants.js';
+import {
+  InsufficientUserAuthenticationError,
+  NotWhileImpersonatingError,
+  SessionKeyRequiredError,
+} from '../session.errors.js';
 import type { KeyKind } from '../rules/session-key.js';
-import { type SessionClaims, UserSession } from '../session.types.js';
+import { type SessionActor, type SessionClaims, UserSession } from '../session.types.js';
 import { SessionExchange } from '../http/exchange.js';
 
 export interface FakeSession {
@@ -17,6 +21,8 @@ export interface FakeSession {
   authenticatedAt?: Date;
   /** How the session is bound to a key. Default: it is not. */
   boundBy?: KeyKind;
+  /** Who impersonates the user. Default: nobody. */
+  actor?: SessionActor;
 }
 
 /**
@@ -24,7 +30,8 @@ export interface FakeSession {
  * `overrideGuard(SessionGuard).useValue(new FakeSessionGuard({ userId: 'ada', claims: { role: 'admin' } }))`
  *
  * A session with an older `authenticatedAt` than `@RequireRecentLogin()` admits is refused as by the real guard, and so is
- * one without `boundBy` where there is `@RequireKeyBoundSession()`.
+ * one without `boundBy` where there is `@RequireKeyBoundSession()`, and one with `actor` where there is
+ * `@NotWhileImpersonating()`.
  */
 @Injectable()
 export class FakeSessionGuard implements CanActivate {
@@ -35,11 +42,13 @@ export class FakeSessionGuard implements CanActivate {
     this.id = session.id ?? uuidV7(Date.now());
   }
 
-  /** @throws InsufficientUserAuthenticationError, SessionKeyRequiredError */
+  /** @throws NotWhileImpersonatingError, InsufficientUserAuthenticationError, SessionKeyRequiredError */
   canActivate(context: ExecutionContext): boolean {
     const now = Date.now();
-    const { userId, claims = {}, authenticatedAt = new Date(now), boundBy } = this.session;
+    const { userId, claims = {}, authenticatedAt = new Date(now), boundBy, actor } = this.session;
     const targets = [context.getHandler(), context.getClass()];
+    const needsUser = this.reflector.getAllAndOverride<boolean>(NOT_WHILE_IMPERSONATING, targets) === true;
+    if (needsUser && actor) throw new NotWhileImpersonatingError();
     const maxAge = this.reflector.getAllAndOverride<number | undefined>(RECENT_LOGIN, targets);
     if (maxAge !== undefined && now - authenticatedAt.getTime() > maxAge) {
       throw new InsufficientUserAuthenticationError(Math.floor(maxAge / 1000));
@@ -47,7 +56,7 @@ export class FakeSessionGuard implements CanActivate {
     const needsKey = this.reflector.getAllAndOverride<boolean>(KEY_BOUND_SESSION, targets) === true;
     if (needsKey && !boundBy) throw SessionKeyRequiredError.ofUnbound();
     const expiresAt = new Date(now + 86_400_000);
-    const session = new UserSession({ id: this.id, userId, claims, authenticatedAt, expiresAt, boundBy });
+    const session = new UserSession({ id: this.id, userId, claims, authenticatedAt, expiresAt, boundBy, actor });
     Object.freeze(session);
     attachSession(context, session, SessionExchange.of(context).request);
     return true;

@@ -5,12 +5,13 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { ClientInfo } from '../common/client-address.js';
 import { branchOf } from '../rules/refresh-token.js';
 import { keyClaimsOf, type SessionKey } from '../rules/session-key.js';
-import type { SessionClaims } from '../session.types.js';
+import type { SessionActor, SessionClaims } from '../session.types.js';
 import { uuidV7 } from '../common/uuid.js';
 import type { SessionRow } from '../store/sql-fragments.js';
 import { TokenBinding } from './token-binding.js';
 import {
   ACCESS_TOKEN_TYPE,
+  actClaimOf,
   type RegisteredClaims,
   sessionOfClaims,
   type SignedAccessToken,
@@ -67,6 +68,7 @@ export class AccessTokenSigner {
       token_version: row.token_version,
       binding: this.binding.claimOf(row.id, client),
     };
+    if (row.actor) Object.assign(payload, { act: actClaimOf(row.actor) });
     if (sessionKey) Object.assign(payload, keyClaimsOf(sessionKey));
     // Copied one by one: spreading both objects into a new one takes half as long as a signature. No custom claim
     // replaces a registered one.
@@ -88,12 +90,14 @@ export class AccessTokenSigner {
   }
 
   /** The most characters that a token with these claims can have, at any generation. */
-  lengthWith(userId: string, claims: SessionClaims): number {
+  lengthWith(userId: string, claims: SessionClaims, actor?: SessionActor | null): number {
     const { kid, algorithm, publicKey } = this.keys.requireSigningKey();
     if (this.longest?.kid !== kid) this.longest = { kid, ...this.measure(kid, algorithm) };
     const { header, payload } = this.longest;
     // The braces of an empty payload are those of the claims.
-    const bytes = payload + bytesOf(userId) + bytesOf(claims);
+    const act = actor && { act: actClaimOf({ ...actor, accessVersion: Number.MAX_SAFE_INTEGER }) };
+    // The braces of the claim are as long as its comma and one more.
+    const bytes = payload + bytesOf(userId) + bytesOf(claims) + (act ? bytesOf(act) : 0);
     const lengths = [header, bytes, signatureBytes(algorithm, publicKey)].map(base64urlLength);
     return this.encryption.lengthOf(
       lengths.reduce((sum, length) => sum + length + 1, -1),

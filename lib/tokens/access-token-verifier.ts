@@ -116,7 +116,8 @@ export class AccessTokenVerifier {
       (payload.iat as number) <= latest &&
       (payload.nbf === undefined || (typeof payload.nbf === 'number' && payload.nbf <= latest)) &&
       isKeyConfirmation(payload.cnf) &&
-      (payload.bound === undefined || typeof payload.bound === 'string');
+      (payload.bound === undefined || typeof payload.bound === 'string') &&
+      (payload.act === undefined || isActor(payload.act));
     if (!sound || !this.isMeantForUs(payload)) throw new AccessTokenInvalidError();
     return payload as unknown as RegisteredClaims;
   }
@@ -152,6 +153,17 @@ function isKeyConfirmation(cnf: unknown): boolean {
   if (typeof cnf !== 'object' || cnf === null || Object.keys(cnf).join() !== 'jkt') return false;
   const { jkt } = cnf as { jkt: unknown };
   return typeof jkt === 'string' && THUMBPRINT.test(jkt);
+}
+
+function isActor(act: unknown): boolean {
+  const { sub, sid, access_version } = Object(act) as Record<string, unknown>;
+  return (
+    typeof sub === 'string' &&
+    USER_ID.test(sub) &&
+    typeof sid === 'string' &&
+    isUuid(sid) &&
+    isWholeNumber(access_version, Number.MAX_SAFE_INTEGER)
+  );
 }
 
 function isWholeNumber(value: unknown, max: number): boolean {

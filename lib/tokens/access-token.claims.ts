@@ -1,5 +1,5 @@
 import type { AccessTokenAlgorithm } from '../options/token-options.js';
-import type { RevocationKeys } from '../rules/revocation-state.js';
+import type { RevocationKeys, TokenActor } from '../rules/revocation-state.js';
 import { type KeyClaims, keyKindOf } from '../rules/session-key.js';
 import { type SessionClaims, type SessionFields, UserSession } from '../session.types.js';
 
@@ -25,6 +25,8 @@ export interface RegisteredClaims extends KeyClaims {
   /** The versions in the user-auth row and the session row at issue. */
   readonly access_version: number;
   readonly token_version: number;
+  /** Who impersonates the user (RFC 8693, section 4.1), by which session and at which access version. */
+  readonly act?: { readonly sub: string; readonly sid: string; readonly access_version: number };
   /** Binds the token to its client, where `binding` says `always`. */
   readonly binding?: string;
 }
@@ -103,6 +105,7 @@ export class VerifiedToken implements RevocationKeys {
   readonly generation: number;
   readonly branch: string;
   readonly binding: string | undefined;
+  readonly actor: TokenActor | undefined;
   /** Requests with the token need a proof of this key: the thumbprint of RFC 7638. */
   readonly jkt: string | undefined;
   /** The key that was registered with this token: the first bytes of its thumbprint, base64url. Its use confirms it. */
@@ -131,6 +134,7 @@ export class VerifiedToken implements RevocationKeys {
     this.generation = registered.generation;
     this.branch = registered.branch;
     this.binding = registered.binding;
+    this.actor = actorOf(registered);
     this.jkt = registered.cnf?.jkt;
     this.newKey = registered.bound_new && registered.bound;
     this.jti = registered.jti;
@@ -170,7 +174,17 @@ function fieldsOf(registered: RegisteredClaims, claims: SessionClaims): SessionF
     authenticatedAt,
     expiresAt,
     boundBy: keyKindOf(registered),
+    actor: registered.act && Object.freeze({ userId: registered.act.sub, sessionId: registered.act.sid }),
   };
+}
+
+function actorOf({ act }: RegisteredClaims): TokenActor | undefined {
+  return act && { userId: act.sub, sessionId: act.sid, accessVersion: act.access_version };
+}
+
+/** The claim `act` of a session's tokens. */
+export function actClaimOf({ userId, sessionId, accessVersion }: TokenActor): NonNullable<RegisteredClaims['act']> {
+  return { sub: userId, sid: sessionId, access_version: accessVersion };
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { SessionRevokedError, type UserSession } from '../../index.js';
+import { NotWhileImpersonatingError, SessionRevokedError, type UserSession } from '../../index.js';
 import { randomBytes } from '../../common/random.js';
 import { Attempts, type Caller } from '../account.attempts.js';
 import { AccountDisabledError, type AccountError, InvalidCredentialsError } from '../account.errors.js';
@@ -62,7 +62,9 @@ export class PasswordCheck implements OnApplicationBootstrap {
     return this.load.run(() => this.provePassword(session, password, caller));
   }
 
-  private async provePassword({ id, userId }: UserSession, password: string, caller: Caller): Promise<Account> {
+  private async provePassword({ id, userId, actor }: UserSession, password: string, caller: Caller): Promise<Account> {
+    // Here, because every change of credentials asks for the password, also in routes of the application's own.
+    if (actor) throw new NotWhileImpersonatingError();
     const account = await this.accounts.findById(userId);
     if (!account) throw new SessionRevokedError();
     await this.attempts.consume('logIn', { session: id }, caller);

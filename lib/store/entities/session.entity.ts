@@ -10,6 +10,9 @@ import { TIMESTAMP } from '../../common/columns.js';
  */
 @Entity({ name: 'jwt_session' })
 @Index('jwt_session_active_user_index', ['userId'], { where: 'revoked_at IS NULL' })
+@Index('jwt_session_actor_index', ['actorSessionId'], {
+  where: 'actor_session_id IS NOT NULL AND revoked_at IS NULL',
+})
 @Index('jwt_session_revoked_at_index', ['revokedAt', 'id'], { where: 'revoked_at IS NOT NULL' })
 @Index('jwt_session_claims_changed_at_index', ['claimsChangedAt', 'id'], { where: 'claims_changed_at IS NOT NULL' })
 export class SessionEntity {
@@ -23,7 +26,14 @@ export class SessionEntity {
   @Column({ name: 'refresh_auth_uuid', type: 'uuid', nullable: true })
   refreshAuthUuid!: string | null;
 
-  /** When the user logged in: a new login of the same user begins a new session. */
+  /** The session of the actor whose impersonation of the user this is; null for a session of the user's own. */
+  @Column({ name: 'actor_session_id', type: 'uuid', nullable: true })
+  actorSessionId!: string | null;
+
+  /**
+   * When the user logged in: a new login of the same user begins a new session. In an impersonation it is when the actor
+   * did, so that an impersonation is no recent login.
+   */
   @Column({ name: 'created_at', ...TIMESTAMP })
   createdAt!: Date;
 
@@ -117,6 +127,13 @@ export class SessionEntity {
 
   @Column({ type: 'text', nullable: true })
   ip!: string | null;
+
+  @Column({ name: 'actor_user_id', type: 'text', nullable: true })
+  actorUserId!: string | null;
+
+  /** Why the actor impersonates the user. */
+  @Column({ name: 'actor_reason', type: 'text', nullable: true })
+  actorReason!: string | null;
 
   @Column({ name: 'revoked_reason', type: 'text', nullable: true })
   revokedReason!: string | null;

@@ -15,6 +15,7 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
       CREATE TABLE IF NOT EXISTS ${tables.session} (
         id uuid CONSTRAINT jwt_session_pkey PRIMARY KEY,
         refresh_auth_uuid uuid,
+        actor_session_id uuid,
         created_at timestamptz(3) NOT NULL,
         last_seen_at timestamptz(3) NOT NULL,
         expires_at timestamptz(3) NOT NULL,
@@ -42,12 +43,17 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
         user_agent text,
         user_agent_hash bytea,
         ip text,
+        actor_user_id text,
+        actor_reason text,
         revoked_reason text
       )`);
     // Room on each page for the next version of its rows: refreshing then touches no index.
     await runner.query(`ALTER TABLE ${tables.session} SET (fillfactor = 80)`);
     await runner.query(
       `CREATE INDEX IF NOT EXISTS jwt_session_active_user_index ON ${tables.session} (user_id) WHERE revoked_at IS NULL`,
+    );
+    await runner.query(
+      `CREATE INDEX IF NOT EXISTS jwt_session_actor_index ON ${tables.session} (actor_session_id) WHERE actor_session_id IS NOT NULL AND revoked_at IS NULL`,
     );
     await runner.query(
       `CREATE INDEX IF NOT EXISTS jwt_session_revoked_at_index ON ${tables.session} (revoked_at, id) WHERE revoked_at IS NOT NULL`,
