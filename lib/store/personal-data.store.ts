@@ -91,11 +91,11 @@ function buildStatements(tables: SessionTables) {
           UPDATE ${tables.session} s SET
             revoked_at = CASE WHEN target.live THEN clock_timestamp() ELSE s.revoked_at END,
             revoked_reason = CASE WHEN target.live THEN :reason ELSE s.revoked_reason END,
-            claims = '{}', data = NULL, label = NULL, ip = NULL, user_agent = NULL, user_agent_hash = NULL,
+            claims = '{}', data = NULL, label = NULL, actor_reason = NULL, ip = NULL, user_agent = NULL, user_agent_hash = NULL,
             key_thumbprint = NULL, key_offered = NULL, key_kind = NULL
           FROM target WHERE s.id = target.id AND ${IS_TIMELY}
           RETURNING s.id, s.revoked_reason AS reason, target.live
-        ), ended AS (
+        ), revoked AS (
           SELECT id, reason FROM erased WHERE live
         ), ${announceSessions(tables)}
         SELECT ended.id, (SELECT count(sent) FROM announced) AS notifications, ${TIMED_COLUMNS}

@@ -85,7 +85,7 @@ interface Person {
 
 const impersonate = (userId: string, more: object = {}) => ({ method: 'POST', body: { userId, ...more } });
 
-describe.each(PLATFORMS)('I01–an impersonation on %s', platform => {
+describe.each(PLATFORMS)('F35: an impersonation on %s', platform => {
   let apps: TestApps;
   let test: TestApp;
   let count = 0;

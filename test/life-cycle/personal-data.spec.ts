@@ -55,6 +55,7 @@ describe.each(PLATFORMS)('export and erasure on %s', platform => {
         userAgent: 'Ada/1.0',
         ip: '127.0.0.1',
         boundBy: null,
+        actor: null,
         createdAt: expect.any(Date),
         lastSeenAt: expect.any(Date),
         expiresAt: expect.any(Date),
