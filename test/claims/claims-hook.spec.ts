@@ -57,6 +57,20 @@ describe.each(PLATFORMS)('F23: the claims hook on %s', platform => {
       return client;
     }
 
+    it('F35: it is told of an actor, at the begin of an impersonation and at each refresh', async () => {
+      const { session } = await test.sessions.logIn('support');
+      answer = ({ actor }) => ({ role: 'user', ...(actor && { limited: true }) });
+      asked.length = 0;
+      const issued = await test.sessions.impersonate(session, 'ada');
+      expect(issued.session.claims).toEqual({ role: 'user', limited: true });
+      const refreshed = await test.sessions.refresh({ refreshToken: issued.refreshToken! });
+      expect(refreshed.session.claims).toEqual({ role: 'user', limited: true });
+      const actor = { userId: 'support', sessionId: session.id };
+      expect(asked.map(request => request.actor)).toEqual([actor, actor]);
+      await test.sessions.logIn('ada');
+      expect(asked.at(-1)).not.toHaveProperty('actor');
+    });
+
     it('its answer replaces what login was given', async () => {
       const client = await logIn({ role: 'admin', theme: 'dark' });
       expect(await claimsOf(client)).toEqual({ role: 'user' });

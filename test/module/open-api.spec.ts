@@ -67,9 +67,9 @@ describe.each(PLATFORMS)('the OpenAPI document of @nestjs/swagger on %s', platfo
     const headers = { authorization: `Bearer ${(await test.sessions.logIn('ada')).accessToken!}` };
     const bodyOf = async (path: string) => (await fetch(test.url + path, { headers })).json() as Promise<object>;
     const { SessionResponse, DeviceResponse, SessionErrorResponse } = document.schemas;
-    // This session has no key, so that its answer leaves `boundBy` out.
+    // This session has no key and no actor, so that its answer leaves both out.
     const documented = Object.keys(SessionResponse!.properties);
-    expect(documented).toEqual([...Object.keys(await bodyOf('/session')), 'boundBy']);
+    expect(documented).toEqual([...Object.keys(await bodyOf('/session')), 'boundBy', 'actor']);
     const [device] = (await bodyOf('/session/devices')) as object[];
     expect(Object.keys(DeviceResponse!.properties)).toEqual(Object.keys(device!));
     const refusal = (await (await fetch(`${test.url}/session`)).json()) as object;
