@@ -1,63 +1,51 @@
-import type { Work } from './load-limit.js';
-
 interface Waiter {
-  readonly task: () => Promise<unknown>;
-  readonly work: Work;
-  readonly resolve: (outcome: Promise<unknown>) => void;
-  readonly reject: (error: Error) => void;
+  readonly since: number;
+  readonly begin: () => void;
+  readonly fail: (error: Error) => void;
   next?: Waiter;
 }
 
 /**
  * Lets so many work at a time. The others wait in the order in which they came, and hold nothing meanwhile: neither a
- * connection nor what the work needs. One that waits is small, because the collector copies what lives for long.
+ * connection nor what the work needs.
  */
 export class Turns {
   private working = 0;
   private first?: Waiter;
   private last?: Waiter;
 
-  /** @param ended called for each work that has ended, also without having begun */
   constructor(
     private readonly most: number,
-    private readonly ended: (work: Work) => void,
+    private readonly monotonic: () => number,
   ) {}
 
-  /** @param isNext for what must not wait */
-  run<T>(task: () => Promise<T>, work: Work, isNext = false): Promise<T> {
-    if (isNext || this.working < this.most) return this.perform(task, work);
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = { task, work, resolve: resolve as Waiter['resolve'], reject };
+  /**
+   * @param isNext for what must not wait
+   * @returns undefined where the turn has come. After each turn `end` is called; none comes where the promise is rejected
+   */
+  begin(isNext = false): Promise<void> | undefined {
+    if (isNext || this.working < this.most) {
+      this.working++;
+      return undefined;
+    }
+    return new Promise((begin, fail) => {
+      const waiter: Waiter = { since: this.monotonic(), begin, fail };
       if (this.last) this.last.next = waiter;
       else this.first = waiter;
       this.last = waiter;
     });
   }
 
-  /** When the one that waits longest came; undefined where none waits. */
-  get waitingSince(): number | undefined {
-    return this.first?.work.since;
+  end(): void {
+    const next = this.working <= this.most ? this.take() : undefined;
+    if (next) next.begin();
+    else this.working--;
   }
 
-  /** Fails those that have waited since then or longer. They do not begin. */
-  failSince(time: number, error: () => Error): void {
-    while (this.first && this.first.work.since <= time) {
-      const { work, reject } = this.take()!;
-      this.ended(work);
-      reject(error());
-    }
-  }
-
-  private async perform<T>(task: () => Promise<T>, work: Work): Promise<T> {
-    this.working++;
-    try {
-      return await task();
-    } finally {
-      this.ended(work);
-      this.working--;
-      const next = this.working < this.most ? this.take() : undefined;
-      next?.resolve(this.perform(next.task, next.work));
-    }
+  /** Fails those that have waited for as long. @returns when the next one came */
+  failSince(time: number, error: () => Error): number | undefined {
+    while (this.first && this.first.since <= time) this.take()!.fail(error());
+    return this.first?.since;
   }
 
   private take(): Waiter | undefined {

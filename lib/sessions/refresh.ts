@@ -147,7 +147,9 @@ export class SessionRefresher {
         const successor = this.tokens.newSuccessor(token);
         const request = this.requestOf(incoming, successor, deadline.databaseTime);
         this.admission.requireTimely(recipient.exchange);
-        let row = await this.accept(request, key);
+        let row: RotatedRow | undefined;
+        if (key) row = await this.store.prove({ ...request, thumbprint: key.thumbprint });
+        else if (this.options.binding.key !== 'require') row = await this.store.rotate(request);
         if (!row) {
           this.admission.requireTimely(recipient.exchange);
           const observed = await this.observe(request);
@@ -163,12 +165,6 @@ export class SessionRefresher {
     } catch (error) {
       throw error instanceof SessionError ? error.about(token.sessionId) : error;
     }
-  }
-
-  /** The statement that accepts the token; undefined where it does not. */
-  private accept(request: RotationRequest, key: SessionKey | undefined): Promise<RotatedRow | undefined> {
-    if (key) return this.store.prove({ ...request, thumbprint: key.thumbprint });
-    return this.options.binding.key === 'require' ? Promise.resolve(undefined) : this.store.rotate(request);
   }
 
   private async observe(request: RotationRequest): Promise<ObservedSession> {

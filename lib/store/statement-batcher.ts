@@ -37,9 +37,15 @@ export class StatementBatcher<Request, Answer> {
     private readonly timers: SessionTimers,
   ) {}
 
-  /** @throws what the statement for one request throws */
-  run(request: Request): Promise<Answer> {
-    if (this.running === 0 && this.waiting.length === 0) return this.runOne(request);
+  /**
+   * @param isAlone whether the request has a statement of its own, at once
+   * @throws what the statement for one request throws
+   */
+  run(request: Request, isAlone = this.running === 0 && this.waiting.length === 0): Promise<Answer> {
+    if (isAlone) {
+      this.running++;
+      return this.statement.one(request).finally(() => this.running--);
+    }
     return new Promise((answer, fail) => {
       this.waiting.push({ request, answer, fail });
       if (this.waiting.length === 1) this.timers.atEndOfTurn(() => this.send());
@@ -53,21 +59,12 @@ export class StatementBatcher<Request, Answer> {
     for (const each of waiting) {
       const key = this.statement.keyOf(each.request);
       // A statement changes a row once: a second request for the row runs alone and waits for the row's lock.
-      if (shared.has(key)) each.answer(this.runOne(each.request));
+      if (shared.has(key)) each.answer(this.run(each.request, true));
       else shared.set(key, each);
     }
     const requests = [...shared.values()];
     for (let from = 0; from < requests.length; from += MAX_BATCH_SIZE) {
       void this.runMany(requests.slice(from, from + MAX_BATCH_SIZE));
-    }
-  }
-
-  private async runOne(request: Request): Promise<Answer> {
-    this.running++;
-    try {
-      return await this.statement.one(request);
-    } finally {
-      this.running--;
     }
   }
 
@@ -83,6 +80,7 @@ export class StatementBatcher<Request, Answer> {
     } finally {
       this.running--;
     }
-    for (const { request, answer } of all) answer(answers.get(this.statement.keyOf(request)) ?? this.runOne(request));
+    for (const { request, answer } of all)
+      answer(answers.get(this.statement.keyOf(request)) ?? this.run(request, true));
   }
 }

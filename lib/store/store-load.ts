@@ -49,8 +49,9 @@ export class StoreLoad {
   ) {
     // Later than this a refresh changes nothing.
     this.maxWait = overload.maxWait === null ? Infinity : Math.min(overload.maxWait, maxRequestAge(session.leeway));
-    this.limit = new LoadLimit(this.maxWait, () => clock.monotonic());
-    this.turns = new Turns(overload.maxWait === null ? Infinity : MOST_WORKING, work => this.limit.end(work));
+    const monotonic = () => clock.monotonic();
+    this.limit = new LoadLimit(this.maxWait, monotonic);
+    this.turns = new Turns(overload.maxWait === null ? Infinity : MOST_WORKING, monotonic);
   }
 
   get status(): LoadStatus {
@@ -63,12 +64,23 @@ export class StoreLoad {
    * @param isNext for what must not wait for others, because they may wait for it: it holds a connection
    * @throws SessionStoreUnavailableError where too many wait, before anything is done, and what the task throws
    */
-  run<T>(task: () => Promise<T>, isNext = false): Promise<T> {
+  async run<T>(task: () => Promise<T>, isNext = false): Promise<T> {
     const work = this.limit.begin();
-    if (!work) return Promise.reject(this.refuse());
-    const outcome = this.turns.run(task, work, isNext);
-    if (this.turns.waitingSince !== undefined) this.watch(this.maxWait);
-    return outcome;
+    if (!work) throw this.refuse();
+    try {
+      const turn = this.turns.begin(isNext);
+      if (turn) {
+        this.watch(this.maxWait);
+        await turn;
+      }
+      try {
+        return await task();
+      } finally {
+        this.turns.end();
+      }
+    } finally {
+      this.limit.end(work);
+    }
   }
 
   /** Those that wait for longer than they were let in for are refused: nothing comes out any more. */
@@ -78,9 +90,8 @@ export class StoreLoad {
     this.timers.after(milliseconds, () => {
       this.watches = false;
       const now = this.clock.monotonic();
-      this.turns.failSince(now - this.maxWait, () => this.refuse());
-      const { waitingSince } = this.turns;
-      if (waitingSince !== undefined) this.watch(waitingSince + this.maxWait - now);
+      const next = this.turns.failSince(now - this.maxWait, () => this.refuse());
+      if (next !== undefined) this.watch(next + this.maxWait - now);
     });
   }
 

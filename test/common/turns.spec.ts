@@ -1,28 +1,25 @@
 import { describe, expect, it } from '@jest/globals';
 import { Turns } from '../../lib/common/turns.js';
 
-/** Two work at a time. Works are named by their time. */
 class Line {
+  now = 0;
   readonly begun: number[] = [];
-  readonly ended: number[] = [];
   readonly failed: string[] = [];
-  readonly turns = new Turns(2, ({ since }) => this.ended.push(since));
-  private readonly ends = new Map<number, () => void>();
-  private now = 0;
+  readonly turns = new Turns(2, () => this.now);
 
   come(isNext = false): void {
-    const since = ++this.now;
-    const task = () => {
-      this.begun.push(since);
-      return new Promise<void>(end => this.ends.set(since, end));
-    };
-    this.turns
-      .run(task, { since, ahead: 0, endedBefore: 0 }, isNext)
-      .catch((error: Error) => this.failed.push(`${since}: ${error.message}`));
+    const came = ++this.now;
+    const turn = this.turns.begin(isNext);
+    if (!turn) this.begun.push(came);
+    else
+      turn.then(
+        () => this.begun.push(came),
+        (error: Error) => this.failed.push(`${came}: ${error.message}`),
+      );
   }
 
-  async end(since: number): Promise<void> {
-    this.ends.get(since)!();
+  async end(): Promise<void> {
+    this.turns.end();
     await new Promise(setImmediate);
   }
 }
@@ -32,18 +29,15 @@ describe('turns', () => {
     const line = new Line();
     for (let caller = 0; caller < 5; caller++) line.come();
     expect(line.begun).toEqual([1, 2]);
-    expect(line.turns.waitingSince).toBe(3);
-    await line.end(2);
+    await line.end();
     expect(line.begun).toEqual([1, 2, 3]);
-    await line.end(1);
-    await line.end(3);
+    await line.end();
+    await line.end();
     expect(line.begun).toEqual([1, 2, 3, 4, 5]);
-    expect(line.turns.waitingSince).toBeUndefined();
-    await line.end(4);
-    await line.end(5);
+    await line.end();
+    await line.end();
     line.come();
     expect(line.begun.at(-1)).toBe(6);
-    expect(line.ended).toEqual([2, 1, 3, 4, 5]);
   });
 
   it('one that is next does not wait, and the others begin when it and one more have ended', async () => {
@@ -51,35 +45,26 @@ describe('turns', () => {
     for (let caller = 0; caller < 3; caller++) line.come();
     line.come(true);
     expect(line.begun).toEqual([1, 2, 4]);
-    await line.end(4);
+    await line.end();
     expect(line.begun).toEqual([1, 2, 4]);
-    await line.end(1);
+    await line.end();
     expect(line.begun).toEqual([1, 2, 4, 3]);
   });
 
   it('those that have waited for too long fail, and take no turn', async () => {
     const line = new Line();
     for (let caller = 0; caller < 6; caller++) line.come();
-    line.turns.failSince(4, () => new Error('late'));
-    expect(line.turns.waitingSince).toBe(5);
-    await line.end(1);
-    expect([line.begun, line.failed, line.ended]).toEqual([
+    const next = line.turns.failSince(4, () => new Error('late'));
+    expect(next).toBe(5);
+    await line.end();
+    expect([line.begun, line.failed]).toEqual([
       [1, 2, 5],
       ['3: late', '4: late'],
-      [3, 4, 1],
     ]);
-    line.turns.failSince(6, () => new Error('late'));
-    await line.end(2);
-    await line.end(5);
+    expect(line.turns.failSince(6, () => new Error('late'))).toBeUndefined();
+    await line.end();
+    await line.end();
     line.come();
     expect(line.begun).toEqual([1, 2, 5, 7]);
-  });
-
-  it('a task that fails ends its turn', async () => {
-    const line = new Line();
-    const failing = line.turns.run(() => Promise.reject(new Error('broken')), { since: 0, ahead: 0, endedBefore: 0 });
-    await expect(failing).rejects.toThrow('broken');
-    for (let caller = 0; caller < 2; caller++) line.come();
-    expect([line.begun, line.ended]).toEqual([[1, 2], [0]]);
   });
 });
