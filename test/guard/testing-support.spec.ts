@@ -5,6 +5,7 @@ import type { TestingModuleBuilder } from '@nestjs/testing';
 import {
   AccessTokenInvalidError,
   CurrentSession,
+  NotWhileImpersonating,
   RequireRecentLogin,
   SessionAuthenticator,
   type SessionExchange,
@@ -134,6 +135,32 @@ describe.each(PLATFORMS)('tests of an application on %s', platform => {
       status: 401,
       errorCode: 'insufficient_user_authentication',
     });
+  });
+
+  it('F35: let @NotWhileImpersonating() ask the fake guard', async () => {
+    @Controller('consents')
+    class ConsentsController {
+      @Post()
+      @NotWhileImpersonating()
+      consent(@CurrentSession() session: UserSession) {
+        return { userId: session.userId };
+      }
+    }
+
+    const answerTo = async (session: Partial<FakeSession>) => {
+      const guard = new FakeSessionGuard({ userId: 'ada', ...session });
+      const started = await startApplication({
+        platform,
+        controllers: [ConsentsController],
+        override: builder => builder.overrideGuard(SessionGuard).useValue(guard),
+      });
+      const { status, body } = await send(`${started.url}/consents`, { method: 'POST' });
+      await started.app.close();
+      return { status, ...body };
+    };
+    expect(await answerTo({})).toEqual({ status: 201, userId: 'ada' });
+    const actor = { userId: 'support', sessionId: '01890000-0000-7000-8000-000000000000' };
+    expect(await answerTo({ actor })).toMatchObject({ status: 403, errorCode: 'not_while_impersonating' });
   });
 
   it('replace the global guard, which is registered by useExisting', async () => {

@@ -105,6 +105,20 @@ describe.each(PLATFORMS)('F34: a service that learns of revocations without the 
     expect(await me(service, (await logIn()).token)).toBe('accepted');
   });
 
+  it('F35: an impersonation counts there only while the session and the tokens of its actor do', async () => {
+    for (const [code, end] of [
+      ['access_token_invalid', () => issuing.sessions.invalidateTokens('support', 'access')],
+      ['session_revoked', (id: string) => issuing.sessions.logOut(id)],
+    ] as const) {
+      const actor = await issuing.sessions.logIn('support');
+      const { accessToken } = await issuing.sessions.impersonate(actor.session, 'grace');
+      expect(await me(service, accessToken!)).toBe('accepted');
+      await end(actor.session.id);
+      await poll();
+      expect(await me(service, accessToken!)).toBe(code);
+    }
+  });
+
   it('asks nobody about a request', async () => {
     const { token } = await logIn();
     await me(service, token);
