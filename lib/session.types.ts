@@ -1,5 +1,4 @@
 import { timeOfUuid } from './common/uuid.js';
-import type { KeyKind } from './rules/session-key.js';
 
 /**
  * The claims that an access token carries beside the registered ones. Augment it to type `claims` everywhere:
@@ -27,7 +26,7 @@ export interface SessionFields {
   readonly claims: SessionClaims;
   readonly authenticatedAt: Date;
   readonly expiresAt: Date;
-  readonly boundBy?: KeyKind;
+  readonly boundBy?: 'dbsc' | 'dpop';
   readonly actor?: SessionActor;
 }
 
@@ -42,7 +41,7 @@ export class UserSession {
   readonly userId: string;
   readonly claims: SessionClaims;
   /** Present where the session is bound to a key: a copy of its tokens is of no use without that. */
-  declare readonly boundBy?: KeyKind;
+  declare readonly boundBy?: 'dbsc' | 'dpop';
   /**
    * Present in an impersonation: who acts as the user (`act`). `authenticatedAt` is the login of the actor then, and the
    * session ends with theirs.
@@ -119,7 +118,7 @@ export interface Device {
   readonly createdAt: Date;
   readonly lastSeenAt: Date;
   /** How the session is bound to a key of the device, null where it is not. */
-  readonly boundBy: KeyKind | null;
+  readonly boundBy: 'dbsc' | 'dpop' | null;
   /** Who impersonates the user in this session, and why; null in a session of the user's own. */
   readonly actor: (SessionActor & { readonly reason: string | null }) | null;
 }
