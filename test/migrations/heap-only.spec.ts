@@ -61,6 +61,6 @@ describe('refreshing', () => {
       .filter(({ target }) => target === SessionEntity)
       .flatMap(({ indices }) => indices.flatMap(({ columns }) => columns.map(({ databaseName }) => databaseName)));
     await dataSource.destroy();
-    expect(indexed.sort()).toEqual(['claims_changed_at', 'id', 'id', 'revoked_at', 'user_id']);
+    expect(indexed.sort()).toEqual(['actor_session_id', 'claims_changed_at', 'id', 'id', 'revoked_at', 'user_id']);
   });
 });
