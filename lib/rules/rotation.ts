@@ -40,6 +40,7 @@ export const ROTATION_CASES = {
   fork: 'refused',
   recent: 'refused',
   stale: 'refused',
+  superseded: 'refused',
   unknown: 'refused',
   proved: 'given',
   'key-required': 'refused',
@@ -62,6 +63,7 @@ export function isReplay(name: RotationCase): boolean {
 /** Names the case of a token with an authentic tag, for a session that is neither revoked nor expired. */
 export function decideRotation(state: RotationState, given: GivenToken): RotationCase {
   if (state.key) return decideBound(state, state.key, given);
+  if (given.generation < state.generation && state.previousHash === null) return decideSuperseded(state);
   switch (given.generation - state.generation) {
     case 0:
       return decideCurrent(state, given);
@@ -82,6 +84,14 @@ function decideBound(state: RotationState, key: string, given: GivenToken): Rota
   if (given.key === undefined) return 'key-required';
   if (given.key !== key) return 'other-key';
   return given.generation === state.generation && given.hash === state.tokenHash ? 'proved' : 'unknown';
+}
+
+/**
+ * The current token has no parent: the end of an impersonation has put it in the place of the actor's former tokens.
+ * One of those may have been under way, and after the window the answer with the new one may have been lost.
+ */
+function decideSuperseded({ inWindow }: RotationState): RotationCase {
+  return inWindow ? 'superseded' : 'recent';
 }
 
 function decideCurrent(state: RotationState, given: GivenToken): RotationCase {

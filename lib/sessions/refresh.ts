@@ -50,6 +50,7 @@ interface IncomingToken {
  * | is the parent of the current one, within the leeway | the current tokens again |
  * | comes with a proof of the key that its session is bound to | the same refresh token, after one statement |
  * | is of a bound session, and comes without a proof or with one of another key | `session_key_required`, `key_proof_invalid` |
+ * | was replaced a moment ago, at the end of an impersonation | `session_store_unavailable`; nothing changes |
  * | was used by two parties, or by another client than it is bound to | `token_theft_detected`; the session ends |
  * | is of a session that has ended or expired | `session_revoked`, `session_expired` |
  * | is not ours, or of no generation that was issued | `refresh_token_invalid` |
@@ -204,6 +205,10 @@ export class SessionRefresher {
     }
     if (observed.ofAnotherClient && !observed.state.key) return this.endStolen(request, observed, 'binding');
     if (isTheft(name)) return this.endStolen(request, observed, name);
+    // The new token has been delivered: a client that has it by now refreshes with it, and its cookies are kept.
+    if (name === 'superseded') {
+      throw new SessionStoreUnavailableError('The session has another refresh token by now: try again with that');
+    }
     if (name === 'late-parent') return this.store.answerLateParent(request, observed);
     if (name === 'unknown') {
       this.logger.debug(`session ${request.sessionId}: unknown`);

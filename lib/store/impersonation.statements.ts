@@ -23,7 +23,13 @@ const OF_ACTOR = {
   idleLifetime: milliseconds('actor.idle_lifetime'),
 };
 
-export function buildImpersonationStatements(tables: SessionTables, settings: NewSessionSettings) {
+export interface ImpersonationSettings extends NewSessionSettings {
+  /** Milliseconds. */
+  readonly leeway: number;
+}
+
+export function buildImpersonationStatements(tables: SessionTables, settings: ImpersonationSettings) {
+  const leeway = interval(String(settings.leeway));
   const idle = interval(String(settings.idleLifetime));
   return {
     // The actor's session must be live, and the actor's own. No lock: an end of it at the same moment counts as well,
@@ -46,7 +52,8 @@ export function buildImpersonationStatements(tables: SessionTables, settings: Ne
         SELECT created.*, ${TIMED_COLUMNS} FROM request LEFT JOIN created ON true`,
     ),
     // The server does not know the actor's refresh token, and the client may have kept it no longer: a new one takes the
-    // place of all that were issued, its successor among them. Rows are locked in id order, as everywhere.
+    // place of all that were issued, its successor among them. It has no parent, which shows that (case `superseded`).
+    // Rows are locked in id order, as everywhere.
     endImpersonation: statement<EndedImpersonation & WithDeadline, ReturnedRow>(
       'jwt_session_end_impersonation',
       `WITH chosen AS (
@@ -59,7 +66,8 @@ export function buildImpersonationStatements(tables: SessionTables, settings: Ne
           ) AS locked
         ), ${timedRequest('target')}, actor AS (
           UPDATE ${tables.session} s SET generation = s.generation + 2, token_hash = :tokenHash, successor_hash = NULL,
-            successor_salt = NULL, previous_hash = NULL, previous_salt = NULL, leeway_until = now(), last_seen_at = now(),
+            successor_salt = NULL, previous_hash = NULL, previous_salt = NULL, leeway_until = now() + ${leeway},
+            last_seen_at = now(),
             expires_at = LEAST(now() + ${idle}, now() + s.idle_lifetime, s.absolute_expires_at)
           FROM (SELECT count(*) AS count FROM target) AS found
           WHERE s.id = :actorSessionId AND found.count = 2 AND ${IS_TIMELY}

@@ -1,7 +1,7 @@
 import type { RotationCase, UseCase } from '../rules/rotation.js';
 
 type StoredCase =
-  | Exclude<RotationCase, 'fork' | 'recent' | 'stale' | 'unknown' | 'key-required' | 'other-key'>
+  | Exclude<RotationCase, 'fork' | 'recent' | 'stale' | 'superseded' | 'unknown' | 'key-required' | 'other-key'>
   | Exclude<UseCase, 'fork'>;
 
 /** How a row keeps its last case: a name would take up to 22 bytes of each row. */

@@ -1,7 +1,12 @@
 import { hashOf, openRefreshToken } from '../../lib/rules/refresh-token.js';
 import type { GivenToken, RotationState } from '../../lib/rules/rotation.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
-import { RefreshTokenInvalidError, SessionError, TokenTheftDetectedError } from '../../lib/session.errors.js';
+import {
+  RefreshTokenInvalidError,
+  SessionError,
+  SessionStoreUnavailableError,
+  TokenTheftDetectedError,
+} from '../../lib/session.errors.js';
 import { RotationStore } from '../../lib/store/rotation.store.js';
 import { describePair, type NamedRow, SessionInSpace, STATES, type StoredRow, TOKENS } from './rotation-space.js';
 import { insertSessions, type SessionSeed } from './session-rows.js';
@@ -130,6 +135,8 @@ export function byPair<T>(pairs: readonly Pair[], tell: (pair: Pair, index: numb
 function nameOf(error: Error): string {
   if (error instanceof TokenTheftDetectedError) return error.theftClass;
   if (error instanceof RefreshTokenInvalidError) return 'unknown';
+  if (error instanceof SessionStoreUnavailableError && error.message.includes('another refresh token'))
+    return 'superseded';
   if (error instanceof SessionError) return error.errorCode;
   throw error;
 }
