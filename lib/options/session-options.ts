@@ -151,6 +151,7 @@ export class SessionSettings extends TransportSettings {
   /**
    * Asked at login and at each refresh. The result replaces the claims; `null` refuses the user and ends all of the
    * user's sessions. A function, or the class of a provider with `claimsFor`, which must not be request-scoped.
+   * Where it does not answer within ten seconds the request is refused with 503.
    */
   @Check(aFunction('write a function, or a provider class with a method claimsFor'))
   claims?: ClaimsFunction | Type<ClaimsProvider> | Abstract<ClaimsProvider>;

@@ -1,7 +1,8 @@
-import { Injectable, type OnModuleInit, Scope, type Type } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleInit, Scope, type Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import type { EntityManager } from 'typeorm';
 import { isDeepStrictEqual } from 'node:util';
+import { SessionTimers } from '../common/clock.js';
 import { SessionOptionsError } from '../common/option-mistakes.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { ClaimsFunction, ClaimsProvider, ClaimsRequest } from '../options/session-options.js';
@@ -16,9 +17,13 @@ import { SessionTokens } from './session-tokens.js';
 /** How often the hook is asked again when `setClaims` changes the claims meanwhile. */
 const MAX_ATTEMPTS = 3;
 
+/** A hook that never answers would keep the turn of its request, and then no other request would be let in. */
+const TIMEOUT_MS = 10_000;
+
 /** Asks the application for a user's claims, at login and at each refresh (F23). */
 @Injectable()
 export class ClaimsHook implements OnModuleInit {
+  private readonly logger = new Logger('SessionClaims');
   private hook?: ClaimsFunction;
 
   constructor(
@@ -27,6 +32,7 @@ export class ClaimsHook implements OnModuleInit {
     private readonly store: SessionStore,
     private readonly revoker: SessionRevoker,
     private readonly tokens: SessionTokens,
+    private readonly timers: SessionTimers,
   ) {}
 
   get isUsed(): boolean {
@@ -69,19 +75,27 @@ export class ClaimsHook implements OnModuleInit {
    *
    * @throws SessionUsageError for claims that cannot be kept
    * @throws SessionRevokedError where the hook refuses the user, whose sessions have ended, but the one of `except`
+   * @throws SessionStoreUnavailableError where the hook does not answer within ten seconds
    */
   async ask(
     request: ClaimsRequest,
     { manager, except }: { manager?: EntityManager; except?: string } = {},
   ): Promise<SessionClaims> {
     this.hook ??= await this.resolve(this.options.claims!);
-    const claims = await this.hook(request);
+    const claims = await this.timers.within(TIMEOUT_MS, Promise.resolve(this.hook(request)), () => this.late());
     if (claims === null) {
       await this.revoker.revoke({ userId: request.userId, except }, 'refused-by-claims', manager);
       throw new SessionRevokedError();
     }
     checkClaims(claims);
     return claims;
+  }
+
+  private late(): SessionStoreUnavailableError {
+    this.logger.error(
+      `option "claims" has not answered within ${TIMEOUT_MS / 1_000} s: limit the time of what it asks`,
+    );
+    return new SessionStoreUnavailableError('The claims of the user are not known at the moment: try again');
   }
 
   /** By now Nest has made all providers, also those that inject SessionService. */

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { type ClaimsProvider, type ClaimsRequest, type SessionClaims, SessionService } from 'nestjs-jwt-session';
+import { SessionTimers } from '../../lib/common/clock.js';
 import { CookieClient } from '../support/client.js';
 import { usageErrorOf } from '../support/logged-errors.js';
 import { statementsDuring } from '../support/statement-watch.js';
-import { PLATFORMS, type TestApp } from '../support/test-app.js';
+import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 import { TestApps } from '../support/test-apps.js';
 
 /** What the application says of every user; tests change it. */
@@ -30,6 +31,42 @@ class UsersService implements ClaimsProvider {
 const refresh = { method: 'POST' };
 
 const claimsOf = async (client: CookieClient) => (await client.send('/me')).body.claims;
+
+/** Gives up at once what waits for the hook. */
+class HookTimers extends SessionTimers {
+  hangs = false;
+
+  override within<T>(milliseconds: number, given: Promise<T>, late: () => Error): Promise<T> {
+    return super.within(this.hangs ? 1 : milliseconds, given, late);
+  }
+}
+
+describe('F23: a claims hook that never answers', () => {
+  const timers = new HookTimers();
+  let test: TestApp;
+  beforeAll(async () => {
+    test = await startTestApp({
+      session: { claims: ask, overload: { maxWait: '100ms' } },
+      override: builder => void builder.overrideProvider(SessionTimers).useValue(timers),
+    });
+  });
+  afterAll(() => test?.close());
+
+  it('refuses its own requests and keeps no turn, so that others are let in afterwards', async () => {
+    answer = () => new Promise(() => undefined);
+    timers.hangs = true;
+    const logIns = Array.from({ length: 40 }, () => test.sessions.logIn('ada'));
+    const late = await Promise.allSettled(logIns);
+    for (const { reason } of late as PromiseRejectedResult[]) {
+      expect(reason).toMatchObject({ errorCode: 'session_store_unavailable' });
+    }
+    expect(await test.sessions.list('ada')).toEqual([]);
+    timers.hangs = false;
+    answer = () => ({ role: 'user' });
+    expect((await test.sessions.status()).load.waiting).toBe(0);
+    expect((await test.sessions.logIn('ada')).session.claims).toEqual({ role: 'user' });
+  });
+});
 
 describe.each(PLATFORMS)('F23: the claims hook on %s', platform => {
   let apps: TestApps;
