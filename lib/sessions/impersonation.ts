@@ -10,6 +10,7 @@ import type { Actor, ImpersonateOptions } from '../session.interfaces.js';
 import type { IssuedTokens, SessionActor } from '../session.types.js';
 import { ImpersonationStore } from '../store/impersonation.store.js';
 import { Admission } from './admission.js';
+import { ClaimsHook } from './claims-hook.js';
 import { checkImpersonation } from './input-checks.js';
 import { SessionIssuer } from './log-in.js';
 import { SessionTokens } from './session-tokens.js';
@@ -35,6 +36,7 @@ export class SessionImpersonator {
     private readonly tokens: SessionTokens,
     private readonly announcements: Announcements,
     private readonly admission: Admission,
+    private readonly claimsHook: ClaimsHook,
   ) {}
 
   begin(actor: Actor, userId: string, options: ImpersonateOptions): Promise<IssuedTokens> {
@@ -81,6 +83,8 @@ export class SessionImpersonator {
     const { generation, key_kind: kind, key_thumbprint: thumbprint } = row;
     const key = kind && thumbprint ? { kind, thumbprint } : undefined;
     const recipient = { client: clientOf(exchange), exchange, transport, key };
-    return this.tokens.issue(row, { token: { ...token, sessionId, generation }, hash }, true, recipient);
+    // As at a refresh: the actor may have been disabled since, or have another role.
+    const current = this.claimsHook.isUsed ? await this.claimsHook.apply(row, transport) : row;
+    return this.tokens.issue(current, { token: { ...token, sessionId, generation }, hash }, true, recipient);
   }
 }

@@ -1,6 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Injectable } from '@nestjs/common';
-import { type ClaimsProvider, type ClaimsRequest, type SessionClaims, SessionService } from 'nestjs-jwt-session';
+import { Controller, Injectable, Post, UseGuards, UseInterceptors } from '@nestjs/common';
+import {
+  type ClaimsProvider,
+  type ClaimsRequest,
+  CurrentSession,
+  Exchange,
+  type SessionClaims,
+  SessionErrorInterceptor,
+  SessionExchange,
+  SessionGuard,
+  SessionService,
+  UserSession,
+} from 'nestjs-jwt-session';
 import { SessionTimers } from '../../lib/common/clock.js';
 import { CookieClient } from '../support/client.js';
 import { usageErrorOf } from '../support/logged-errors.js';
@@ -25,6 +36,23 @@ class UsersService implements ClaimsProvider {
   claimsFor(request: ClaimsRequest) {
     if (!this.sessions) throw new Error('not injected');
     return ask(request);
+  }
+}
+
+@Controller('support')
+@UseGuards(SessionGuard)
+@UseInterceptors(SessionErrorInterceptor)
+class SupportController {
+  constructor(private readonly sessions: SessionService) {}
+
+  @Post('begin')
+  begin(@CurrentSession() session: UserSession, @Exchange() exchange: SessionExchange) {
+    return this.sessions.impersonate(session, 'grace', { exchange });
+  }
+
+  @Post('end')
+  end(@Exchange() exchange: SessionExchange) {
+    return this.sessions.endImpersonation(exchange);
   }
 }
 
@@ -79,7 +107,7 @@ describe.each(PLATFORMS)('F23: the claims hook on %s', platform => {
     let test: TestApp;
     beforeAll(async () => {
       const claims = form === 'function' ? ask : UsersService;
-      test = await apps.start({ session: { claims }, providers: [UsersService] });
+      test = await apps.start({ session: { claims }, providers: [UsersService], controllers: [SupportController] });
     });
     beforeEach(async () => {
       answer = () => ({ role: 'user' });
@@ -106,6 +134,21 @@ describe.each(PLATFORMS)('F23: the claims hook on %s', platform => {
       expect(asked.map(request => request.actor)).toEqual([actor, actor]);
       await test.sessions.logIn('ada');
       expect(asked.at(-1)).not.toHaveProperty('actor');
+    });
+
+    it('F35: it is asked of the actor at the end of an impersonation', async () => {
+      const client = await logIn();
+      expect((await client.send('/support/begin', { method: 'POST' })).status).toBe(201);
+      answer = () => ({ role: 'reader' });
+      expect((await client.send('/support/end', { method: 'POST' })).status).toBe(201);
+      expect(await claimsOf(client)).toEqual({ role: 'reader' });
+
+      expect((await client.send('/support/begin', { method: 'POST' })).status).toBe(201);
+      answer = ({ userId }) => (userId === 'ada' ? null : {});
+      const refused = await client.send('/support/end', { method: 'POST' });
+      expect(refused).toMatchObject({ status: 401, body: { errorCode: 'session_revoked' } });
+      expect((await client.send('/me')).body.errorCode).toBe('session_revoked');
+      expect(await test.sessions.list('ada')).toEqual([]);
     });
 
     it('its answer replaces what login was given', async () => {
