@@ -32,9 +32,11 @@ describeInChromium('a tab asleep, in a browser', () => {
     const devTools = await user.context.newCDPSession(sleeper);
     await devTools.send('Page.setWebLifecycleState', { state: 'frozen' });
     const awake = await user.open();
-    for (const text of ['first', 'second']) {
+    for (const [index, text] of ['first', 'second'].entries()) {
       await sample.advance('11m');
       await writeNote(awake, text);
+      // A use that is confirmed after the next advance would open the window then.
+      await sample.reaches(index + 1);
     }
     await devTools.send('Page.setWebLifecycleState', { state: 'active' });
     await sample.advance('11m');
