@@ -48,6 +48,6 @@ function tokensOf(body: unknown, former?: string): SessionTokens {
     find<SessionTokens>(body, object => object.accessToken) ?? ({} as Partial<SessionTokens>);
   if (accessToken && refreshToken) return { accessToken, refreshToken };
   throw new TypeError(
-    `No accessToken and refreshToken, but ${Object.keys(Object(body) as object).join(', ') || 'nothing'}: does "transport" allow bearer?`,
+    `no accessToken and refreshToken, but ${Object.keys(Object(body) as object).join(', ') || 'nothing'}: check "transport" and interceptors`,
   );
 }

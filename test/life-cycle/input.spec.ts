@@ -237,7 +237,7 @@ describe.each(PLATFORMS)('options of logIn on %s', platform => {
 
   it.each<[string, unknown, string]>([
     ['a misspelt one', { lable: 'my phone' }, 'unknown option "lable": did you mean "label"?'],
-    ['an unknown one', { remember: true }, 'unknown option "remember": remove it, or correct its spelling'],
+    ['an unknown one', { colour: true }, 'unknown option "colour": remove it, or correct its spelling'],
     ['an exchange in their place', Object.create(SessionExchange.prototype), 'write logIn(userId, { exchange })'],
     ['a text in their place', 'cookie', 'The options must be a plain object'],
   ])('%s is refused, and no session is made', async (_, options, message) => {

@@ -1,6 +1,17 @@
+import { Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { SESSION_MIGRATIONS, SessionExchange, type SessionModuleOptions } from 'nestjs-jwt-session';
+import {
+  Exchange,
+  SESSION_MIGRATIONS,
+  SessionExchange,
+  SessionGuard,
+  type SessionModuleOptions,
+  SessionService,
+} from 'nestjs-jwt-session';
+import { send } from '../support/client.js';
+import { DbscBrowser } from '../support/dbsc-browser.js';
+import { DpopClient } from '../support/dpop-client.js';
 import { dataSourceOn } from '../support/data-source.js';
 import { StatementLog } from '../support/statement-log.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
@@ -18,8 +29,48 @@ const DECLARED = readdirSync(STORE)
   .map(([, name]) => name!)
   .filter(name => !RARE.test(name));
 
+@Controller()
+class SupportController {
+  constructor(private readonly sessions: SessionService) {}
+
+  @Post('back')
+  @HttpCode(200)
+  @UseGuards(SessionGuard)
+  back(@Exchange() exchange: SessionExchange) {
+    return this.sessions.endImpersonation(exchange);
+  }
+}
+
+/** Of sessions that are bound to keys. */
+async function useKeys({ url, sessions, confirmUses }: TestApp, user: string): Promise<void> {
+  const browser = await DbscBrowser.at(url);
+  await browser.bind(user, confirmUses);
+  expect((await browser.prove()).status).toBe(204);
+
+  const path = '/session/refresh';
+  const clients = await Promise.all([1, 2, 3].map(() => DpopClient.of(url)));
+  for (const [number, client] of clients.entries())
+    expect((await client.logIn(`${user} with key ${number}`)).status).toBe(200);
+  // In one turn: the first goes alone, the others share a statement.
+  const exchanges = clients.map(async client => {
+    const headers = { host: new URL(url).host, dpop: await client.proof('POST', path) };
+    const body = { refreshToken: client.refreshToken };
+    return new SessionExchange({ method: 'POST', url: path, headers, body });
+  });
+  const refreshed = (await Promise.all(exchanges)).map(exchange => sessions.refresh(exchange));
+  for (const { tokenType } of await Promise.all(refreshed)) expect(tokenType).toBe('DPoP');
+}
+
+async function impersonate({ url, sessions }: TestApp, actor: string, user: string): Promise<void> {
+  const { session } = await sessions.logIn(actor);
+  const { accessToken } = await sessions.impersonate(session, user);
+  const back = await send(`${url}/back`, { method: 'POST', headers: { authorization: `Bearer ${accessToken}` } });
+  expect(back.status).toBe(200);
+}
+
 /** Does everything for which there is a statement. */
-async function useAll({ sessions, advance, confirmUses }: TestApp, user: string): Promise<void> {
+async function useAll(test: TestApp, user: string): Promise<void> {
+  const { sessions, advance, confirmUses } = test;
   const logIn = () => sessions.logIn(user, { claims: { role: 'user' }, data: { theme: 'dark' } });
   const refresh = (token: { refreshToken?: string }) => sessions.refresh({ refreshToken: token.refreshToken! });
 
@@ -53,6 +104,8 @@ async function useAll({ sessions, advance, confirmUses }: TestApp, user: string)
   await logIn();
   const { session: renewed } = await sessions.reauthenticate(session);
   await sessions.list(user);
+  await impersonate(test, `${user} 2`, user);
+  await useKeys(test, user);
   await sessions.logOutOthers(renewed);
   await sessions.logOut(renewed.id);
   // The hook, where there is one, gives claims that cannot be kept.
@@ -82,7 +135,12 @@ describe('statements that were prepared before a migration', () => {
       },
     ],
   ])('work after it on the same connection: %s', async (_, session) => {
-    const test = await startTestApp({ session, typeorm: { extra: { max: 1 } } });
+    const test = await startTestApp({
+      // The clock of the application runs ahead of that of proofs.
+      session: { ...session, binding: { key: 'prefer' }, keyBinding: { dpop: { proofLifetime: '10m' } } },
+      controllers: [SupportController],
+      typeorm: { extra: { max: 1 } },
+    });
     const log = new StatementLog(test.app);
     await useAll(test, 'ada');
     const before = new Set(log.take());
