@@ -38,7 +38,7 @@ export interface LogInOptions extends TransactionOption {
 }
 
 /** The session of the person who impersonates somebody. */
-export type Actor = Pick<UserSession, 'id' | 'userId' | 'actor'>;
+export type Actor = Pick<UserSession, 'id' | 'userId' | 'actor' | 'boundBy'>;
 
 /** What `logIn` takes, and what every impersonation should have. */
 export interface ImpersonateOptions extends Omit<

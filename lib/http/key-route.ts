@@ -30,7 +30,7 @@ export class KeyRoute {
     // Also where option "binding.key" is off: what was bound before goes on.
     if (!httpAdapter || !this.http.dbsc?.isPossible) return;
     httpAdapter.post(this.http.cookies.keyRoute, (request: ExchangeRequest, response: unknown) => {
-      void this.handle(new SessionExchange(request, response));
+      this.handle(new SessionExchange(request, response)).catch((error: unknown) => this.logger.error(error));
     });
   }
 
@@ -39,6 +39,8 @@ export class KeyRoute {
     this.http.headers.set(exchange, 'Cache-Control', 'no-store');
     this.http.headers.set(exchange, 'Cross-Origin-Resource-Policy', 'same-origin');
     const { status, body } = await this.answer(exchange).catch((error: unknown) => this.refuse(error, exchange));
+    // A time limit of the application may have answered meanwhile.
+    if (httpAdapter.isHeadersSent(exchange.response)) return;
     if (body) this.http.headers.set(exchange, 'Content-Type', 'application/json; charset=utf-8');
     httpAdapter.reply(exchange.response, body ? JSON.stringify(body) : undefined, status);
   }

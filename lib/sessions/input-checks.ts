@@ -71,6 +71,11 @@ export function checkImpersonation(actor: Actor, userId: unknown, options: Imper
   if (!milliseconds) throw new SessionUsageError(`"lifetime": ${describeDuration(lifetime)}`);
   if (actor.actor) throw new NotWhileImpersonatingError();
   if (actor.userId === userId) throw new InvalidRequestError('You cannot impersonate yourself');
+  if (actor.boundBy === 'dbsc') {
+    throw new InvalidRequestError(
+      'Your browser has bound this session to its key (DBSC), of which no proof comes with an impersonation: use a client that gets its tokens in the answer',
+    );
+  }
   return milliseconds;
 }
 

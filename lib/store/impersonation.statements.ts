@@ -16,6 +16,12 @@ import {
 } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
+/**
+ * A browser proves the key of its session (DBSC) at the route of keys alone. Without this rule a copy of its access cookie
+ * would get new ones without the key, by an impersonation and its end.
+ */
+const IS_WITHOUT_BROWSER_KEY = "s.key_kind IS DISTINCT FROM 'dbsc'";
+
 /** The cookies of an impersonation end with the browser where those of its actor do. */
 const OF_ACTOR = {
   ...VALUES,
@@ -39,7 +45,7 @@ export function buildImpersonationStatements(tables: SessionTables, settings: Im
       `WITH ${timedRequest()}, actor AS (
           SELECT s.id, s.user_id, s.created_at, s.expires_at, s.remember, s.idle_lifetime FROM ${tables.session} s
           WHERE s.id = :actorSessionId AND s.user_id = :actorUserId AND s.actor_session_id IS NULL AND ${LIVE_OF_ID}
-            AND ${isRefreshable(tables)} AND ${IS_TIMELY}
+            AND ${isRefreshable(tables)} AND ${IS_WITHOUT_BROWSER_KEY} AND ${IS_TIMELY}
         ), created AS (
           ${insert(tables, settings, OF_ACTOR, sessionColumns, 'FROM actor', {
             sessionId: 'actor.id',
@@ -61,7 +67,8 @@ export function buildImpersonationStatements(tables: SessionTables, settings: Im
         ), target AS (
           SELECT chosen.id FROM chosen CROSS JOIN LATERAL (
             SELECT FROM ${tables.session} s WHERE s.id = chosen.id AND ${LIVE_OF_ID} AND ${isRefreshable(tables)}
-              AND CASE s.id WHEN :sessionId THEN s.actor_session_id = :actorSessionId ELSE s.actor_session_id IS NULL END
+              AND CASE s.id WHEN :sessionId THEN s.actor_session_id = :actorSessionId
+                ELSE s.actor_session_id IS NULL AND ${IS_WITHOUT_BROWSER_KEY} END
             FOR NO KEY UPDATE
           ) AS locked
         ), ${timedRequest('target')}, actor AS (

@@ -23,8 +23,11 @@ import { hasUserAgent, seenUserAgent, type UserAgentSettings } from './user-agen
 // "In window" is the database's clock alone: process clocks decide nothing.
 const IN_WINDOW = 'now() < s.leeway_until';
 
-/** The row is still as it was read. Every statement that acts on an observation repeats it: compare and set. */
-const AS_OBSERVED = `s.generation = :generation AND encode(s.token_hash, 'hex') = :tokenHash
+/**
+ * The row is still as it was read. Every statement that acts on an observation repeats it: compare and set. None acts on
+ * a session that is bound to a key, which may have come into force since.
+ */
+const AS_OBSERVED = `s.key_thumbprint IS NULL AND s.generation = :generation AND encode(s.token_hash, 'hex') = :tokenHash
   AND encode(s.successor_hash, 'hex') IS NOT DISTINCT FROM :successorHash::text
   AND encode(s.previous_hash, 'hex') IS NOT DISTINCT FROM :previousHash::text
   AND (${IN_WINDOW}) = :inWindow`;

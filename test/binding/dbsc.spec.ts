@@ -1,6 +1,6 @@
-import { Body, Controller, HttpException, Post } from '@nestjs/common';
+import { Body, Controller, HttpException, Post, UseGuards, UseInterceptors } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Exchange, SessionExchange, SessionService } from 'nestjs-jwt-session';
+import { Exchange, SessionErrorInterceptor, SessionExchange, SessionGuard, SessionService } from 'nestjs-jwt-session';
 import { ACCESS_COOKIE, REFRESH_COOKIE } from '../support/client.js';
 import { parseCookie } from '../support/cookie-jar-client.js';
 import { DbscBrowser, newKeyPair, proofOf, publicJwk, registrationOf, signProof } from '../support/dbsc-browser.js';
@@ -21,6 +21,18 @@ class Visits {
   }
 }
 
+@Controller()
+@UseInterceptors(SessionErrorInterceptor)
+class Support {
+  constructor(private readonly sessions: SessionService) {}
+
+  @Post('back')
+  @UseGuards(SessionGuard)
+  back(@Exchange() exchange: SessionExchange) {
+    return this.sessions.endImpersonation(exchange);
+  }
+}
+
 describe.each(PLATFORMS)('sessions that a browser binds to a key (DBSC, %s)', platform => {
   let apps: TestApps;
   let app: TestApp;
@@ -28,7 +40,7 @@ describe.each(PLATFORMS)('sessions that a browser binds to a key (DBSC, %s)', pl
 
   beforeAll(async () => {
     apps = await TestApps.on(platform);
-    app = await apps.start({ session: { binding: { key: 'prefer' } }, controllers: [Visits] });
+    app = await apps.start({ session: { binding: { key: 'prefer' } }, controllers: [Visits, Support] });
     other = await apps.start({ session: { binding: { key: 'prefer' }, secret: [OTHER_SECRET, SECRET] } });
   });
   afterAll(() => apps.close());
@@ -436,6 +448,28 @@ describe.each(PLATFORMS)('sessions that a browser binds to a key (DBSC, %s)', pl
     const browser = await DbscBrowser.at(strict.url);
     await browser.bind('with', strict.confirmUses);
     expect((await browser.prove()).status).toBe(204);
+  });
+
+  it('B02 F35: a copy of the access cookie begins no impersonation, which would renew it without the key', async () => {
+    const browser = await bound('support');
+    const [session] = await app.sessions.list('support');
+    const actor = { id: session!.id, userId: 'support' };
+    const copy = { ...actor, boundBy: 'dbsc' as const };
+    await expect(app.sessions.impersonate(copy, 'ada')).rejects.toMatchObject({ errorCode: 'invalid_request' });
+    // Whatever the application says of the session.
+    await expect(app.sessions.impersonate(actor, 'ada')).rejects.toMatchObject({ errorCode: 'session_revoked' });
+    expect((await browser.prove()).status).toBe(204);
+  });
+
+  it('F35: an impersonation that is older than the key gives no tokens of the bound session', async () => {
+    const browser = await DbscBrowser.at(app.url);
+    await browser.logInAs('early');
+    const [session] = await app.sessions.list('early');
+    const { accessToken } = await app.sessions.impersonate({ id: session!.id, userId: 'early' }, 'ada');
+    await browser.register();
+    const headers = { authorization: `Bearer ${accessToken}` };
+    const back = await browser.sendOnly('/back', { method: 'POST', headers });
+    expect([back.status, back.body.errorCode, back.body.accessToken]).toEqual([401, 'session_revoked', undefined]);
   });
 
   it('D10 `off` offers and registers nothing, and what was bound goes on', async () => {
