@@ -7,10 +7,8 @@ import { SessionHttp } from '../http/session-http.js';
 import type { SessionKey } from '../rules/session-key.js';
 import {
   KeyProofInvalidError,
-  revokedError,
   SessionError,
   SessionExpiredError,
-  SessionRevokedError,
   SessionStoreUnavailableError,
 } from '../session.errors.js';
 import type { Deadline } from '../store/database-clock.js';
@@ -19,6 +17,7 @@ import { type KeyProofRequest, type ObservedSession, type ProvedRow, RotationSto
 import { Announcements } from '../revocation/announcements.js';
 import { Admission } from './admission.js';
 import { ClaimsHook } from './claims-hook.js';
+import { requireRefreshable } from './refreshable.js';
 import { SessionTokens } from './session-tokens.js';
 
 /** How often a refresh starts again when the row changes between reading it and acting on it. */
@@ -140,13 +139,7 @@ export class DbscSessions {
    */
   private explain(observed: ObservedSession | undefined, request: KeyProofRequest, deadline: Deadline): void {
     if (!observed) throw new SessionExpiredError();
-    const { revokedReason: reason } = observed;
-    if (reason !== null) {
-      this.announcements.committed(undefined, { notLive: { id: request.sessionId, reason } });
-      throw revokedError(reason);
-    }
-    if (observed.expired) throw new SessionExpiredError();
-    if (observed.invalidated) throw new SessionRevokedError();
+    requireRefreshable(request.sessionId, observed, this.announcements);
     if ((observed.state.key ?? observed.offeredKey) !== request.thumbprint.toString('hex')) {
       throw new KeyProofInvalidError();
     }

@@ -12,12 +12,10 @@ import { revokesUser, type TheftClass } from '../rules/theft.js';
 import {
   KeyProofInvalidError,
   RefreshTokenInvalidError,
-  revokedError,
   SessionError,
   SessionExpiredError,
   SessionKeyRequiredError,
   SessionMissingError,
-  SessionRevokedError,
   SessionStoreUnavailableError,
   TokenTheftDetectedError,
 } from '../session.errors.js';
@@ -30,6 +28,7 @@ import { Announcements } from '../revocation/announcements.js';
 import { Admission } from './admission.js';
 import { ClaimsHook } from './claims-hook.js';
 import { checkClient } from './input-checks.js';
+import { requireRefreshable } from './refreshable.js';
 import { type HashedToken, type Recipient, SessionTokens, type SuccessorToken } from './session-tokens.js';
 
 /** How often a refresh starts again when the row changes between reading it and acting on it. */
@@ -182,14 +181,7 @@ export class SessionRefresher {
     deadline: Deadline,
     key: SessionKey | undefined,
   ): Promise<RotatedRow | undefined> {
-    if (observed.revokedReason !== null) {
-      this.announcements.committed(undefined, {
-        notLive: { id: request.sessionId, reason: observed.revokedReason },
-      });
-      throw revokedError(observed.revokedReason);
-    }
-    if (observed.expired) throw new SessionExpiredError();
-    if (observed.invalidated) throw new SessionRevokedError();
+    requireRefreshable(request.sessionId, observed, this.announcements);
     const name = decideRotation(observed.state, {
       generation: request.generation,
       hash: request.hash.toString('hex'),
