@@ -1,6 +1,6 @@
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { SESSION_MIGRATIONS } from 'nestjs-jwt-session';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import { DataSource, type DataSourceOptions, MigrationExecutor } from 'typeorm';
 import { CreateSampleTables1764547300000 } from './sample-tables.migration.js';
 
 // Any number that is not used elsewhere.
@@ -20,17 +20,17 @@ export function typeOrmOptions(url: string): TypeOrmModuleOptions {
 
 /**
  * Opens the data source and runs the migrations. Of several instances that start at once one migrates and the others
- * wait.
+ * wait. The lock and the migrations share a connection, so that a pool of one is enough.
  */
 export async function openDataSource(options?: DataSourceOptions): Promise<DataSource> {
   const dataSource = await new DataSource(options!).initialize();
-  const lock = dataSource.createQueryRunner();
+  const runner = dataSource.createQueryRunner();
   try {
-    await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    await dataSource.runMigrations();
+    await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await new MigrationExecutor(dataSource, runner).executePendingMigrations();
   } finally {
-    await lock.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
-    await lock.release();
+    await runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
+    await runner.release();
   }
   return dataSource;
 }

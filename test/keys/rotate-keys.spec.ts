@@ -91,6 +91,22 @@ describe.each(PLATFORMS)('rotateKeys on %s', platform => {
     for (const process of [test, other]) expect(await shown(process)).not.toContain(announced[0]);
   });
 
+  it('with distrust: of as many keys as hourly rotations of a week make, tells all processes', async () => {
+    const { accessToken } = await logIn(test);
+    await test.database.query(
+      `INSERT INTO jwt_session_key SELECT (jsonb_populate_record(key, jsonb_build_object(
+         'kid', kid || '-' || number, 'period', period + number))).*
+       FROM jwt_session_key AS key, generate_series(1, 200) AS number WHERE kid = $1`,
+      [kidOf(accessToken)],
+    );
+    await test.sessions.rotateKeys({ distrust: true });
+    await expect(test.sessions.verify(accessToken)).rejects.toThrow(AccessTokenInvalidError);
+    await tick(other);
+    await expect(other.sessions.verify(accessToken)).rejects.toThrow(AccessTokenInvalidError);
+    expect(await shown(other)).toEqual(await shown(test));
+    expect(kidOf((await logIn(other)).accessToken)).toBe(kidOf((await logIn(test)).accessToken));
+  });
+
   it('with distrust: erases the private keys, so that undoing it in the database does not bring a key back', async () => {
     const client = await logIn(test);
     await test.sessions.rotateKeys({ distrust: true });
