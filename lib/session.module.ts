@@ -40,6 +40,7 @@ import { Announcements } from './revocation/announcements.js';
 import { PublishedRevocations } from './revocation/published-revocations.js';
 import { RevocationCheck } from './revocation/revocation-check.js';
 import { RevocationFeed } from './revocation/revocation-feed.js';
+import { RevocationPoll } from './revocation/revocation-poll.js';
 import { Revocations } from './revocation/revocations.js';
 import { SESSION_DATA_SOURCE, SESSION_MODULE_EXTRAS } from './session.constants.js';
 import { SessionController } from './session.controller.js';
@@ -115,7 +116,7 @@ const KEYS = [
   KeyRotation,
 ];
 
-const REVOCATION = [Revocations, Announcements, RevocationFeed, RevocationCheck, PublishedRevocations];
+const REVOCATION = [Revocations, Announcements, RevocationPoll, RevocationFeed, RevocationCheck, PublishedRevocations];
 
 const HTTP = [
   SessionHttp,

@@ -143,6 +143,7 @@ export interface CleanUpResult {
 
 /** Health of the revocation feed. */
 export interface RevocationStatus {
+  /** `down` while the knowledge is older than `maxStaleness`: each session is checked in the database then (`live`). */
   readonly status: 'up' | 'down';
   readonly mode: 'live' | 'stateless' | 'strict';
   /** Whether notifications arrive (`live` with the feed `notify`). */
@@ -161,6 +162,7 @@ export interface LoadStatus {
 
 /** The answer of `status()`, and of `SessionHealthIndicator` for @nestjs/terminus. */
 export interface SessionStatus {
+  /** `down` where the database does not answer or no key can sign. */
   readonly status: 'up' | 'down';
   readonly database: { readonly status: 'up' | 'down' };
   /** The `kid` that signs now, and how many keys still verify. */

@@ -8,8 +8,8 @@ import { elapsed, type Moment } from '../rules/revocation-state.js';
 import { SessionEvents } from '../session.events.js';
 import type { RevocationStatus } from '../session.types.js';
 import { type Listening, Notifications } from '../store/notifications.js';
-import { RevocationStore } from '../store/revocation.store.js';
 import { readNotification } from './notification.js';
+import { RevocationPoll } from './revocation-poll.js';
 import { Revocations } from './revocations.js';
 
 /** How often the feed checks whether a poll is due; also how often it polls while something is wrong. */
@@ -26,8 +26,8 @@ const ECHO_TIMEOUT_MS = 1_000;
  *
  * | source | role |
  * |---|---|
- * | poll, every third of `maxStaleness` | the truth: reads everything that ended within the span |
- * | notifications | hints, which arrive within milliseconds; a poll confirms or drops them |
+ * | poll, every third of `maxStaleness` | the truth: reads what ended, since the last poll or within the span |
+ * | notifications | hints, which arrive within milliseconds; a poll confirms them, or drops them if it reads the span |
  *
  * Notifications count as working only while the echo of this process's own nonce comes back: behind a transaction
  * pooler LISTEN succeeds and nothing ever arrives.
@@ -53,11 +53,10 @@ export class RevocationFeed {
   private isPollWanted = false;
   private lastPoll = Promise.resolve();
   private cause?: 'poll' | 'listen';
-  private hasWarnedOfClocks = false;
 
   constructor(
     private readonly options: ResolvedSessionOptions,
-    private readonly store: RevocationStore,
+    private readonly polling: RevocationPoll,
     private readonly notifications: Notifications,
     private readonly revocations: Revocations,
     private readonly secrets: ServerSecrets,
@@ -87,6 +86,7 @@ export class RevocationFeed {
   /** Closes the listening connection. */
   async stop(): Promise<void> {
     this.isStopped = true;
+    this.polling.stop();
     this.stopTimer?.();
     await this.listening?.close();
     this.listening = undefined;
@@ -121,7 +121,8 @@ export class RevocationFeed {
   }
 
   /**
-   * Reads everything that ended within the span, after a poll that is under way. A failure is logged and reported.
+   * Reads what ended since the last poll, or within the span, after a poll that is under way. A failure is logged and
+   * reported.
    *
    * @param timeout milliseconds for each page
    */
@@ -136,32 +137,13 @@ export class RevocationFeed {
     this.polledAt = sent;
     const echo = this.nextEcho(sent);
     try {
-      await this.readPages(sent, echo, timeout);
-      if (this.isStopped) return;
+      const isComplete = await this.polling.read({ sent: sent.monotonic, echo, timeout });
+      if (!isComplete) return;
       this.freshAt = sent;
       this.report(this.isDeaf ? 'listen' : undefined);
     } catch {
       // The store has logged the error. Until maxStaleness requests are answered from memory, then by the database.
       this.report('poll');
-    }
-  }
-
-  /** Each page is awaited, so that requests are served in between. */
-  private async readPages(sent: Moment, echo: string | null, timeout: number): Promise<void> {
-    const window = { span: this.revocations.span, now: sent.wall };
-    this.revocations.startPoll();
-    let page = await this.store.poll({ ...window, echo }, undefined, timeout);
-    this.compareClocks(page.now, sent);
-    this.revocations.mergePage(page);
-    while (page.next) {
-      // The pool of connections is about to be closed.
-      if (this.isStopped) return;
-      page = await this.store.poll({ ...window, echo: null }, page.next, timeout);
-      this.revocations.mergePage(page);
-    }
-    const restored = await this.store.restore(this.revocations.finishPoll(), timeout);
-    if (restored > 0) {
-      this.logger.warn(`the database had lost ${restored} revocations, as after a failover: they are written again`);
     }
   }
 
@@ -216,6 +198,7 @@ export class RevocationFeed {
     void this.listening?.close();
     this.listening = undefined;
     this.probe = undefined;
+    this.polling.interrupt();
   }
 
   private receive(payload: string): void {
@@ -256,18 +239,6 @@ export class RevocationFeed {
         : "notifications do not arrive: polling every second. Behind a transaction pooler write revocation: { feed: 'poll' }",
     );
     this.events.emit({ type: 'revocation.degraded', cause });
-  }
-
-  /** Clocks that differ make fresh tokens look issued in the future. */
-  private compareClocks(databaseNow: number, sent: Moment): void {
-    const offset = Math.abs(databaseNow - (sent.wall + this.clock.now()) / 2);
-    const isLarge = offset > this.options.accessToken.clockTolerance / 2;
-    if (isLarge && !this.hasWarnedOfClocks) {
-      this.logger.warn(
-        `this machine's clock is ${Math.round(offset)} ms off the database's: above accessToken.clockTolerance tokens are refused`,
-      );
-    }
-    this.hasWarnedOfClocks = isLarge;
   }
 
   private moment(): Moment {

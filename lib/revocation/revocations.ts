@@ -76,9 +76,20 @@ export class Revocations {
     this.merge(page, 'poll', 'remote');
   }
 
-  /** Called after the last page. Drops unconfirmed hints, and returns what the database should have and does not. */
-  finishPoll(): RevocationsByKind {
-    return this.state.finishPoll(this.clock.monotonic());
+  /**
+   * Called after the last page. Drops unconfirmed hints after a poll of the whole span, and returns what the database
+   * should have and does not.
+   *
+   * @param window milliseconds that the poll has read back; undefined for the whole span
+   */
+  finishPoll(window?: number): RevocationsByKind {
+    const now = this.clock.monotonic();
+    return window === undefined ? this.state.finishPoll(now) : this.state.finishRecentPoll(now, window);
+  }
+
+  /** Whether the last poll has left hints open that only a poll of the whole span can confirm or drop. */
+  get hasUnconfirmedHints(): boolean {
+    return this.state.hasUnconfirmedHints;
   }
 
   /** Why a token no longer counts; undefined while nothing is known against it. */

@@ -21,9 +21,6 @@ export interface Learning {
 /** Hints of one kind that are kept until the next poll: they must not fill the memory. */
 const MAX_HINTS = 10_000;
 
-/** A poll may miss what is about as old as the span: clocks and delays differ. */
-const REPEAT_MARGIN_MS = 60_000;
-
 /** Times are rounded to this part of the span, so that facts share them. */
 const MOMENT = 1 / 100;
 
@@ -35,8 +32,8 @@ interface Group<T> {
   readonly value: T;
   /** The last poll that repeated the facts, or before which they were committed. */
   readonly confirmedIn: number;
-  /** Polls repeat the facts until then. */
-  readonly expectedUntil: number;
+  /** When they happened, on the monotonic clock. Polls that read back to then repeat them; -Infinity if none does. */
+  readonly happenedAt: number;
   readonly forgetAt: number;
   size: number;
   /** Where the facts go when a later poll repeats them. */
@@ -117,11 +114,26 @@ export class Knowledge<T> {
     return known === undefined;
   }
 
-  /** Drops hints that the poll has not confirmed. Returns the facts that it should have repeated. */
-  settle(poll: number, now: number): (readonly [id: string, value: T])[] {
+  /** Whether there are hints that came before the poll, and that it has not confirmed. */
+  hasUnconfirmedHint(poll: number): boolean {
+    // The oldest one is the first.
+    for (const { poll: arrivedIn } of this.hints.values()) return arrivedIn < poll;
+    return false;
+  }
+
+  /** Drops hints that came before the poll. */
+  dropUnconfirmedHints(poll: number): void {
     for (const [id, hint] of this.hints) if (hint.poll < poll) this.dropHint(id);
+  }
+
+  /**
+   * The facts that the poll should have repeated.
+   *
+   * @param since those that happened later are repeated, on the monotonic clock
+   */
+  missingIn(poll: number, since: number): (readonly [id: string, value: T])[] {
     const lost = new Set<Group<T>>();
-    for (const group of this.groups) if (group.confirmedIn < poll && group.expectedUntil > now) lost.add(group);
+    for (const group of this.groups) if (group.confirmedIn < poll && group.happenedAt > since) lost.add(group);
     if (lost.size === 0) return [];
     return [...this.facts].filter(([, group]) => lost.has(group)).map(([id, { value }]) => [id, value] as const);
   }
@@ -164,13 +176,12 @@ export class Knowledge<T> {
   private groupOf(value: T, { from, now, span, poll }: Learning, age: number): Group<T> {
     const moment = span * MOMENT;
     const forgetAt = Math.ceil((now + span) / moment) * moment;
-    const repeated = from === 'answer' ? 0 : now + span - age - REPEAT_MARGIN_MS;
-    const expectedUntil = Math.floor(repeated / moment) * moment;
+    const happenedAt = from === 'answer' ? -Infinity : Math.floor((now - age) / moment) * moment;
     if (forgetAt !== this.latestForgetAt) this.latest.clear();
     this.latestForgetAt = forgetAt;
     const last = this.latest.get(value);
-    if (last?.confirmedIn === poll && last.expectedUntil === expectedUntil) return last;
-    const group = { value, confirmedIn: poll, expectedUntil, forgetAt, size: 0, next: undefined };
+    if (last?.confirmedIn === poll && last.happenedAt === happenedAt) return last;
+    const group = { value, confirmedIn: poll, happenedAt, forgetAt, size: 0, next: undefined };
     this.latest.set(value, group);
     return group;
   }

@@ -51,6 +51,9 @@ export interface RevocationsByKind {
   readonly claims: readonly RaisedVersion[];
 }
 
+/** A poll may miss what is about as old as what it reads back to: clocks and delays differ. */
+const REPEAT_MARGIN_MS = 60_000;
+
 /**
  * The revocations of the last span, in memory: a guarded request asks here instead of the database. Older ones concern
  * no valid access token, so memory is bounded by the revocations of one span, and by the hints that `Knowledge` keeps.
@@ -113,16 +116,27 @@ export class RevocationState {
   }
 
   /**
-   * Called when everything that the poll has read is merged. Drops unconfirmed hints.
+   * Called when everything that a poll of the whole span has read is merged. Drops unconfirmed hints.
    *
    * @returns the facts that the poll should have repeated and did not
    */
   finishPoll(now: number): RevocationsByKind {
-    return {
-      sessions: this.sessions.settle(this.polls, now).map(([id, reason]) => ({ id, reason })),
-      users: this.users.settle(this.polls, now).map(([id, version]) => ({ id, version })),
-      claims: this.claims.settle(this.polls, now).map(([id, version]) => ({ id, version })),
-    };
+    for (const known of [this.sessions, this.users, this.claims]) known.dropUnconfirmedHints(this.polls);
+    return this.missing(now - this.span + REPEAT_MARGIN_MS);
+  }
+
+  /**
+   * The same for a poll of what is new. It drops no hint: what a hint is about may have happened before.
+   *
+   * @param window milliseconds that the poll has read back
+   */
+  finishRecentPoll(now: number, window: number): RevocationsByKind {
+    return this.missing(now - window + REPEAT_MARGIN_MS / 2);
+  }
+
+  /** Whether the last poll was of what is new and has left hints open: only a poll of the whole span can tell. */
+  get hasUnconfirmedHints(): boolean {
+    return [this.sessions, this.users, this.claims].some(known => known.hasUnconfirmedHint(this.polls));
   }
 
   /** Why the session has ended; undefined while it is live. */
@@ -138,6 +152,14 @@ export class RevocationState {
   /** Whether the session's claims were changed after this token was issued. */
   isOutdated({ sessionId, tokenVersion }: RevocationKeys): boolean {
     return this.claims.size > 0 && (this.claims.valueOf(sessionId) ?? 0) > tokenVersion;
+  }
+
+  private missing(since: number): RevocationsByKind {
+    return {
+      sessions: this.sessions.missingIn(this.polls, since).map(([id, reason]) => ({ id, reason })),
+      users: this.users.missingIn(this.polls, since).map(([id, version]) => ({ id, version })),
+      claims: this.claims.missingIn(this.polls, since).map(([id, version]) => ({ id, version })),
+    };
   }
 
   /** How many sessions and users are kept. */

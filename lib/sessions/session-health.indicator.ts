@@ -10,8 +10,7 @@ export class SessionHealthIndicator {
 
   /**
    * The same as `SessionService.status()`, under a name in the health check's answer. Its `status` is `down` where the
-   * database does not answer within five seconds, no key can sign, or revocations are not known; Terminus answers 503
-   * then.
+   * database does not answer within five seconds or no key can sign; Terminus answers 503 then.
    */
   async isHealthy<Key extends string>(key: Key): Promise<Record<Key, SessionStatus>> {
     return { [key]: await this.maintenance.status() } as Record<Key, SessionStatus>;

@@ -31,7 +31,9 @@ export function buildRevocationStatements(tables: SessionTables) {
         ), span_start AS MATERIALIZED (
           SELECT GREATEST(LEAST(now, process_now), now - ${MAX_CLOCK_LAG}) - ${interval(':span')} AS since FROM clocks
         )
-        SELECT ${milliseconds('(SELECT now FROM clocks)')} AS now_ms,
+        SELECT ${milliseconds('(SELECT now FROM clocks)')} AS now_ms, pg_postmaster_start_time()::text AS server,
+          pg_snapshot_xmin(pg_current_snapshot())::text AS oldest_transaction,
+          pg_snapshot_xmax(pg_current_snapshot())::text AS next_transaction,
           ${page({
             kind: 'sessions',
             columns: `s.id, ${REVOKED_REASON} AS reason`,
@@ -170,8 +172,11 @@ interface PollValues extends PollCursor {
   readonly echo: string | null;
 }
 
-interface PollRow {
+export interface PollRow {
   readonly now_ms: number;
+  readonly server: string;
+  readonly oldest_transaction: string;
+  readonly next_transaction: string;
   readonly sessions: { id: string; reason: string; at: number }[] | null;
   readonly users: { id: string; version: number; at: number }[] | null;
   readonly claims: { id: string; version: number; at: number }[] | null;

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { PollPosition } from '../rules/poll-window.js';
 import type { Announcement, RevocationsByKind } from '../rules/revocation-state.js';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
@@ -6,25 +7,28 @@ import { SessionTimers } from '../common/clock.js';
 import type { Statement } from '../common/statement.js';
 import { Database } from './database.js';
 import { buildEndStatements } from './end.statements.js';
-import { buildRevocationStatements, type LostRows, POLL_PAGE_ROWS, type PollCursor } from './revocation.statements.js';
+import {
+  buildRevocationStatements,
+  type LostRows,
+  POLL_PAGE_ROWS,
+  type PollCursor,
+  type PollRow,
+} from './revocation.statements.js';
 import { StatementBatcher } from './statement-batcher.js';
 import type { SessionTables } from './tables.js';
 
-/** One page of everything that ended within the span, and the database's clock. */
+/** One page of what ended, and where the database was. */
 export interface RevocationPage extends Announcement {
-  readonly now: number;
+  readonly position: PollPosition;
   /** Where the next page begins; undefined after the last one. */
   readonly next?: PollCursor;
 }
 
-const START: PollCursor = {
-  sessionsAt: null,
-  sessionsId: null,
-  usersAt: null,
-  usersId: null,
-  claimsAt: null,
-  claimsId: null,
-};
+/** @param since in the database's clock, milliseconds since the epoch; undefined for the whole span */
+export function startOfPoll(since?: number): PollCursor {
+  const at = since === undefined ? null : Math.floor(since * 1_000);
+  return { sessionsAt: at, sessionsId: null, usersAt: at, usersId: null, claimsAt: at, claimsId: null };
+}
 
 /** Rows that are restored with one statement. */
 const RESTORE_ROWS = 1_000;
@@ -98,16 +102,15 @@ export class RevocationStore {
   }
 
   /**
-   * Reads one page of the reconciliation poll. A poll reads the whole span each time, because the order of commits is
-   * not the order of time.
+   * Reads one page of the reconciliation poll.
    *
    * @param now the process's clock
    * @param echo sent as a notification, to see whether notifications arrive; null for none
-   * @param cursor `next` of the page before
+   * @param cursor `startOfPoll()`, or `next` of the page before
    */
   async poll(
     { span, now, echo }: { span: number; now: number; echo: string | null },
-    cursor: PollCursor = START,
+    cursor: PollCursor,
     timeout?: number,
   ): Promise<RevocationPage> {
     const values = { span, now, echo, pageRows: POLL_PAGE_ROWS, ...cursor };
@@ -118,7 +121,14 @@ export class RevocationStore {
     const sessions = row!.sessions?.map(({ id, reason, at }) => ({ id, reason, age: age(at) }));
     const users = row!.users?.map(({ id, version, at }) => ({ id, version, age: age(at) }));
     const claims = row!.claims?.map(({ id, version, at }) => ({ id, version, age: age(at) }));
-    return { now: row!.now_ms, sessions, users, claims, keys: row!.keys ?? [], next: nextCursor(row!, cursor) };
+    return {
+      position: positionOf(row!),
+      sessions,
+      users,
+      claims,
+      keys: row!.keys ?? [],
+      next: nextCursor(row!, cursor),
+    };
   }
 
   /**
@@ -242,6 +252,15 @@ interface Pages {
 interface PolledRow {
   readonly id: string;
   readonly at: number;
+}
+
+function positionOf(row: PollRow): PollPosition {
+  return {
+    now: row.now_ms,
+    server: row.server,
+    oldestTransaction: BigInt(row.oldest_transaction),
+    nextTransaction: BigInt(row.next_transaction),
+  };
 }
 
 /** A kind whose page is not full has no more rows; reading it again costs little. */

@@ -6,8 +6,10 @@ import { KeyRotation } from '../../lib/keys/key-rotation.js';
 import { resolveOptions } from '../../lib/options/resolve-options.js';
 import { Revocations } from '../../lib/revocation/revocations.js';
 import { SessionEvents } from '../../lib/session.events.js';
+import { RevocationStore } from '../../lib/store/revocation.store.js';
 import { SharedClock, TestDatabase } from '../support/database.js';
 import { FixedClock } from '../support/fixed-clock.js';
+import { channelOf } from '../support/notifications.js';
 import { feedOf, me, untilListening } from '../support/revocation.js';
 import { OpenTransaction } from '../support/races.js';
 import { insertSessions, sessionSeed } from '../support/session-rows.js';
@@ -68,6 +70,96 @@ describe('the order of revocations', () => {
       expect(await me(there, token)).toBe('session_revoked');
       expect(await me(restarted, token)).toBe('session_revoked');
     }
+  });
+
+  describe('a poll of what is new', () => {
+    /** Where the polls of a test began; null for the whole span. */
+    function startsOf({ app }: TestApp): (number | null)[] {
+      const starts: (number | null)[] = [];
+      const store = app.get(RevocationStore, { strict: false });
+      const poll = store.poll.bind(store);
+      store.poll = (request, cursor, timeout) => {
+        starts.push(cursor.sessionsAt);
+        return poll(request, cursor, timeout);
+      };
+      return starts;
+    }
+
+    /** Polls until one reads what is new, right after one that has read the whole span. Returns the starts from then on. */
+    async function untilRecent(app: TestApp): Promise<(number | null)[]> {
+      const starts = startsOf(app);
+      // Transactions of other tests, which use the same server, are numbered as well.
+      await until(async () => {
+        await feedOf(app).poll();
+        return starts.at(-2) === null && starts.at(-1) !== null;
+      });
+      starts.length = 0;
+      return starts;
+    }
+
+    it('S14: a transaction that is held for longer than a minute, over several polls, is in force after the next one', async () => {
+      const app = await startTestApp({
+        database,
+        clock,
+        session: { revocation: { feed: 'poll', maxStaleness: '10m' } },
+      });
+      started.push(app);
+      const { id, token } = await logIn('held');
+      const other = await logIn('other');
+      const starts = await untilRecent(app);
+      const held = await OpenTransaction.begin(database);
+      const began = clock.now() * 1_000;
+      await held.query(END, [id]);
+      // Half of the span, which is as long as an access token lives and more.
+      for (let minute = 0; minute < 3; minute++) {
+        await clock.advance('1m');
+        await feedOf(app).poll();
+      }
+      await database.query(END, [other.id]);
+      await feedOf(app).poll();
+      expect(await app.sessions.verify(token)).toBeDefined();
+      await expect(app.sessions.verify(other.token)).rejects.toMatchObject({ errorCode: 'session_revoked' });
+      await held.commit();
+      await feedOf(app).poll();
+      await expect(app.sessions.verify(token)).rejects.toMatchObject({ errorCode: 'session_revoked' });
+      // It was no poll of the whole span that told it: each has read back to before the transaction.
+      expect(starts).toHaveLength(5);
+      for (const from of starts) expect(from).toBeLessThan(began);
+      expect(starts).not.toContain(null);
+      // Now that it has ended, polls go back no further than a minute.
+      await until(async () => {
+        await feedOf(app).poll();
+        return starts.at(-1)! > began;
+      });
+    });
+
+    it('is the whole span after a hint that it does not confirm, so that the hint is confirmed or dropped at once', async () => {
+      const { id, token } = await logIn('hint');
+      const starts = await untilRecent(there);
+      await database.query('SELECT pg_notify($1, $2)', [
+        channelOf(there),
+        JSON.stringify({ sessions: [id], reason: 'forged' }),
+      ]);
+      await until(async () => (await me(there, token)) === 'session_revoked');
+      await feedOf(there).poll();
+      expect(await me(there, token)).toBe('accepted');
+      expect(starts.map(from => from === null)).toEqual([false, true]);
+    });
+
+    it("is the whole span after the database's clock was set back, and with the next poll what it hid is in force", async () => {
+      const { id, token } = await logIn('clock');
+      const starts = await untilRecent(there);
+      await database.query('UPDATE clock.shift SET milliseconds = milliseconds - 180000');
+      try {
+        await database.query(END, [id]);
+        await feedOf(there).poll();
+        expect(await me(there, token)).toBe('session_revoked');
+        expect(starts.map(from => from === null)).toEqual([false, true]);
+      } finally {
+        await database.query('UPDATE clock.shift SET milliseconds = milliseconds + 180000');
+        await feedOf(there).poll();
+      }
+    });
   });
 
   it('… and after the notification, although a poll fell between start and commit', async () => {

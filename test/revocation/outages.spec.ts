@@ -131,6 +131,25 @@ describe('revocations while something is wrong', () => {
     expect(await there.sessions.status()).toMatchObject({ status: 'up' });
   });
 
+  it('polls fail and the database answers, as where a part of a distributed one is gone: it stays ready, and asks about each session', async () => {
+    const [live, ended] = [await logIn(), await logIn()];
+    const since = there.events.length;
+    // Nothing but the poll reads this column here.
+    await database.query('ALTER TABLE jwt_session RENAME claims_changed_at TO is_away');
+    try {
+      await here.sessions.logOut(ended.id);
+      await clock.advance('31s');
+      await until(async () => told(since).some(event => 'cause' in event && event.cause === 'poll'));
+      expect(await me(there, live.token)).toBe('accepted');
+      expect(await me(there, ended.token)).toBe('session_revoked');
+      expect(await there.sessions.status()).toMatchObject({ status: 'up', revocation: { status: 'down' } });
+    } finally {
+      await database.query('ALTER TABLE jwt_session RENAME is_away TO claims_changed_at');
+    }
+    await until(async () => told(since).at(-1)?.type === 'revocation.recovered');
+    expect(await there.sessions.status()).toMatchObject({ status: 'up', revocation: { status: 'up' } });
+  });
+
   it('a process that cannot say goodbye to its listening connection shuts down all the same', async () => {
     const leaving = await startTestApp({
       database,

@@ -236,6 +236,51 @@ describe('what the database has lost', () => {
   });
 });
 
+describe('a poll of what is new', () => {
+  const LONG = 600_000;
+  const WINDOW = 70_000;
+  const nothing = { sessions: [], users: [], claims: [] };
+
+  it('reports what it should have repeated, and not what happened before', () => {
+    const state = new RevocationState(LONG);
+    const sessions = [
+      { id: 'old', reason: 'logout', age: 60_000 },
+      { id: 'new', reason: 'logout', age: 20_000 },
+    ];
+    state.startPoll();
+    state.merge({ sessions }, 0, 'poll');
+    expect(state.finishPoll(0)).toEqual(nothing);
+    state.startPoll();
+    expect(state.finishRecentPoll(1, WINDOW)).toEqual({ ...nothing, sessions: [{ id: 'new', reason: 'logout' }] });
+    expect(state.reasonOf('old')).toBe('logout');
+  });
+
+  it('drops no hint, and tells that some are open until a poll of the whole span confirms or drops them', () => {
+    const state = new RevocationState(LONG);
+    state.merge({ sessions: [{ id: 'a', reason: 'theft:fork' }], users: [{ id: 'ada', version: 1 }] }, 0, 'hint');
+    state.startPoll();
+    state.merge({ users: [{ id: 'ada', version: 1 }] }, 1, 'poll');
+    state.finishRecentPoll(1, WINDOW);
+    expect(state.hasUnconfirmedHints).toBe(true);
+    expect(state.reasonOf('a')).toBe('theft:fork');
+    state.startPoll();
+    state.merge({ users: [{ id: 'ada', version: 1 }] }, 2, 'poll');
+    expect(state.finishPoll(2)).toEqual(nothing);
+    expect(state.hasUnconfirmedHints).toBe(false);
+    expect(state.reasonOf('a')).toBeUndefined();
+  });
+
+  it('leaves hints that arrive meanwhile to the next one', () => {
+    const state = new RevocationState(LONG);
+    state.startPoll();
+    state.merge({ claims: [{ id: 'a', version: 1 }] }, 0, 'hint');
+    state.finishRecentPoll(1, WINDOW);
+    expect(state.hasUnconfirmedHints).toBe(false);
+    state.startPoll();
+    expect(state.hasUnconfirmedHints).toBe(true);
+  });
+});
+
 describe('a poll of hundreds of thousands of revocations', () => {
   const LONG = 600_000;
   const PAGE = 2_000;
