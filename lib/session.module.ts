@@ -47,6 +47,7 @@ import { SessionController } from './session.controller.js';
 import { SessionEvents } from './session.events.js';
 import { SessionGuard } from './session.guard.js';
 import { SessionService } from './session.service.js';
+import { SessionTelemetry } from './session.telemetry.js';
 import { AdapterRoutes } from './sessions/adapter-routes.js';
 import { Admission } from './sessions/admission.js';
 import { ClaimsHook } from './sessions/claims-hook.js';
@@ -56,6 +57,7 @@ import { SessionRevoker } from './sessions/log-out.js';
 import { SessionMaintenance } from './sessions/maintenance.js';
 import { PauseDetector } from './sessions/pause-detector.js';
 import { SessionRefresher } from './sessions/refresh.js';
+import { SessionGauges } from './sessions/session-gauges.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
 import { SessionHealthIndicator } from './sessions/session-health.indicator.js';
 import { SessionRecords } from './sessions/session-records.js';
@@ -73,15 +75,24 @@ import { RotationStore } from './store/rotation.store.js';
 import { DatabaseClock } from './store/database-clock.js';
 import { SessionStore } from './store/session.store.js';
 import { StoreLoad } from './store/store-load.js';
+import { Telemetry } from './telemetry/telemetry.js';
 import { AccessTokenAuthenticator } from './tokens/access-token-authenticator.js';
 import { AccessTokenEncryption } from './tokens/access-token-encryption.js';
 import { AccessTokenSigner } from './tokens/access-token-signer.js';
 import { RotationConfirmations } from './tokens/rotation-confirmations.js';
 import { TokenBinding } from './tokens/token-binding.js';
 
+const MODULE = 'SessionModule';
+
 // The module's parts by layer; each layer uses those above it.
 
-const RUNTIME = [SessionClock, SessionTimers, Schedule, SessionEvents];
+const RUNTIME = [
+  SessionClock,
+  SessionTimers,
+  Schedule,
+  SessionEvents,
+  Telemetry.providerFor(MODULE, ResolvedSessionOptions),
+];
 
 const STORE = [
   Database,
@@ -153,11 +164,10 @@ const SESSIONS = [
   SessionRecords,
   SessionMaintenance,
   SessionHealthIndicator,
+  SessionGauges,
 ];
 
 const SESSION_PROVIDERS: Provider[] = [...RUNTIME, ...STORE, ...KEYS, ...REVOCATION, ...TOKENS, ...HTTP, ...SESSIONS];
-
-const MODULE = 'SessionModule';
 
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<SessionModuleOptions>({
   moduleName: 'Session',
@@ -278,6 +288,7 @@ function declare({ providers = [], ...definition }: DynamicModule, given: Sessio
       },
       ...SESSION_PROVIDERS,
       SessionService,
+      SessionTelemetry,
       SessionGuard,
     ],
     exports: EXPORTS,

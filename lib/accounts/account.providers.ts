@@ -2,12 +2,14 @@ import type { Provider } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { SessionClock, SessionTimers } from '../common/clock.js';
 import { Schedule } from '../common/schedule.js';
+import { Telemetry } from '../telemetry/telemetry.js';
 import { Attempts } from './account.attempts.js';
 import { AccountClaims } from './account.claims.js';
 import { KnownDevices } from './account.devices.js';
 import { AccountEvents } from './account.events.js';
 import { AccountLifecycle } from './account.lifecycle.js';
 import { AccountService } from './account.service.js';
+import { AccountTelemetry } from './account.telemetry.js';
 import { MailComposer } from './mail/composer.js';
 import { FolderMailer } from './mail/folder-mailer.js';
 import { MailTokens } from './mail/mail-tokens.js';
@@ -40,7 +42,13 @@ import { TokenStore } from './store/token.store.js';
 
 // The module's parts by layer; each layer uses those above it.
 
-const runtime = [SessionClock, SessionTimers, Schedule, AccountEvents];
+const runtime = [
+  SessionClock,
+  SessionTimers,
+  Schedule,
+  AccountEvents,
+  Telemetry.providerFor('AccountModule', ResolvedAccountOptions),
+];
 
 const store = [AccountDatabase, RegistrationStore, TokenStore, MailStore, AttemptStore];
 
@@ -93,5 +101,6 @@ export const ACCOUNT_PROVIDERS: Provider[] = [
   ...operations,
   AccountClaims,
   AccountService,
+  AccountTelemetry,
   AccountLifecycle,
 ];

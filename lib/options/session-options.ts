@@ -1,6 +1,15 @@
 import type { Abstract, Type } from '@nestjs/common';
 import type { Duration } from '../common/duration.js';
-import { aFunction, Check, CheckDuration, CheckGroup, oneOf, secrets, wholeNumber } from '../common/option-checks.js';
+import {
+  aFunction,
+  Check,
+  CheckDuration,
+  CheckGroup,
+  oneOf,
+  secrets,
+  trueOrFalse,
+  wholeNumber,
+} from '../common/option-checks.js';
 import { type Given, OptionGroup } from '../common/options.js';
 import { SERVER_SECRET_BYTES } from '../rules/server-keys.js';
 import type { OnTheft } from '../rules/theft.js';
@@ -147,6 +156,12 @@ export class SessionSettings extends TransportSettings {
 
   @CheckGroup()
   overload = new OverloadSettings();
+
+  /**
+   * Metrics and spans by OpenTelemetry (needs the package @opentelemetry/api). Its SDK must start before the application.
+   */
+  @Check(trueOrFalse())
+  telemetry = false;
 
   /**
    * Asked at login and at each refresh. The result replaces the claims; `null` refuses the user and ends all of the

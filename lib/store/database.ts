@@ -1,4 +1,11 @@
-import { type BeforeApplicationShutdown, Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  Logger,
+  type OnModuleInit,
+  Optional,
+} from '@nestjs/common';
 import type { ClientConfig, Pool, PoolClient, QueryConfig } from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
@@ -10,9 +17,11 @@ import { SessionTimers } from '../common/clock.js';
 import { dataSourceOf } from '../common/data-source-of.js';
 import { codeOf, isRepeatable, isServerError, isUnavailable } from '../common/database-errors.js';
 import { type Statement, valuesOf } from '../common/statement.js';
+import { Telemetry } from '../telemetry/telemetry.js';
 import { DatabaseClock } from './database-clock.js';
 import { dropConnecting, queryPool } from './pooled-query.js';
 import type { TimedRow } from './sql-fragments.js';
+import { type BatchedStatement, StatementBatcher } from './statement-batcher.js';
 import { StoreLoad } from './store-load.js';
 import { sessionTables, type SessionTables } from './tables.js';
 import { VALUE_PARSERS } from './value-parsers.js';
@@ -55,6 +64,7 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
     private readonly timers: SessionTimers,
     private readonly clock: DatabaseClock,
     readonly load: StoreLoad,
+    @Optional() private readonly telemetry?: Telemetry,
   ) {}
 
   /**
@@ -107,9 +117,13 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
     };
     for (let attempt = 1; ; attempt++) {
       try {
-        if (manager?.queryRunner) return await this.join<Row>(manager, query, timeout);
+        if (manager?.queryRunner) {
+          return await this.measured(statement.name, () => this.join<Row>(manager, query, timeout));
+        }
         const sentAt = this.clock.moment();
-        const rows = await queryPool<Row & { now_ms?: number }>(this.pool, query, timeout, this.timers);
+        const rows = await this.measured(statement.name, () =>
+          queryPool<Row & { now_ms?: number }>(this.pool, query, timeout, this.timers),
+        );
         // Within a caller's transaction it would be the time of the transaction's start.
         if (rows[0]?.now_ms !== undefined) this.clock.learn(rows[0].now_ms, sentAt);
         return rows;
@@ -119,6 +133,15 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
         await this.timers.pause(Math.random() * 2 ** attempt);
       }
     }
+  }
+
+  /** Lets requests of one turn of the event loop share a statement. */
+  batched<Request, Answer>(statement: BatchedStatement<Request, Answer>): StatementBatcher<Request, Answer> {
+    return new StatementBatcher(statement, this.timers, this.telemetry);
+  }
+
+  private measured<T>(name: string, send: () => Promise<T>): Promise<T> {
+    return this.telemetry ? this.telemetry.statement(name, send) : send();
   }
 
   /** Of a statement that is sent now, in the database's clock: when its sender gives it up. */

@@ -3,7 +3,6 @@ import type { PollPosition } from '../rules/poll-window.js';
 import type { Announcement, RevocationsByKind } from '../rules/revocation-state.js';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
-import { SessionTimers } from '../common/clock.js';
 import type { Statement } from '../common/statement.js';
 import { Database } from './database.js';
 import { buildEndStatements } from './end.statements.js';
@@ -14,7 +13,7 @@ import {
   type PollCursor,
   type PollRow,
 } from './revocation.statements.js';
-import { StatementBatcher } from './statement-batcher.js';
+import type { StatementBatcher } from './statement-batcher.js';
 import type { SessionTables } from './tables.js';
 
 /** One page of what ended, and where the database was. */
@@ -67,26 +66,17 @@ export class RevocationStore {
   private readonly ends: StatementBatcher<OneSession & Reason, string[]>;
   private readonly endsOfUsers: StatementBatcher<SessionsOfUser & Reason, string[]>;
 
-  constructor(
-    private readonly database: Database,
-    timers: SessionTimers,
-  ) {
-    this.ends = new StatementBatcher(
-      {
-        keyOf: ({ sessionId }) => sessionId,
-        many: requests => this.endSeveral(requests),
-        one: request => this.endOne(request),
-      },
-      timers,
-    );
-    this.endsOfUsers = new StatementBatcher(
-      {
-        keyOf: ({ userId }) => userId,
-        many: requests => this.endOfUsers(requests),
-        one: request => this.endOfUser(request),
-      },
-      timers,
-    );
+  constructor(private readonly database: Database) {
+    this.ends = database.batched({
+      keyOf: ({ sessionId }) => sessionId,
+      many: requests => this.endSeveral(requests),
+      one: request => this.endOne(request),
+    });
+    this.endsOfUsers = database.batched({
+      keyOf: ({ userId }) => userId,
+      many: requests => this.endOfUsers(requests),
+      one: request => this.endOfUser(request),
+    });
   }
 
   /**

@@ -2,13 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { maxRequestAge, type RotationState, type UsedAccessToken } from '../rules/rotation.js';
 import { revokesUser, type TheftClass, theftReason } from '../rules/theft.js';
 import type { ClientInfo } from '../common/client-address.js';
-import { SessionTimers } from '../common/clock.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { Database } from './database.js';
 import { DatabaseClock, type Deadline } from './database-clock.js';
 import { buildKeyBindingStatements } from './key-binding.statements.js';
 import { buildRotationStatements } from './rotation.statements.js';
-import { StatementBatcher } from './statement-batcher.js';
+import type { StatementBatcher } from './statement-batcher.js';
 import type { SessionRow } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 import { userAgentSettings } from './user-agent.js';
@@ -106,29 +105,22 @@ export class RotationStore {
     private readonly database: Database,
     private readonly clock: DatabaseClock,
     private readonly options: ResolvedSessionOptions,
-    timers: SessionTimers,
   ) {
-    this.rotations = new StatementBatcher<RotationRequest, RotatedRow | undefined>(
-      {
-        keyOf: ({ sessionId }) => sessionId,
-        many: requests => this.rotateSeveral(requests),
-        // Each property by itself: on Node 20 the rest of an object takes as long as the digests of a refresh.
-        one: async ({ sessionId, generation, hash, candidate, ip, userAgent, deadline }) => {
-          const { hash: candidateHash, salt: candidateSalt } = candidate;
-          const values = { sessionId, generation, hash, candidateHash, candidateSalt, ip, userAgent, deadline };
-          return (await database.query(this.sql.rotate, values))[0];
-        },
+    this.rotations = database.batched<RotationRequest, RotatedRow | undefined>({
+      keyOf: ({ sessionId }) => sessionId,
+      many: requests => this.rotateSeveral(requests),
+      // Each property by itself: on Node 20 the rest of an object takes as long as the digests of a refresh.
+      one: async ({ sessionId, generation, hash, candidate, ip, userAgent, deadline }) => {
+        const { hash: candidateHash, salt: candidateSalt } = candidate;
+        const values = { sessionId, generation, hash, candidateHash, candidateSalt, ip, userAgent, deadline };
+        return (await database.query(this.sql.rotate, values))[0];
       },
-      timers,
-    );
-    this.proofs = new StatementBatcher<KeyProofRequest, ProvedRow | undefined>(
-      {
-        keyOf: ({ sessionId }) => sessionId,
-        many: requests => this.proveSeveral(requests),
-        one: async request => (await database.query(this.sql.prove, request))[0],
-      },
-      timers,
-    );
+    });
+    this.proofs = database.batched<KeyProofRequest, ProvedRow | undefined>({
+      keyOf: ({ sessionId }) => sessionId,
+      many: requests => this.proveSeveral(requests),
+      one: async request => (await database.query(this.sql.prove, request))[0],
+    });
   }
 
   /**

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { STATEMENT_TIMEOUT_MS } from '../common/bounded-database.js';
-import { SessionTimers } from '../common/clock.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { KeyKind } from '../rules/session-key.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
@@ -9,7 +8,7 @@ import { timeOfUuid } from '../common/uuid.js';
 import { Database, type QueryContext } from './database.js';
 import { jsonOf, rowOf, valuesOf } from './session-insert.js';
 import { buildSessionStatements } from './session.statements.js';
-import { StatementBatcher } from './statement-batcher.js';
+import type { StatementBatcher } from './statement-batcher.js';
 import type { SessionRow, TimedRow } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 import { userAgentSettings } from './user-agent.js';
@@ -74,16 +73,12 @@ export class SessionStore {
   constructor(
     private readonly database: Database,
     private readonly options: ResolvedSessionOptions,
-    timers: SessionTimers,
   ) {
-    this.creations = new StatementBatcher(
-      {
-        keyOf: ({ id }) => id,
-        many: sessions => this.insertSeveral(sessions),
-        one: session => this.insert(session),
-      },
-      timers,
-    );
+    this.creations = database.batched({
+      keyOf: ({ id }) => id,
+      many: sessions => this.insertSeveral(sessions),
+      one: session => this.insert(session),
+    });
   }
 
   /**

@@ -1,5 +1,6 @@
 import { SessionStoreUnavailableError } from '../session.errors.js';
 import type { SessionTimers } from '../common/clock.js';
+import type { Telemetry } from '../telemetry/telemetry.js';
 
 /** Several batches keep the database busy while this process works on earlier results. */
 const MAX_BATCH_SIZE = 16;
@@ -20,6 +21,8 @@ interface Waiting<Request, Answer> {
   readonly request: Request;
   readonly answer: (answer: Answer | Promise<Answer>) => void;
   readonly fail: (error: unknown) => void;
+  /** What the request belongs to, for its spans. */
+  readonly context: Telemetry['context'] | undefined;
 }
 
 /**
@@ -35,6 +38,7 @@ export class StatementBatcher<Request, Answer> {
   constructor(
     private readonly statement: BatchedStatement<Request, Answer>,
     private readonly timers: SessionTimers,
+    private readonly telemetry?: Telemetry,
   ) {}
 
   /**
@@ -47,7 +51,7 @@ export class StatementBatcher<Request, Answer> {
       return this.statement.one(request).finally(() => this.running--);
     }
     return new Promise((answer, fail) => {
-      this.waiting.push({ request, answer, fail });
+      this.waiting.push({ request, answer, fail, context: this.telemetry?.context });
       if (this.waiting.length === 1) this.timers.atEndOfTurn(() => this.send());
     });
   }
@@ -59,7 +63,7 @@ export class StatementBatcher<Request, Answer> {
     for (const each of waiting) {
       const key = this.statement.keyOf(each.request);
       // A statement changes a row once: a second request for the row runs alone and waits for the row's lock.
-      if (shared.has(key)) each.answer(this.run(each.request, true));
+      if (shared.has(key)) each.answer(this.runAlone(each));
       else shared.set(key, each);
     }
     const requests = [...shared.values()];
@@ -72,7 +76,7 @@ export class StatementBatcher<Request, Answer> {
     let answers: ReadonlyMap<string, Answer> = new Map();
     this.running++;
     try {
-      if (all.length > 1) answers = await this.statement.many(all.map(({ request }) => request));
+      if (all.length > 1) answers = await this.runShared(all);
     } catch (error) {
       // The outcome is unknown: fail them all. Any other error rolled back and was caused by one request: retry each
       // alone.
@@ -80,7 +84,20 @@ export class StatementBatcher<Request, Answer> {
     } finally {
       this.running--;
     }
-    for (const { request, answer } of all)
-      answer(answers.get(this.statement.keyOf(request)) ?? this.run(request, true));
+    for (const each of all) each.answer(answers.get(this.statement.keyOf(each.request)) ?? this.runAlone(each));
+  }
+
+  private runShared(all: Waiting<Request, Answer>[]): Promise<ReadonlyMap<string, Answer>> {
+    const run = () => this.statement.many(all.map(({ request }) => request));
+    if (!this.telemetry) return run();
+    return this.telemetry.shared(
+      all.map(({ context }) => context!),
+      run,
+    );
+  }
+
+  private runAlone({ request, context }: Waiting<Request, Answer>): Promise<Answer> {
+    const run = () => this.run(request, true);
+    return this.telemetry ? this.telemetry.within(context!, run) : run();
   }
 }

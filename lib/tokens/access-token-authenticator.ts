@@ -31,7 +31,7 @@ import { VerifiedTokenCache } from './verified-token-cache.js';
 @Injectable()
 export class AccessTokenAuthenticator implements TokenAuthenticator {
   private readonly verifier: AccessTokenVerifier;
-  private readonly cache = new VerifiedTokenCache<VerifiedToken>();
+  readonly cache = new VerifiedTokenCache<VerifiedToken>();
   /** Seconds. */
   private readonly lifetime: number;
 

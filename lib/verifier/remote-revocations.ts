@@ -188,6 +188,11 @@ export class RemoteRevocations implements OnModuleInit, OnModuleDestroy {
     if (this.cursors.size > MAX_PROCESSES) this.cursors.delete(this.cursors.keys().next().value!);
   }
 
+  /** How many sessions and users are kept in memory. */
+  get size(): number {
+    return this.state.size;
+  }
+
   get status(): VerifierStatus {
     const { freshAt } = this;
     return {

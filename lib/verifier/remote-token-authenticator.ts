@@ -18,7 +18,7 @@ import { RemoteRevocations } from './remote-revocations.js';
 @Injectable()
 export class RemoteTokenAuthenticator implements TokenAuthenticator {
   private readonly verifier: AccessTokenVerifier;
-  private readonly cache = new VerifiedTokenCache<VerifiedToken>();
+  readonly cache = new VerifiedTokenCache<VerifiedToken>();
 
   constructor(
     options: ResolvedSessionOptions,

@@ -16,6 +16,7 @@ import { HttpSessionAuthenticator } from '../http/http-session-authenticator.js'
 import { SessionHttp } from '../http/session-http.js';
 import { RemoteKeys } from './remote-keys.js';
 import { RemoteRevocations } from './remote-revocations.js';
+import { Telemetry } from '../telemetry/telemetry.js';
 import { RemoteTokenAuthenticator } from './remote-token-authenticator.js';
 import {
   ResolvedVerifierOptions,
@@ -27,6 +28,7 @@ import {
 } from './session-verifier.options.js';
 import { SessionVerifierHealthIndicator } from './session-verifier-health.indicator.js';
 import { SharedSecretKeys } from './shared-secret-keys.js';
+import { VerifierTelemetry } from './verifier-telemetry.js';
 
 const MODULE = 'SessionVerifierModule';
 
@@ -96,6 +98,8 @@ function declare(definition: DynamicModule, given: SessionVerifierModuleExtras):
       SessionClock,
       SessionTimers,
       SessionEvents,
+      Telemetry.providerFor(MODULE, ResolvedVerifierOptions),
+      VerifierTelemetry,
       SessionHttp,
       RemoteTokenAuthenticator,
       {

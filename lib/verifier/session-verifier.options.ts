@@ -89,6 +89,10 @@ export class SessionVerifierSettings extends TransportSettings {
   @CheckGroup()
   revocations = new RemoteRevocationSettings();
 
+  /** Metrics by OpenTelemetry (needs the package @opentelemetry/api). Its SDK must start before the application. */
+  @Check(trueOrFalse())
+  telemetry = false;
+
   /** Protects cookie-authenticated requests against other sites by Fetch Metadata and `Origin`. */
   @Check(oneOf(['origin', 'off']))
   override csrf!: 'origin' | 'off';

@@ -3,12 +3,6 @@ import { Module } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { metrics } from '@opentelemetry/api';
-import {
-  AggregationTemporality,
-  InMemoryMetricExporter,
-  MeterProvider,
-  PeriodicExportingMetricReader,
-} from '@opentelemetry/sdk-metrics';
 import type { Request, Response } from 'express';
 import expressSession from 'express-session';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -25,6 +19,7 @@ import {
 } from 'nestjs-jwt-session';
 import { createSessionFetch } from 'nestjs-jwt-session/client';
 import ts from 'typescript';
+import { freePort } from '../../lib/schematics/database/free-port.js';
 import { CookieClient, send } from '../support/client.js';
 import { TestDatabase } from '../support/database.js';
 import { fetchJwks } from '../support/jwks.js';
@@ -40,7 +35,6 @@ import { MessageGuard } from './recipes/message.guard.js';
 import { FormerSessions, MovingController } from './recipes/moving.controller.js';
 import { REDACTED_PATHS } from './recipes/pino-redaction.js';
 import { storageIn } from './recipes/secure-storage.js';
-import { SessionMetrics } from './recipes/session-metrics.js';
 
 // Fastify's logger.
 const PINO: string = 'pino';
@@ -65,7 +59,7 @@ describe('what the documentation tells people to do', () => {
   };
 
   it.each([
-    [OPERATING, 'Which metrics do I collect?', 'session-metrics.ts'],
+    [OPERATING, 'Which metrics do I collect?', 'telemetry.ts'],
     [OPERATING, 'A signing key leaked: what now?', 'distrust-keys.ts'],
     ['docs/coming-from.md', 'How do I move users without logging everybody out?', 'moving.controller.ts'],
     ['docs/integrating.md', 'How do I guard messages between services?', 'message.guard.ts'],
@@ -77,33 +71,20 @@ describe('what the documentation tells people to do', () => {
     expect(blockUnder(page, heading, 'ts')).toBe(readFileSync(`test/docs/recipes/${file}`, 'utf8'));
   });
 
-  it('F33: the listener counts what happens', async () => {
-    const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-    const provider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter })] });
-    metrics.setGlobalMeterProvider(provider);
-    const { sessions, url } = await apps.start({ providers: [SessionMetrics] });
-    const { session } = await sessions.logIn('ada');
-    const { refreshToken } = await sessions.logIn('ada');
-    await sessions.refresh({ refreshToken: refreshToken! });
-    await sessions.logOutOthers(session, { reason: 'counted' });
-    expect(await me({ url }, 'junk')).toBe('access_token_invalid');
-    await provider.forceFlush();
-
-    const [collected] = exporter.getMetrics().at(-1)!.scopeMetrics;
-    const points = new Map(collected!.metrics.map(({ descriptor, dataPoints }) => [descriptor.name, dataPoints]));
-    const counted = points.get('session.events')!.map(({ attributes, value }) => ({ ...attributes, value }));
-    expect(counted).toEqual(
-      expect.arrayContaining([
-        { type: 'session.created', value: 2 },
-        { type: 'session.refreshed', case: 'mint', value: 1 },
-        { type: 'session.revoked', reason: 'counted', source: 'local', value: 1 },
-        { type: 'session.refused', code: 'access_token_invalid', value: 1 },
-      ]),
-    );
-    const [staleness] = points.get('session.staleness')!;
-    expect(staleness!.attributes).toMatchObject({ status: 'up' });
-    metrics.disable();
-    await provider.shutdown();
+  it('F33: the metrics are served to Prometheus', async () => {
+    const port = await freePort();
+    process.env.OTEL_EXPORTER_PROMETHEUS_PORT = String(port);
+    const { meterProvider } = await import('./recipes/telemetry.js');
+    try {
+      const { sessions } = await apps.start({ session: { telemetry: true } });
+      await sessions.logIn('ada');
+      const scraped = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      expect(scraped).toMatch(/^jwt_session_log_ins_total\{.*\} 1$/m);
+    } finally {
+      delete process.env.OTEL_EXPORTER_PROMETHEUS_PORT;
+      metrics.disable();
+      await meterProvider.shutdown();
+    }
   });
 
   it('a stolen signing key is distrusted by a script of its own, and its tokens refused in every process', async () => {

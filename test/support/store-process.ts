@@ -32,9 +32,9 @@ export class StoreProcess {
       clock,
       new StoreLoad(options, processClock, timers, new SessionEvents()),
     );
-    this.rotation = new RotationStore(database, clock, options, timers);
-    this.sessions = new SessionStore(database, options, timers);
-    this.revocations = new RevocationStore(database, timers);
+    this.rotation = new RotationStore(database, clock, options);
+    this.sessions = new SessionStore(database, options);
+    this.revocations = new RevocationStore(database);
     this.cleanUp = new CleanUpStore(database);
   }
 

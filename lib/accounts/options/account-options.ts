@@ -228,6 +228,12 @@ export class AccountSettings extends OptionGroup {
   @Check(classExtending(CredentialsDto, 'write a class that extends CredentialsDto'))
   registration?: Type<CredentialsDto>;
 
+  /**
+   * Metrics and spans by OpenTelemetry (needs the package @opentelemetry/api). Its SDK must start before the application.
+   */
+  @Check(trueOrFalse())
+  telemetry = false;
+
   /** The role of new accounts. */
   @Check(text('write the name of a role'))
   role = 'user';

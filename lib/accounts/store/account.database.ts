@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit, Optional } from '@nestjs/common';
 import type { DataSource, EntityManager } from 'typeorm';
 import { ACCOUNT_DATA_SOURCE } from '../account.constants.js';
 import type { AccountTransaction } from '../account.types.js';
@@ -15,6 +15,7 @@ import { CommitHooks } from '../../common/commit-hooks.js';
 import { requireSchema, schemaGaps } from '../../common/missing-schema.js';
 import { ACCOUNT_SERVICE_ENTITIES } from './entities.js';
 import { type Statement, valuesOf } from '../../common/statement.js';
+import { Telemetry } from '../../telemetry/telemetry.js';
 import { accountTables, type AccountTables, expectedTables } from './tables.js';
 
 /** Runs the statements of this folder, in the caller's transaction where there is one. */
@@ -23,9 +24,11 @@ export class AccountDatabase implements OnModuleInit, OnModuleDestroy {
   private readonly hooks = new CommitHooks();
   private readonly built = new Map<unknown, unknown>();
 
+  /** @internal Nest makes it. */
   constructor(
     @Inject(ACCOUNT_DATA_SOURCE) readonly dataSource: DataSource,
     private readonly timers: SessionTimers,
+    @Optional() private readonly telemetry?: Telemetry,
   ) {}
 
   onModuleInit(): void {
@@ -49,9 +52,9 @@ export class AccountDatabase implements OnModuleInit, OnModuleDestroy {
     transaction?: AccountTransaction,
   ): Promise<Row[]> {
     const parameters = valuesOf(statement, values);
-    const rows = await this.run(transaction, manager =>
-      manager.query<Row[] | [Row[], number]>(statement.text, parameters),
-    );
+    const send = () =>
+      this.run(transaction, manager => manager.query<Row[] | [Row[], number]>(statement.text, parameters));
+    const rows = await (this.telemetry ? this.telemetry.statement(statement.name, send) : send());
     // TypeORM answers UPDATE and DELETE with the rows and their number.
     return Array.isArray(rows[0]) ? rows[0] : (rows as Row[]);
   }

@@ -1,0 +1,3 @@
+import { importSuites } from '../support/suites.js';
+
+await importSuites(import.meta.dirname);
