@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Post, UseGuards } from '@nestjs/common';
-import { IsString, MaxLength } from 'class-validator';
+import { IsBoolean, IsOptional, IsString, MaxLength } from 'class-validator';
 import {
   CurrentSession,
   Exchange,
@@ -18,6 +18,11 @@ class LoginDto {
   @IsString()
   @MaxLength(100)
   password!: string;
+
+  /** `false` is for cookies that end with the browser. */
+  @IsOptional()
+  @IsBoolean()
+  remember?: boolean;
 }
 
 @Controller()
@@ -29,9 +34,10 @@ export class AuthController {
 
   @Post('login')
   @HttpCode(200)
-  async logIn(@Body() { username, password }: LoginDto, @Exchange() exchange: SessionExchange) {
+  async logIn(@Body() { username, password, remember }: LoginDto, @Exchange() exchange: SessionExchange) {
     const { id, role } = await this.users.authenticate(username, password);
-    const { session: _session, ...tokens } = await this.sessions.logIn(id, { exchange, claims: { username, role } });
+    const claims = { username, role };
+    const { session: _session, ...tokens } = await this.sessions.logIn(id, { exchange, claims, remember });
     return { user: { id, username, role }, ...tokens };
   }
 

@@ -3,6 +3,7 @@ type Answer = readonly [status: number, body: unknown];
 interface PageElement {
   hidden: boolean;
   textContent: string;
+  checked: boolean;
   onsubmit?: (event: object) => void;
 }
 
@@ -40,7 +41,13 @@ export class GeneratedPage {
   element(id: string): PageElement {
     const known = this.elements.get(id);
     if (known) return known;
-    const made = { hidden: true, textContent: '', reset: () => undefined, replaceChildren: () => undefined };
+    const made = {
+      hidden: true,
+      textContent: '',
+      checked: false,
+      reset: () => undefined,
+      replaceChildren: () => undefined,
+    };
     this.elements.set(id, made);
     return made;
   }

@@ -136,9 +136,24 @@ describe('nestjs-jwt-session new', () => {
     await page.submit('choose', credentials);
     expect(page.requests.slice(0, 2)).toEqual([
       ['POST /account/verify-email', { token: 'secret', newPassword: 'my own' }],
-      ['POST /account/login', credentials],
+      ['POST /account/login', { ...credentials, remember: false }],
     ]);
     expect(page.element('choose').hidden).toBe(true);
+  });
+
+  it.each([true, false])('its page says at the login whether the session outlives the browser: %j', async remember => {
+    const { files } = await schematics.run('application', starter(), { page: true });
+    expect(files['public/page.html']).toMatch(/<input id="remember" type="checkbox" checked \/> Stay logged in/);
+    expect(files['src/auth/auth.controller.ts']).toContain('@Body() { remember, ...credentials }: LogInDto');
+    expect(files['src/auth/auth.controller.ts']).toContain('@Body() credentials: CredentialsDto');
+    const page = new GeneratedPage(files['public/page.js']!, '');
+    page.element('remember').checked = remember;
+    const credentials = { username: 'ada', password: 'my own' };
+    await page.submit('register', credentials);
+    expect(page.requests.filter(([route]) => route.startsWith('POST'))).toEqual([
+      ['POST /register', credentials],
+      ['POST /login', { ...credentials, remember }],
+    ]);
   });
 
   it.each(['express', 'fastify'])(

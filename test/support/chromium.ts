@@ -28,6 +28,11 @@ export function launchChromium(): Promise<Browser> {
   });
 }
 
+/** Launches Chromium with a profile in a folder, which outlives the browser. */
+export function launchWithProfile(folder: string): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(folder, { executablePath, args: ['--no-sandbox'] });
+}
+
 // The headless shell has no Device Bound Session Credentials.
 const wholePath = process.env.CHROMIUM_PATH || onPath(NAMES.slice(1));
 

@@ -24,6 +24,7 @@ export function partsOf({
     files: {
       'auth/auth.controller.ts': template('auth.controller.ts'),
       'auth/credentials.dto.ts': template('credentials.dto.ts'),
+      'auth/log-in.dto.ts': template('log-in.dto.ts'),
       'auth/throttling.ts': template('throttling.ts'),
       'users/create-users.migration.ts': template('create-users.migration.ts'),
       'users/user.entity.ts': template('user.entity.ts'),

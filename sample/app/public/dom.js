@@ -36,8 +36,14 @@ export async function attempt(control, run) {
 export function onSubmit(form, run) {
   form.addEventListener('submit', event => {
     event.preventDefault();
-    void attempt(form, () => run(Object.fromEntries(new FormData(form))));
+    void attempt(form, () => run(fieldsOf(form)));
   });
+}
+
+/** By name; of a check box, whether it is checked. */
+function fieldsOf(form) {
+  const boxes = [...form.querySelectorAll('input[type=checkbox]')].map(({ name, checked }) => [name, checked]);
+  return { ...Object.fromEntries(new FormData(form)), ...Object.fromEntries(boxes) };
 }
 
 /** Calls `run` when the button is pressed. */
