@@ -23,6 +23,7 @@ const ENTRIES = [
   'verifier/index',
   'accounts/index',
   'accounts/testing/index',
+  'redis/index',
 ];
 
 /** Declared apart and exported by star, because TypeScript merges an application's `declare module` only into such names. */

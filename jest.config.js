@@ -21,6 +21,7 @@ export default {
     '^nestjs-jwt-session/client$': '<rootDir>/lib/client/index.ts',
     '^nestjs-jwt-session/accounts$': '<rootDir>/lib/accounts/index.ts',
     '^nestjs-jwt-session/accounts/testing$': '<rootDir>/lib/accounts/testing/index.ts',
+    '^nestjs-jwt-session/redis$': '<rootDir>/lib/redis/index.ts',
   },
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',

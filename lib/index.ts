@@ -75,6 +75,7 @@ export type {
   SessionModuleOptions,
   SessionOptionsFactory,
 } from './options/session-options.js';
+export { type AnnouncerSubscription, RevocationAnnouncer } from './options/revocation-announcer.js';
 export type { SessionModuleExtras } from './options/static-options.js';
 export { SessionOptionsError } from './common/option-mistakes.js';
 

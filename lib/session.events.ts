@@ -58,7 +58,7 @@ export type SessionEvent =
        * This process learns of revocations in other processes later than it should, and asks the database more often.
        */
       readonly type: 'revocation.degraded';
-      /** `poll`: the database does not answer. `listen`: it does, but notifications do not arrive. */
+      /** `poll`: the database does not answer. `listen`: it does, but notifications, or those of the announcer, do not arrive. */
       readonly cause: 'poll' | 'listen';
     }
   | { readonly type: 'revocation.recovered' }

@@ -257,7 +257,7 @@ export class SessionModule
     const { controller } = this.extras;
     const mounted = controller && this.host?.httpAdapter ? this.http.cookies.refreshPath : 'not mounted';
     this.logger.log(
-      `sessions at ${mounted}, transport ${transport}, ${accessToken.algorithm}, revocation ${revocation.mode}${revocation.mode === 'live' ? ` (${revocation.feed})` : ''}, public keys at ${this.routes.jwks.path ?? 'not mounted'}`,
+      `sessions at ${mounted}, transport ${transport}, ${accessToken.algorithm}, revocation ${revocation.mode}${revocation.mode === 'live' ? ` (${revocation.announcer ? 'announcer' : revocation.feed})` : ''}, public keys at ${this.routes.jwks.path ?? 'not mounted'}`,
     );
     if (transport === 'bearer') return;
     if (!cookies.secure) this.logger.warn('cookies are not Secure: for development on plain http only');

@@ -146,7 +146,7 @@ export interface RevocationStatus {
   /** `down` while the knowledge is older than `maxStaleness`: each session is checked in the database then (`live`). */
   readonly status: 'up' | 'down';
   readonly mode: 'live' | 'stateless' | 'strict';
-  /** Whether notifications arrive (`live` with the feed `notify`). */
+  /** Whether notifications arrive (`live` with the feed `notify` or an announcer). */
   readonly listening: boolean;
   /** Milliseconds since the database was last asked with success (`live`). */
   readonly staleness: number;

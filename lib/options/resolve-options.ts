@@ -57,6 +57,14 @@ function missingOptions(given: SessionModuleOptions, environment: Environment): 
       'option "secret" is missing and NODE_ENV is "production": write secret: process.env.SESSION_SECRET with at least 32 random bytes, or secret: \'database\' to accept that anybody who can read the database can create tokens',
     ],
     [
+      isUnset(given.revocation, 'listenUrl'),
+      'option "revocation.listenUrl" is present but undefined: set the environment variable it is read from, or leave the option out to LISTEN on a connection of the data source',
+    ],
+    [
+      isUnset(given.revocation, 'announcer'),
+      'option "revocation.announcer" is present but undefined: write an instance of a subclass of RevocationAnnouncer, or leave the option out to use NOTIFY',
+    ],
+    [
       isUnset(given.keys, 'signingKey'),
       'option "keys.signingKey" is present but undefined: set the environment variable it is read from, or leave the option out to have keys generated',
     ],
@@ -72,7 +80,7 @@ export function isUnset(options: object | undefined, name: string): boolean {
 const MIN_BOUND_LIFETIME_MS = 300_000;
 
 function contradictions(options: ResolvedSessionOptions): OptionRule[] {
-  const { accessToken, session, keys, cookies } = options;
+  const { accessToken, session, keys, cookies, revocation } = options;
   // Browsers, which sessions in cookies are for, prove keys by DBSC.
   const bindsBrowsers = options.binding.key !== 'off' && options.transport !== 'bearer';
   return [
@@ -99,6 +107,14 @@ function contradictions(options: ResolvedSessionOptions): OptionRule[] {
     [
       keys.publishAhead >= keys.rotateEvery,
       'option "keys.publishAhead" must be shorter than "keys.rotateEvery": a key is published within the period before its own',
+    ],
+    [
+      revocation.mode !== 'live' && (revocation.announcer ?? revocation.listenUrl) !== undefined,
+      'options "revocation.announcer" and "revocation.listenUrl" have a use in mode \'live\' only: write mode: \'live\', or leave them out',
+    ],
+    [
+      revocation.listenUrl !== undefined && (revocation.feed === 'poll' || revocation.announcer !== undefined),
+      'option "revocation.listenUrl" is for feed: \'notify\' without an announcer: leave it out, or leave out "revocation.feed" and "revocation.announcer"',
     ],
     [
       accessToken.algorithm === 'HS256' && keys.signingKey === undefined,

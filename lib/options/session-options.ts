@@ -5,7 +5,9 @@ import {
   Check,
   CheckDuration,
   CheckGroup,
+  matching,
   oneOf,
+  pattern,
   secrets,
   trueOrFalse,
   wholeNumber,
@@ -15,6 +17,7 @@ import { SERVER_SECRET_BYTES } from '../rules/server-keys.js';
 import type { OnTheft } from '../rules/theft.js';
 import type { SessionActor, SessionClaims } from '../session.types.js';
 import { KeyBindingSettings } from './key-binding-options.js';
+import type { RevocationAnnouncer } from './revocation-announcer.js';
 import { AccessTokenSettings, KeySettings } from './token-options.js';
 import { TransportSettings } from './transport-options.js';
 
@@ -66,6 +69,26 @@ class RevocationSettings extends OptionGroup {
   /** How a process learns early of what others revoke (`live`): `notify`, or `poll` where LISTEN does not work. */
   @Check(oneOf(['notify', 'poll']))
   feed: 'notify' | 'poll' = 'notify';
+
+  /**
+   * The URL of a connection that LISTENs, past a pooler in transaction mode that the data source leads to (`live` with
+   * the feed `notify`). It must lead to the same database. No statement is prepared then.
+   */
+  @Check(pattern(/^postgres(ql)?:\/\/./, 'write a URL that begins with postgres://'))
+  listenUrl?: string;
+
+  /**
+   * Announces revocations in place of NOTIFY, such as `RedisAnnouncer` (`live`). `feed: 'poll'` beside it says only that
+   * the data source leads to a pooler in transaction mode, so that nothing is prepared.
+   */
+  @Check(matching(isAnnouncer, 'write an instance of a subclass of RevocationAnnouncer'))
+  announcer?: RevocationAnnouncer;
+}
+
+/** By its methods: the class of another copy of the package is as good. */
+function isAnnouncer(value: unknown): boolean {
+  const { announce, listen } = Object(value) as { announce?: unknown; listen?: unknown };
+  return typeof announce === 'function' && typeof listen === 'function';
 }
 
 class OverloadSettings extends OptionGroup {

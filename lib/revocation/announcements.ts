@@ -5,6 +5,7 @@ import type { Announcement } from '../rules/revocation-state.js';
 import { type TheftClass, theftReason } from '../rules/theft.js';
 import { type SessionEvent, SessionEvents } from '../session.events.js';
 import { Database } from '../store/database.js';
+import { Notifications } from '../store/notifications.js';
 import { Revocations } from './revocations.js';
 
 /** What a statement has changed or found. */
@@ -14,7 +15,7 @@ export interface Change extends Announcement {
   readonly event?: SessionEvent;
 }
 
-/** Tells this process's memory and the subscribers of events what the database now says. */
+/** Tells this process's memory, the other processes and the subscribers of events what the database now says. */
 @Injectable()
 export class Announcements implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger('SessionRotation');
@@ -24,6 +25,7 @@ export class Announcements implements OnModuleInit, OnModuleDestroy {
     private readonly database: Database,
     private readonly revocations: Revocations,
     private readonly events: SessionEvents,
+    private readonly notifications: Notifications,
   ) {}
 
   onModuleInit(): void {
@@ -43,6 +45,7 @@ export class Announcements implements OnModuleInit, OnModuleDestroy {
   committed(manager: EntityManager | undefined, change: Change): void {
     this.hooks.onCommit(manager, () => {
       this.revocations.mergeLocal(change);
+      this.notifications.announce(change);
       if (change.notLive) this.revocations.markEnded(change.notLive.id, change.notLive.reason);
       if (change.event) this.events.emit(change.event);
     });

@@ -64,9 +64,9 @@ export class RevocationFeed {
     private readonly clock: SessionClock,
     private readonly schedule: Schedule,
   ) {
-    const { maxStaleness, feed } = options.revocation;
+    const { maxStaleness, feed, announcer } = options.revocation;
     this.maxStaleness = maxStaleness;
-    this.listens = feed === 'notify';
+    this.listens = feed === 'notify' || announcer !== undefined;
   }
 
   /**
@@ -136,6 +136,7 @@ export class RevocationFeed {
     const sent = this.moment();
     this.polledAt = sent;
     const echo = this.nextEcho(sent);
+    if (echo !== null) this.notifications.announceEcho(echo);
     try {
       const isComplete = await this.polling.read({ sent: sent.monotonic, echo, timeout });
       if (!isComplete) return;
@@ -188,7 +189,7 @@ export class RevocationFeed {
       this.listening = listening;
     } catch (error) {
       this.isDeaf = true;
-      this.logger.warn(`LISTEN failed: ${error instanceof Error ? error.message : String(error)}`);
+      this.logger.warn(`listening failed: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
       this.isConnecting = false;
     }
@@ -236,9 +237,17 @@ export class RevocationFeed {
     this.logger.warn(
       cause === 'poll'
         ? 'the database does not answer: revocations of other processes are unknown here until it does'
-        : "notifications do not arrive: polling every second. Behind a transaction pooler write revocation: { feed: 'poll' }",
+        : `notifications do not arrive: polling every second. ${this.advice}`,
     );
     this.events.emit({ type: 'revocation.degraded', cause });
+  }
+
+  private get advice(): string {
+    const { announcer, listenUrl } = this.options.revocation;
+    if (announcer) return 'See what revocation.announcer cannot reach';
+    return listenUrl === undefined
+      ? "Behind a transaction pooler write revocation: { listenUrl } or { feed: 'poll' }"
+      : 'See whether revocation.listenUrl leads past the pooler, to the same database';
   }
 
   private moment(): Moment {

@@ -86,8 +86,8 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   get tables(): SessionTables {
-    const { mode, feed } = this.options.revocation;
-    return sessionTables(this.dataSource, mode === 'live' && feed === 'notify');
+    const { mode, feed, announcer } = this.options.revocation;
+    return sessionTables(this.dataSource, mode === 'live' && feed === 'notify' && announcer === undefined);
   }
 
   /** A store's statements, built at first use: before that `SchemaCheck` reports entities that are missing. */
@@ -187,7 +187,8 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   /**
-   * A connection beside the pool: in a pool of one, a connection that listens would leave none for statements.
+   * A connection beside the pool: in a pool of one, a connection that listens would leave none for statements. It leads
+   * to `revocation.listenUrl` if that is set.
    *
    * @param timeout milliseconds after which connecting and each statement fail
    */
@@ -197,7 +198,9 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
       options: ClientConfig;
     };
     const limits = { connectionTimeoutMillis: timeout, query_timeout: timeout };
-    return new Client({ ...options, ...limits, password: options.password, keepAlive: true });
+    const { listenUrl } = this.options.revocation;
+    const address = listenUrl === undefined ? {} : { connectionString: listenUrl };
+    return new Client({ ...options, ...limits, password: options.password, ...address, keepAlive: true });
   }
 
   /** A pool ends when its connections have ended, and one that is being opened without a time limit may never end. */
@@ -205,9 +208,10 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
     if (this.dataSource.isInitialized) await dropConnecting(this.pool, this.timers);
   }
 
-  /** A transaction pooler, which the polling feed is for, gives each statement another connection. */
+  /** A transaction pooler, which the polling feed and `listenUrl` are for, gives each statement another connection. */
   private get prepares(): boolean {
-    return this.options.revocation.feed === 'notify';
+    const { feed, listenUrl } = this.options.revocation;
+    return feed === 'notify' && listenUrl === undefined;
   }
 
   private async join<Row extends object>(manager: EntityManager, query: QueryConfig, timeout: number): Promise<Row[]> {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { JsonWebKey } from 'node:crypto';
 import { Database } from './database.js';
 import { buildKeyStatements } from './key.statements.js';
+import { Notifications } from './notifications.js';
 
 /** A signing key as the database keeps it; times are milliseconds since the epoch. */
 export interface StoredKey {
@@ -20,7 +21,10 @@ export interface StoredKey {
 /** The signing keys' rows. A key is elected by inserting it: the first one for a purpose and period wins. */
 @Injectable()
 export class KeyStore {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly notifications: Notifications,
+  ) {}
 
   /** Every key that is not distrusted, the generated server secret among them. */
   async load(timeout?: number): Promise<StoredKey[]> {
@@ -53,9 +57,10 @@ export class KeyStore {
     return rows.length > 0;
   }
 
-  /** Distrusts keys permanently and announces it in the same statement. */
+  /** Distrusts keys permanently and announces it. */
   async distrust(kids: readonly string[]): Promise<void> {
     await this.database.query(this.sql.distrust, { kids });
+    this.notifications.announce({ keys: kids });
   }
 
   /** Removes keys that were retired longer than `age` milliseconds ago. Returns how many there were. */

@@ -43,7 +43,7 @@ const LAYERS = [
   ['client'],
   // Runs where applications are made, and knows the rest by its public names in templates alone.
   ['schematics'],
-  ['accounts'],
+  ['accounts', 'redis'],
   ['index.ts', 'testing', 'verifier'],
   ['session.module.ts'],
   ['session.telemetry.ts'],
@@ -179,7 +179,7 @@ describe('the house', () => {
 
   it('optional packages are never imported statically', () => {
     const optional =
-      /^(@nestjs\/(throttler|graphql|apollo|websockets|platform-.*)|express|fastify|graphql|nodemailer|@node-rs\/argon2|@opentelemetry\/.*|@zxcvbn-ts\/.*)$/;
+      /^(@nestjs\/(throttler|graphql|apollo|websockets|platform-.*)|express|fastify|graphql|ioredis|nodemailer|@node-rs\/argon2|@opentelemetry\/.*|@zxcvbn-ts\/.*)$/;
     expect(imports.filter(({ to, typeOnly }) => !typeOnly && optional.test(to))).toEqual([]);
   });
 

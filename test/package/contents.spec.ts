@@ -19,7 +19,7 @@ const MAX_LINE_LENGTH = 400;
 
 const EXPECTED = [
   /^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
-  /^dist\/((testing|client|verifier|accounts|accounts\/testing)\/)?index\.(c?js|d\.c?ts)$/,
+  /^dist\/((testing|client|verifier|accounts|accounts\/testing|redis)\/)?index\.(c?js|d\.c?ts)$/,
   /^dist\/shared\/[a-z_.-]+\.(c?js|d\.cts)$/,
   /^dist\/schematics\/(bin\.js|collection\.json|package\.json|(add|database|new|source)\/[a-z.-]+\.(js|json))$/,
   /^dist\/schematics\/files\/[a-zA-Z\d.-]+\.template$/,

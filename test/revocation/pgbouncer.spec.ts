@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { SharedClock, TestDatabase } from '../support/database.js';
 import { hasPgBouncer, PgBouncer } from '../support/pgbouncer.js';
-import { me } from '../support/revocation.js';
+import { listeners, me, untilListening } from '../support/revocation.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 import { until } from '../support/until.js';
 
@@ -38,12 +38,13 @@ suite(hasPgBouncer ? title : `${title} (skipped: pgbouncer is not installed)`, (
     await database?.drop();
   });
 
-  async function start(feed: 'notify' | 'poll'): Promise<TestApp> {
+  async function start(feed: 'notify' | 'poll', listenUrl?: string): Promise<TestApp> {
+    const unnamed = feed === 'notify' && !listenUrl && { driver: { ...pg, Pool: UnnamedPool } };
     const app = await startTestApp({
       database,
       clock,
-      session: { revocation: { feed } },
-      typeorm: { url: bouncer.url, ...(feed === 'notify' && { driver: { ...pg, Pool: UnnamedPool } }) },
+      session: { revocation: { feed, ...(listenUrl && { listenUrl }) } },
+      typeorm: { url: bouncer.url, ...unnamed },
     });
     started.push(app);
     return app;
@@ -81,6 +82,30 @@ suite(hasPgBouncer ? title : `${title} (skipped: pgbouncer is not installed)`, (
     expect(new Set(await Promise.all(lineages))).toEqual(new Set([true]));
     await Promise.all(await revokeEverything(here, there));
     expect(there.events.filter(({ type }) => type === 'revocation.degraded')).toEqual([]);
+  });
+
+  it('listenUrl past the pooler: notifications arrive, although statements go through it and none is prepared', async () => {
+    const [here, there] = [await start('notify', database.url), await start('notify', database.url)];
+    await Promise.all([untilListening(here), untilListening(there)]);
+    const { session, accessToken } = await here.sessions.logIn('ada');
+    expect(await me(there, accessToken!)).toBe('accepted');
+    await here.sessions.logOut(session.id);
+    // No clock is moved, so that no poll is due.
+    await until(async () => (await me(there, accessToken!)) === 'session_revoked');
+    expect((await listeners(database)).length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('a listenUrl that leads to another database is told by the missing echo; revocations are in force after a poll', async () => {
+    const elsewhere = await TestDatabase.create();
+    try {
+      const [here, there] = [await start('poll'), await start('notify', elsewhere.url)];
+      await Promise.all(await revokeEverything(here, there));
+      await clock.advance('11s');
+      await until(async () => there.events.some(({ type }) => type === 'revocation.degraded'));
+      expect(await there.sessions.status()).toMatchObject({ status: 'up', revocation: { listening: false } });
+    } finally {
+      await elsewhere.drop();
+    }
   });
 
   it("feed 'notify': LISTEN is swallowed, which the missing echo tells; revocations are in force after a poll", async () => {

@@ -47,6 +47,7 @@ export function compileAllAsConsumer(given: readonly string[]): string[][] {
     'nestjs-jwt-session/client': [join(ROOT, 'dist', 'client', 'index.d.ts')],
     'nestjs-jwt-session/accounts': [join(ROOT, 'dist', 'accounts', 'index.d.ts')],
     'nestjs-jwt-session/accounts/testing': [join(ROOT, 'dist', 'accounts', 'testing', 'index.d.ts')],
+    'nestjs-jwt-session/redis': [join(ROOT, 'dist', 'redis', 'index.d.ts')],
   };
   const program = ts.createProgram([...sources.keys()], compilerOptions, host);
   return [...sources.keys()].map(name =>

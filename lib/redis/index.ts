@@ -1,0 +1,1 @@
+export { RedisAnnouncer, type RedisClient } from './redis-announcer.js';
