@@ -25,6 +25,8 @@ function refusal(options: Unchecked, environment: Record<string, string> = {}): 
   throw new Error('the options are accepted');
 }
 
+const ANNOUNCER = { announce: async () => undefined, listen: async () => ({ close: async () => undefined }) };
+
 const PRODUCTION = { NODE_ENV: 'production' };
 
 describe('the options of SessionModule', () => {
@@ -46,6 +48,7 @@ describe('the options of SessionModule', () => {
       binding: { ip: 'off', userAgent: 'off', key: 'off' },
       keyBinding: { dpop: { proofLifetime: minute, baseUrls: [], nonce: 'off' } },
       devices: { ip: 'full', userAgent: 'full' },
+      telemetry: false,
     });
   });
 
@@ -63,6 +66,13 @@ describe('the options of SessionModule', () => {
     expect(keys.publishAhead).toBe(3_600_000);
     expect(cookies.secure).toBe(true);
     expect(transport).toBe('both');
+  });
+
+  it('take an announcer as it is, also one of another copy of the package', () => {
+    const { revocation } = resolved({ revocation: { announcer: ANNOUNCER, feed: 'poll' } });
+    expect(revocation.announcer).toBe(ANNOUNCER);
+    const listenUrl = 'postgresql://user:password@database:5432/app';
+    expect(resolved({ revocation: { listenUrl } }).revocation.listenUrl).toBe(listenUrl);
   });
 
   it("let 'none' lift the absolute limit, and take every unit of a duration", () => {
@@ -143,6 +153,26 @@ describe('the options of SessionModule', () => {
     ['an origin with a path', { trustedOrigins: ['https://a.test/'] }, /"trustedOrigins": write each origin as/],
     ['a wildcard origin', { trustedOrigins: ['https://*.a.test'] }, /"trustedOrigins": write each origin as/],
     ['one origin without a list', { trustedOrigins: 'https://a.test' }, /"trustedOrigins": /],
+    [
+      'a listenUrl of another scheme',
+      { revocation: { listenUrl: 'https://database' } },
+      /"revocation\.listenUrl": write a URL that begins with postgres:/,
+    ],
+    [
+      'an announcer that cannot listen',
+      { revocation: { announcer: { announce: () => undefined } } },
+      /"revocation\.announcer": write an instance of a subclass of RevocationAnnouncer/,
+    ],
+    [
+      'a listenUrl from a variable that is not set',
+      { revocation: { listenUrl: undefined } },
+      /"revocation\.listenUrl" is present but undefined: set the environment variable/,
+    ],
+    [
+      'an announcer that is undefined',
+      { revocation: { announcer: undefined } },
+      /"revocation\.announcer" is present but undefined: write an instance/,
+    ],
     ['an empty issuer', { accessToken: { issuer: '' } }, /"accessToken\.issuer"/],
   ])('refuse %s', (_, options, message) => {
     expect(refusal({ secret: SECRET, ...options })).toMatch(message);
@@ -203,6 +233,21 @@ describe('the options of SessionModule', () => {
       'SameSite=None without Secure',
       { cookies: { sameSite: 'none', secure: false } },
       /"cookies\.sameSite": browsers drop .*"cookies\.secure"/,
+    ],
+    [
+      'an announcer in a mode without a feed',
+      { revocation: { mode: 'strict', announcer: ANNOUNCER } },
+      /"revocation\.announcer" and "revocation\.listenUrl" have a use in mode 'live' only/,
+    ],
+    [
+      'a listenUrl and an announcer',
+      { revocation: { listenUrl: 'postgres://database', announcer: ANNOUNCER } },
+      /"revocation\.listenUrl" is for feed: 'notify' without an announcer/,
+    ],
+    [
+      'a listenUrl for the feed that does not listen',
+      { revocation: { listenUrl: 'postgres://database', feed: 'poll' } },
+      /"revocation\.listenUrl" is for feed: 'notify'/,
     ],
     [
       'two cookies of one name',
