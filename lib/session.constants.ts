@@ -21,6 +21,9 @@ export const CSRF_COOKIE = 'csrf_token';
 /** The cookie that says which session's refresh cookie counts (without prefix). */
 export const MARKER_COOKIE = 'session_marker';
 
+/** The cookie that browsers bind to the key of a session (DBSC; without prefix). */
+export const BOUND_COOKIE = 'session_bound';
+
 /** Metadata key of `@RequireRecentLogin()`: milliseconds. */
 export const RECENT_LOGIN = 'nestjs-jwt-session:recent-login';
 

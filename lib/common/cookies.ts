@@ -17,7 +17,7 @@ export const MAX_COOKIE_LENGTH = 4_096;
 
 /**
  * White space around a pair (RFC 6265bis, section 5.6). Not `trim()`: Node reads headers as latin1, and `trim()`
- * removes U+00A0 too. A sibling domain could set a cookie of the name "\u00A0__Host-access_token", in which browsers
+ * removes U+00A0 too. A sibling domain could set a cookie of the name "\u00A0__Host-Http-access_token", in which browsers
  * see no prefix.
  */
 const isWhiteSpace = (character: string | undefined) => character === ' ' || character === '\t';

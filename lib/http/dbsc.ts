@@ -36,6 +36,8 @@ export interface DbscRegistration {
 /** A refresh by the key of a session; without `key` the browser is to sign another challenge. */
 export interface DbscRefresh {
   readonly session: DbscSession;
+  /** As the browser knows the session: that of a former secret remains. */
+  readonly identifier: string;
   readonly key?: SessionKey;
 }
 
@@ -116,38 +118,41 @@ export class DbscMessages {
       throw new KeyProofInvalidError('The header Sec-Secure-Session-Id names no session of this application');
     }
     const text = this.proofOf(exchange);
-    if (text === undefined) return { session };
+    if (text === undefined) return { session, identifier };
     const { challenge, thumbprint } = readDbscProof(text, session.point);
     const maxAge = this.options.accessToken.lifetime + CHALLENGE_RESERVE_MS;
     const counts = this.counts(challenge, session.sessionId, 'refresh', maxAge);
-    return counts ? { session, key: keyOf(thumbprint) } : { session };
+    return { session, identifier, key: counts ? keyOf(thumbprint) : undefined };
   }
 
-  /** Gives the browser the challenge that its next proof is to sign. */
-  challengeNext(exchange: SessionExchange, session: DbscSession): void {
-    const challenge = this.challenge(session.sessionId, 'refresh');
-    const identifier = encodeIdentifier(session, this.secrets.newest);
+  /** Gives the browser the challenge that its next proof is to sign. It takes none for an identifier that it does not know. */
+  challengeNext(exchange: SessionExchange, { sessionId }: DbscSession, identifier: string): void {
+    const challenge = this.challenge(sessionId, 'refresh');
     this.headers.set(exchange, 'Secure-Session-Challenge', `"${challenge}";id="${identifier}"`);
   }
 
   /** Sets the access cookie. It ends before its token, so that the browser refreshes before any request lacks it. */
   deliver(exchange: SessionExchange, access: SignedAccessToken): void {
     const { session, token, expiresIn } = access;
-    this.cookies.setAccess(exchange, token, Math.max(expiresIn - COOKIE_MARGIN_SECONDS, 1), false);
+    this.cookies.setBound(exchange, token, Math.max(expiresIn - COOKIE_MARGIN_SECONDS, 1));
     if (!this.csrf.usesTokens) return;
     this.cookies.setCsrf(exchange, this.csrf.tokenOf(session.id), secondsUntilEnd(access));
   }
 
   /** What a browser does from now on: it refreshes before requests that would lack the access cookie. */
-  instructions(session: DbscSession) {
+  instructions(identifier: string) {
     return {
-      session_identifier: encodeIdentifier(session, this.secrets.newest),
+      session_identifier: identifier,
       refresh_url: this.cookies.keyPath,
       scope: { include_site: false, scope_specification: [] },
-      credentials: [{ type: 'cookie', name: this.cookies.accessName, attributes: this.cookies.accessAttributeText }],
+      credentials: [{ type: 'cookie', ...this.cookies.boundCookie }],
       // So that links of other sites find the user logged in.
       allowed_refresh_initiators: ['*'],
     };
+  }
+
+  identifierOf(session: DbscSession): string {
+    return encodeIdentifier(session, this.secrets.newest);
   }
 
   private proofOf(exchange: SessionExchange): string | undefined {

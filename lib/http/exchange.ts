@@ -26,6 +26,7 @@ export class SessionExchange {
   // Private, so that what copies or prints an exchange does not follow them into the sockets of the server.
   readonly #request: ExchangeRequest;
   readonly #response: unknown;
+  #cookies?: string;
 
   constructor(request: ExchangeRequest, response?: unknown) {
     this.#request = request;
@@ -77,6 +78,11 @@ export class SessionExchange {
   header(name: string): string | undefined {
     const value = this.request.headers[name];
     return Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  /** The header `Cookie`. Several cookies are looked for in it, so that it is read once. */
+  get cookies(): string | undefined {
+    return (this.#cookies ??= this.header('cookie'));
   }
 
   /** A member of the parsed JSON body. No pipe of the application has changed it. */

@@ -25,7 +25,7 @@ export class RequestSession {
    *
    * | cookies | the own session is that of |
    * |---|---|
-   * | with the prefix `__Host-` | the marker cookie |
+   * | with the prefix `__Host-Http-` | the marker cookie |
    * | without it, tokens of one session | these tokens |
    * | without it, tokens of several sessions | the access cookie |
    *

@@ -1,13 +1,20 @@
-import { isIP } from 'node:net';
 import type { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { CSRF_COOKIE, MARKER_COOKIE } from '../session.constants.js';
+import { BOUND_COOKIE, CSRF_COOKIE, MARKER_COOKIE } from '../session.constants.js';
 import { InvalidRequestError, SessionUsageError } from '../session.errors.js';
-import { type CookieAttributes, MAX_COOKIE_LENGTH, serializeAttributes, serializeCookie } from '../common/cookies.js';
+import {
+  type CookieAttributes,
+  cookieValues,
+  MAX_COOKIE_LENGTH,
+  serializeAttributes,
+  serializeCookie,
+} from '../common/cookies.js';
 import { SESSION_PATH } from '../options/static-options.js';
 import type { SessionExchange } from './exchange.js';
+import { leadingPaths, possibleDomains } from './cookie-scopes.js';
+import { formerCookieOf, presentOrFormer } from './former-cookies.js';
 import type { ResponseHeaders } from './response-headers.js';
 
-const MAX_SEGMENTS = 6;
+const BOUND_NAME = `__Host-${BOUND_COOKIE}`;
 const LOOPBACK = /^((.*\.)?localhost|127\.[\d.]+|\[::1\])$/;
 
 /**
@@ -15,10 +22,15 @@ const LOOPBACK = /^((.*\.)?localhost|127\.[\d.]+|\[::1\])$/;
  *
  * | cookie | path | content |
  * |---|---|---|
- * | `__Host-access_token` | `/` | the access token |
+ * | `__Host-Http-access_token` | `/` | the access token |
  * | `__Secure-refresh_token` | the refresh route's | the refresh token |
- * | `__Host-session_marker` | `/` | names the session and the path of the refresh cookie, which has no `__Host-` |
+ * | `__Host-Http-session_marker` | `/` | names the session and the path of the refresh cookie, which has no `__Host-` |
  * | `__Host-csrf_token` | `/` | the CSRF token, where they are used |
+ * | `__Host-session_bound` | `/` | nothing: the browser proves the key of the session where it is missing (DBSC) |
+ *
+ * `__Host-` keeps sibling domains from planting a cookie, and allows neither a domain nor a path. `__Host-Http-` (RFC
+ * 6265bis, section 4.1.3.4) keeps scripts of the page from it, too. Browsers that do not know it see a name that begins
+ * with `__Host-`.
  */
 export class SessionCookies {
   private controllerPath?: string;
@@ -30,9 +42,8 @@ export class SessionCookies {
     private readonly findControllerPath: () => string,
   ) {}
 
-  /** `__Host-` keeps sibling domains from planting the cookie; it allows neither a domain nor a path. */
   get accessName(): string {
-    return this.prefixed(this.options.cookies.accessName);
+    return this.prefixed(this.options.cookies.accessName, '__Host-Http-');
   }
 
   get refreshName(): string {
@@ -43,7 +54,7 @@ export class SessionCookies {
   /** Undefined where cookies have no `__Host-` prefix: a marker that a sibling domain can plant proves nothing. */
   get markerName(): string | undefined {
     const { secure, domain } = this.options.cookies;
-    return secure && !domain ? `__Host-${MARKER_COOKIE}` : undefined;
+    return secure && !domain ? `__Host-Http-${MARKER_COOKIE}` : undefined;
   }
 
   get refreshPath(): string {
@@ -62,9 +73,21 @@ export class SessionCookies {
     return covers ? keyRoute : `${refreshPath}/key`;
   }
 
-  /** The attributes of the access cookie, without its age, as browsers compare them (DBSC). */
-  get accessAttributeText(): string {
-    return serializeAttributes(this.accessAttributes);
+  /**
+   * The cookie that comes and goes with the access cookie of a bound session. Browsers bind it in its place: Chromium
+   * binds no cookie of the prefix `__Host-Http-`. Nothing depends on it here, so that planting it is of no use.
+   */
+  get boundCookie(): { readonly name: string; readonly attributes: string } {
+    return { name: BOUND_NAME, attributes: serializeAttributes(this.accessAttributes) };
+  }
+
+  /** The access tokens of a request. */
+  readAccess(exchange: SessionExchange): string[] {
+    return presentOrFormer(exchange, this.accessName);
+  }
+
+  readMarkers(exchange: SessionExchange): string[] {
+    return this.markerName ? presentOrFormer(exchange, this.markerName) : [];
   }
 
   private get mountedAt(): string {
@@ -73,8 +96,7 @@ export class SessionCookies {
 
   /**
    * All cookies live as long as the refresh token, or until the browser is closed; the access token's own `exp` decides
-   * when it is refused. The access cookie of a session that is bound to a key ends before its token, so that the browser
-   * proves the key in time.
+   * when it is refused.
    *
    * @param maxAge seconds; undefined for cookies that end with the browser
    * @param hasMoved whether access cookies of other domains are to be expired
@@ -85,6 +107,17 @@ export class SessionCookies {
     // for the new one.
     if (hasMoved) this.expireMovedAccess(exchange);
     this.append(exchange, this.accessName, token, maxAge, this.accessAttributes);
+  }
+
+  /**
+   * The access cookie of a session that is bound to a key ends before its token, so that the browser proves the key in
+   * time.
+   *
+   * @param maxAge seconds
+   */
+  setBound(exchange: SessionExchange, token: string, maxAge: number): void {
+    this.setAccess(exchange, token, maxAge, false);
+    this.write(exchange, BOUND_NAME, '1', maxAge, this.accessAttributes);
   }
 
   /**
@@ -154,6 +187,9 @@ export class SessionCookies {
 
   clearAccess(exchange: SessionExchange): void {
     this.write(exchange, this.accessName, '', 0, this.accessAttributes);
+    // So that the browser proves the key before the next request, or learns that the session has ended.
+    if (cookieValues(exchange.cookies, BOUND_NAME).length === 0) return;
+    this.write(exchange, BOUND_NAME, '', 0, this.accessAttributes);
   }
 
   /** Expires the cookies, with the attributes that they were set with: browsers ignore anything else. */
@@ -211,6 +247,11 @@ export class SessionCookies {
     maxAge: number | undefined,
     attributes: CookieAttributes,
   ): void {
+    const former = formerCookieOf(exchange, name);
+    if (former !== undefined) {
+      this.headers.removeCookie(exchange, former);
+      this.headers.append(exchange, 'Set-Cookie', serializeCookie(former, '', 0, attributes));
+    }
     this.headers.append(exchange, 'Set-Cookie', serializeCookie(name, value, maxAge, attributes));
     this.headers.set(exchange, 'Cache-Control', 'no-store');
   }
@@ -221,13 +262,14 @@ export class SessionCookies {
   }
 
   private get csrfName(): string {
-    return this.prefixed(CSRF_COOKIE);
+    // Pages read it, so that it cannot have the prefix for HttpOnly cookies.
+    return this.prefixed(CSRF_COOKIE, '__Host-');
   }
 
-  private prefixed(name: string): string {
+  private prefixed(name: string, prefixOfHost: '__Host-' | '__Host-Http-'): string {
     const { secure, domain } = this.options.cookies;
     if (!secure) return name;
-    return `${domain ? '__Secure-' : '__Host-'}${name}`;
+    return `${domain ? '__Secure-' : prefixOfHost}${name}`;
   }
 
   private get csrfAttributes(): CookieAttributes {
@@ -247,22 +289,6 @@ export class SessionCookies {
     const { secure, domain, sameSite } = this.options.cookies;
     return { path: this.refreshPath, secure, domain, sameSite: sameSite ?? 'strict' };
   }
-}
-
-/**
- * `/a/b/c` and the paths above it, whose cookies go along. Browsers keep no more than a few, and headers have an end.
- */
-function leadingPaths(path: string): string[] {
-  const segments = path.split('/').filter(Boolean).slice(0, MAX_SEGMENTS);
-  return ['/', ...segments.map((_, index) => `/${segments.slice(0, index + 1).join('/')}`)];
-}
-
-/** None, the host and the domains above it, without the last label. */
-function possibleDomains(exchange: SessionExchange): (string | undefined)[] {
-  const name = (exchange.header('host') ?? '').replace(/:\d+$/, '').toLowerCase();
-  if (isIP(name.replace(/[[\]]/g, '')) !== 0) return [undefined];
-  const labels = name.split('.').slice(-MAX_SEGMENTS);
-  return [undefined, ...labels.slice(0, -1).map((_, index) => labels.slice(index).join('.'))];
 }
 
 /** Whether a page of this very host, which is not this machine, sent the request over http. Only browsers say so. */

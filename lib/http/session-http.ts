@@ -114,7 +114,7 @@ export class SessionHttp {
         : undefined;
     }
     if (this.options.transport === 'bearer') return undefined;
-    const [token, another] = cookieValues(exchange.header('cookie'), this.cookies.accessName);
+    const [token, another] = this.cookies.readAccess(exchange);
     if (another !== undefined) throw new AccessTokenInvalidError('Several access-token cookies came with the request');
     return token === undefined ? undefined : { token, transport: 'cookie' };
   }
@@ -151,10 +151,8 @@ export class SessionHttp {
   private refreshCookiesOf(exchange: SessionExchange): RefreshCookies {
     let cookies = this.refreshCookies.get(exchange);
     if (!cookies) {
-      const { refreshName, markerName } = this.cookies;
-      const header = exchange.header('cookie');
-      const markers = markerName ? cookieValues(header, markerName) : [];
-      cookies = new RefreshCookies(cookieValues(header, refreshName), markers, this.secrets!);
+      const tokens = cookieValues(exchange.cookies, this.cookies.refreshName);
+      cookies = new RefreshCookies(tokens, this.cookies.readMarkers(exchange), this.secrets!);
       this.refreshCookies.set(exchange, cookies);
     }
     return cookies;
@@ -188,7 +186,7 @@ export class SessionHttp {
    */
   hasCookies(exchange: SessionExchange): boolean {
     if (this.refreshCookiesOf(exchange).tokens.length > 0) return true;
-    return cookieValues(exchange.header('cookie'), this.cookies.accessName).length > 0;
+    return this.cookies.readAccess(exchange).length > 0;
   }
 
   /** How an authenticated client gets new tokens: in the form in which its own came. */

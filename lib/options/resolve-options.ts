@@ -1,7 +1,7 @@
 import { mistakesIn, type OptionRule, refuseMistakes } from '../common/option-mistakes.js';
 import { fillIn, optionsToken, type Resolved, resolve } from '../common/options.js';
 import { refuseStaticOptions } from '../common/static-options.js';
-import { CSRF_COOKIE, MARKER_COOKIE } from '../session.constants.js';
+import { BOUND_COOKIE, CSRF_COOKIE, MARKER_COOKIE } from '../session.constants.js';
 import { type SessionModuleOptions, SessionSettings } from './session-options.js';
 import { StaticSessionSettings } from './static-options.js';
 
@@ -142,8 +142,8 @@ function contradictions(options: ResolvedSessionOptions): OptionRule[] {
     ],
     [cookies.accessName === cookies.refreshName, 'options "cookies.accessName" and "cookies.refreshName" must differ'],
     [
-      [cookies.accessName, cookies.refreshName].some(name => name === CSRF_COOKIE || name === MARKER_COOKIE),
-      `options "cookies.accessName" and "cookies.refreshName": ${CSRF_COOKIE} and ${MARKER_COOKIE} are cookies of the module: write other names`,
+      [cookies.accessName, cookies.refreshName].some(name => [CSRF_COOKIE, MARKER_COOKIE, BOUND_COOKIE].includes(name)),
+      `options "cookies.accessName" and "cookies.refreshName": ${CSRF_COOKIE}, ${MARKER_COOKIE} and ${BOUND_COOKIE} are cookies of the module: write other names`,
     ],
   ];
 }

@@ -21,8 +21,8 @@ const cookieName: OptionCheck = value => {
   if (typeof value !== 'string' || !/^[!#$%&'*+.^`|~\w-]+$/.test(value)) {
     return 'write a cookie name (letters, digits, _ and -)';
   }
-  return /^__(host|secure)-/i.test(value)
-    ? 'leave out the __Host- or __Secure- prefix: it is added where it applies'
+  return /^__(host|secure|http)-/i.test(value)
+    ? 'leave out the prefix, such as __Host-Http- or __Secure-: it is added where it applies'
     : undefined;
 };
 
@@ -35,7 +35,7 @@ export class CookieSettings extends OptionGroup {
   @Check(oneOf(['lax', 'strict', 'none']))
   sameSite?: 'lax' | 'strict' | 'none';
 
-  /** The `Domain` attribute. With it the access cookie cannot have the `__Host-` prefix. */
+  /** The `Domain` attribute. With it the access cookie cannot have the prefix `__Host-Http-`. */
   @Check(pattern(/^\.?[a-z0-9-]+(\.[a-z0-9-]+)*$/i, "write a host name such as 'example.com'"))
   domain?: string;
 

@@ -69,8 +69,9 @@ export class DbscSessions {
     if (!row) throw new KeyProofInvalidError('The session has ended, or has another key').about(sessionId);
     await this.tokens.issueBound(row, { ...key, isNew: true }, exchange);
     this.http.cookies.clearRefresh(exchange);
-    dbsc.challengeNext(exchange, session);
-    return { status: 200, body: dbsc.instructions(session) };
+    const identifier = dbsc.identifierOf(session);
+    dbsc.challengeNext(exchange, session, identifier);
+    return { status: 200, body: dbsc.instructions(identifier) };
   }
 
   private async hasCookieOf(exchange: SessionExchange, sessionId: string): Promise<boolean> {
@@ -81,9 +82,9 @@ export class DbscSessions {
   private async refresh(exchange: SessionExchange): Promise<KeyAnswer> {
     const dbsc = this.http.dbsc!;
     const deadline = this.store.deadline();
-    const { session, key } = dbsc.readRefresh(exchange);
+    const { session, identifier, key } = dbsc.readRefresh(exchange);
     if (!key) {
-      dbsc.challengeNext(exchange, session);
+      dbsc.challengeNext(exchange, session, identifier);
       return { status: 403 };
     }
     try {
@@ -91,7 +92,7 @@ export class DbscSessions {
     } catch (error) {
       throw error instanceof SessionError ? error.about(session.sessionId) : error;
     }
-    dbsc.challengeNext(exchange, session);
+    dbsc.challengeNext(exchange, session, identifier);
     return { status: 204 };
   }
 

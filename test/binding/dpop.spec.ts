@@ -105,7 +105,7 @@ describe.each(PLATFORMS)('sessions that are bound by DPoP on %s', platform => {
     const alone = await as({ authorization: `DPoP ${accessToken}` });
     expect([alone.status, alone.body.errorCode]).toEqual([401, 'key_proof_invalid']);
     expect(alone.headers.get('www-authenticate')).toMatch(/^DPoP algs=".*", error="invalid_dpop_proof", /);
-    expect(await codeOf(as({ cookie: `__Host-access_token=${accessToken}` }))).toBe('session_key_required');
+    expect(await codeOf(as({ cookie: `__Host-Http-access_token=${accessToken}` }))).toBe('session_key_required');
     await expect(test.sessions.verify(accessToken)).rejects.toMatchObject({ errorCode: 'session_key_required' });
     const { sid } = partsOf(accessToken).payload;
     expect(test.events).toEqual(

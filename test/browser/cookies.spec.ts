@@ -27,8 +27,8 @@ describeInChromium('cookies over HTTPS, in a browser', () => {
     const cookies = await user.context.cookies();
     const common = { domain: '127.0.0.1', httpOnly: true, secure: true };
     expect(cookies.sort((one, other) => one.name.localeCompare(other.name))).toMatchObject([
-      { ...common, name: '__Host-access_token', path: '/', sameSite: 'Lax' },
-      { ...common, name: '__Host-session_marker', path: '/', sameSite: 'Strict' },
+      { ...common, name: '__Host-Http-access_token', path: '/', sameSite: 'Lax' },
+      { ...common, name: '__Host-Http-session_marker', path: '/', sameSite: 'Strict' },
       { ...common, name: '__Secure-refresh_token', path: '/session', sameSite: 'Strict' },
     ]);
     expect(cookies).toHaveLength(3);
@@ -41,12 +41,30 @@ describeInChromium('cookies over HTTPS, in a browser', () => {
     expect(await page.evaluate('document.cookie')).toBe('');
     expect(await page.evaluate('cookieStore.getAll().then(cookies => cookies.length)')).toBe(0);
     await page.evaluate(`
-      document.cookie = '__Host-access_token=planted; Path=/; Secure';
+      document.cookie = '__Host-Http-access_token=planted; Path=/; Secure';
       document.cookie = '__Secure-refresh_token=planted; Path=/session; Secure';
     `);
     expect(await user.context.cookies()).toEqual(before);
     const kept = await page.evaluate<string>('JSON.stringify([{ ...localStorage }, { ...sessionStorage }])');
     expect(kept).toBe('[{},{}]');
+  });
+
+  it('C01: no script plants a session in a browser that is logged out', async () => {
+    const user = await arrive();
+    const page = await user.context.newPage();
+    await page.goto(proxy.url);
+    await page.evaluate(`
+      for (const name of ['access_token', 'session_marker'])
+        for (const prefix of ['__Host-Http-', '__host-http-', '__HOST-HTTP-'])
+          document.cookie = prefix + name + '=planted; Path=/; Secure';
+    `);
+    await page.evaluate(`
+      cookieStore.set('__Host-Http-access_token', 'planted').catch(() => undefined)
+    `);
+    expect(await user.context.cookies()).toEqual([]);
+    // The control: a prefix that scripts can plant.
+    await page.evaluate("document.cookie = '__Host-access_token=planted; Path=/; Secure'");
+    expect((await user.context.cookies()).map(({ name }) => name)).toEqual(['__Host-access_token']);
   });
 
   it('C02: no token is in any body that reaches the page, nor in its address', async () => {

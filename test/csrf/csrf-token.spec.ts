@@ -54,7 +54,7 @@ describe.each(PLATFORMS)('F9, X06, scenario 3: CSRF tokens on %s', platform => {
     it('pages can read the token, and it has the prefix, path and age of the access cookie', async () => {
       const answer = await new CookieJarClient(app().url).logIn('ada');
       const { name, attributes } = issued(answer)!;
-      const access = answer.setCookie.map(parseCookie).find(cookie => cookie.name === '__Host-access_token')!;
+      const access = answer.setCookie.map(parseCookie).find(cookie => cookie.name === '__Host-Http-access_token')!;
       expect(name).toBe('__Host-csrf_token');
       const { HttpOnly, ...rest } = access.attributes;
       expect(HttpOnly).toBe(true);

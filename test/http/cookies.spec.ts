@@ -12,7 +12,7 @@ const JAR: [what: string, cookies: CookieOptions, access: Named, refresh: Named]
   [
     'by default',
     {},
-    { name: '__Host-access_token', Path: '/', Secure: true, SameSite: 'Lax' },
+    { name: '__Host-Http-access_token', Path: '/', Secure: true, SameSite: 'Lax' },
     { name: '__Secure-refresh_token', Path: '/session', Secure: true, SameSite: 'Strict' },
   ],
   [
@@ -30,13 +30,13 @@ const JAR: [what: string, cookies: CookieOptions, access: Named, refresh: Named]
   [
     'with one SameSite for both',
     { sameSite: 'none' },
-    { name: '__Host-access_token', Path: '/', Secure: true, SameSite: 'None' },
+    { name: '__Host-Http-access_token', Path: '/', Secure: true, SameSite: 'None' },
     { name: '__Secure-refresh_token', Path: '/session', Secure: true, SameSite: 'None' },
   ],
   [
     'with names and a path of their own',
     { accessName: 'sid', refreshName: 'rid', refreshPath: '/outer/session' },
-    { name: '__Host-sid', Path: '/', Secure: true, SameSite: 'Lax' },
+    { name: '__Host-Http-sid', Path: '/', Secure: true, SameSite: 'Lax' },
     { name: '__Secure-rid', Path: '/outer/session', Secure: true, SameSite: 'Strict' },
   ],
 ];
@@ -57,11 +57,11 @@ describe.each(PLATFORMS)('session cookies on %s', platform => {
     const set = login.setCookie.map(parseCookie).map(({ name, attributes }) => ({ name, ...attributes }));
     const always = { HttpOnly: true, 'Max-Age': THIRTY_DAYS };
     // Without __Host- a marker would prove nothing.
-    const hasMarker = access.name.startsWith('__Host-');
+    const hasMarker = access.name.startsWith('__Host-Http-');
     expect(set).toEqual([
       { ...access, ...always },
       { ...refresh, ...always },
-      ...(hasMarker ? [{ ...refresh, name: '__Host-session_marker', Path: '/', ...always }] : []),
+      ...(hasMarker ? [{ ...refresh, name: '__Host-Http-session_marker', Path: '/', ...always }] : []),
     ]);
     expect(login.headers.get('cache-control')).toBe('no-store');
   });
@@ -105,7 +105,7 @@ describe.each(PLATFORMS)('session cookies on %s', platform => {
       (await browser.post('/session/refresh')).setCookie.map(header => parseCookie(header).name);
     await browser.logIn('ada');
     await apps.clock.advance('11m');
-    const all = ['__Host-access_token', '__Secure-refresh_token', '__Host-session_marker'];
+    const all = ['__Host-Http-access_token', '__Secure-refresh_token', '__Host-Http-session_marker'];
     expect(await refresh()).toEqual(all); // mint
     expect(await refresh()).toEqual(all.slice(0, 1)); // confirm
     expect(await refresh()).toEqual(all.slice(0, 1)); // unchanged

@@ -57,7 +57,13 @@ describe.each(PLATFORMS)('one response, one word about each cookie, on %s', plat
 
   it('a log-out and a login set the new cookies only, and keep the application’s own', async () => {
     const { setCookie } = await browser.sendOnly('/switch', { method: 'POST' });
-    const names = ['__Host-access_token', '__Host-session_marker', '__Secure-refresh_token', 'language', 'theme'];
+    const names = [
+      '__Host-Http-access_token',
+      '__Host-Http-session_marker',
+      '__Secure-refresh_token',
+      'language',
+      'theme',
+    ];
     expect(namesOf(setCookie)).toEqual(names);
     for (const cookie of setCookie.map(parseCookie)) expect(cookie.value).not.toBe('');
   });
@@ -65,8 +71,8 @@ describe.each(PLATFORMS)('one response, one word about each cookie, on %s', plat
   it('a login and a log-out clear the cookies', async () => {
     const { setCookie } = await browser.sendOnly('/in-and-out', { method: 'POST' });
     expect(namesOf(setCookie)).toEqual([
-      '__Host-access_token',
-      '__Host-session_marker',
+      '__Host-Http-access_token',
+      '__Host-Http-session_marker',
       '__Secure-refresh_token',
       'theme',
     ]);
@@ -77,8 +83,8 @@ describe.each(PLATFORMS)('one response, one word about each cookie, on %s', plat
   it('C05: an answer to a GET that sets cookies is not stored either', async () => {
     const answer = await browser.sendOnly('/callback', { headers: { 'sec-fetch-site': 'cross-site' } });
     expect(namesOf(answer.setCookie)).toEqual([
-      '__Host-access_token',
-      '__Host-session_marker',
+      '__Host-Http-access_token',
+      '__Host-Http-session_marker',
       '__Secure-refresh_token',
     ]);
     expect(answer.headers.get('cache-control')).toBe('no-store');

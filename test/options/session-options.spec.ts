@@ -144,7 +144,7 @@ describe('the options of SessionModule', () => {
     [
       'a cookie name with its prefix',
       { cookies: { accessName: '__Host-a' } },
-      /"cookies\.accessName": leave out the __Host-/,
+      /"cookies\.accessName": leave out the prefix, such as __Host-Http-/,
     ],
     ['a cookie name with a blank', { cookies: { refreshName: 'a b' } }, /"cookies\.refreshName": write a cookie name/],
     ['a domain with a scheme', { cookies: { domain: 'https://example.com' } }, /"cookies\.domain": write a host name/],
@@ -257,7 +257,7 @@ describe('the options of SessionModule', () => {
     [
       'a cookie named as one of the module',
       { cookies: { accessName: 'session_marker' } },
-      /"cookies\.accessName" and "cookies\.refreshName": csrf_token and session_marker are cookies of the module/,
+      /"cookies\.accessName" and "cookies\.refreshName": csrf_token, session_marker and session_bound are cookies of the module/,
     ],
   ])('refuse the contradiction of %s', (_, options, message) => {
     expect(refusal({ secret: SECRET, ...options })).toMatch(message);

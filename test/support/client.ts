@@ -95,6 +95,8 @@ export class CookieClient {
   }
 }
 
-export const ACCESS_COOKIE = '__Host-access_token';
+export const ACCESS_COOKIE = '__Host-Http-access_token';
 export const REFRESH_COOKIE = '__Secure-refresh_token';
-export const MARKER_COOKIE = '__Host-session_marker';
+export const MARKER_COOKIE = '__Host-Http-session_marker';
+/** That browsers bind (DBSC). */
+export const BOUND_COOKIE = '__Host-session_bound';

@@ -86,7 +86,8 @@ function liesUnder(path: string, folder: string): boolean {
 }
 
 /** Browsers silently drop cookies that break the rules of their prefix; a test must fail then. */
-function requirePrefixRules({ name, attributes: { Secure, Path, Domain } }: Cookie): void {
-  const sound = name.startsWith('__Host-') ? Secure && Path === '/' && !Domain : !name.startsWith('__') || Secure;
+function requirePrefixRules({ name, attributes: { Secure, Path, Domain, HttpOnly } }: Cookie): void {
+  const isOfHost = Secure && Path === '/' && !Domain && (HttpOnly || !name.startsWith('__Host-Http-'));
+  const sound = name.startsWith('__Host-') ? isOfHost : !name.startsWith('__') || Secure;
   if (!sound) throw new Error(`browsers would drop the cookie ${name}`);
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { text as textOf } from 'node:stream/consumers';
-import { type Answer, type AnswerBody, CookieClient, type SendOptions } from './client.js';
+import { ACCESS_COOKIE, type Answer, type AnswerBody, CookieClient, type SendOptions } from './client.js';
 
 type KeyPair = Awaited<ReturnType<typeof newKeyPair>>;
 
@@ -121,6 +121,7 @@ export class DbscBrowser extends CookieClient {
   /** The bound cookie has reached its age. */
   forgetCookie(): void {
     this.jar.delete(this.instructions!.credentials[0]!.name);
+    this.jar.delete(ACCESS_COOKIE);
   }
 
   /** Logs in, registers the key, and uses the new cookie, so that the key is in force. */

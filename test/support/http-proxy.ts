@@ -1,14 +1,26 @@
 import { hash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { selfSigned } from './certificate.js';
 
 interface Traffic {
   underWay: number;
   most: number;
   total: number;
+  /** The headers of the last one. */
+  headers: IncomingHttpHeaders;
+  /** Of all answers. */
+  readonly statuses: number[];
 }
 
 /**
@@ -17,16 +29,18 @@ interface Traffic {
  */
 export class HttpProxy {
   private readonly traffic = new Map<string, Traffic>();
+  private readonly refusing = new Map<string, number>();
   private losing?: { readonly line: string; readonly lost: () => void };
   private readonly server: Server;
   private readonly certificate = selfSigned();
 
   private constructor(
-    private readonly target: URL,
+    private target: URL,
     private readonly scheme: 'http' | 'https',
   ) {
     const forward = this.forward.bind(this);
     this.server = scheme === 'https' ? createTlsServer(this.certificate, forward) : createServer(forward);
+    this.server.on('upgrade', (incoming: IncomingMessage, socket: Duplex) => this.upgrade(incoming, socket));
   }
 
   static async to(url: string, scheme: 'http' | 'https' = 'http'): Promise<HttpProxy> {
@@ -53,7 +67,18 @@ export class HttpProxy {
 
   /** The requests of that line, such as `POST /session/refresh`: how many there were, and at most at once. */
   requests(line: string): Readonly<Traffic> {
-    return this.traffic.get(line) ?? { underWay: 0, most: 0, total: 0 };
+    return this.traffic.get(line) ?? idle();
+  }
+
+  /** From now on requests go to another process. */
+  redirectTo(url: string): void {
+    this.target = new URL(url);
+  }
+
+  /** Answers such requests itself with that status, as a rate limit or a wrong configuration does, until called without. */
+  refuse(line: string, status?: number): void {
+    if (status === undefined) this.refusing.delete(line);
+    else this.refusing.set(line, status);
   }
 
   /** How many requests wait for their answers. */
@@ -80,10 +105,18 @@ export class HttpProxy {
     const { hostname, port } = this.target;
     const { method, url: path, headers } = incoming;
     const line = `${method} ${path}`;
-    const end = this.begin(line);
+    const end = this.begin(line, headers);
+    const refusal = this.refusing.get(line);
+    if (refusal !== undefined) {
+      this.traffic.get(line)!.statuses.push(refusal);
+      end();
+      outgoing.writeHead(refusal, { connection: 'close' }).end();
+      return;
+    }
     // On a connection of its own: one that was used before may be closed by the application at this very moment.
     const forwarded = request({ hostname, port, method, path, headers, agent: false }, answer => {
       // Before the browser receives the answer and sends further requests.
+      this.traffic.get(line)!.statuses.push(answer.statusCode!);
       end();
       if (this.losing?.line === line) {
         const { lost } = this.losing;
@@ -107,10 +140,23 @@ export class HttpProxy {
     incoming.pipe(forwarded);
   }
 
+  /** A WebSocket: its bytes are passed on in both directions. */
+  private upgrade(incoming: IncomingMessage, socket: Duplex): void {
+    const end = this.begin(`${incoming.method} ${incoming.url}`, incoming.headers);
+    const { rawHeaders } = incoming;
+    const lines = rawHeaders.flatMap((name, index) => (index % 2 ? [] : [`${name}: ${rawHeaders[index + 1]}`]));
+    const forwarded = connect(Number(this.target.port), this.target.hostname);
+    forwarded.write([`${incoming.method} ${incoming.url} HTTP/1.1`, ...lines, '', ''].join('\r\n'));
+    socket.pipe(forwarded).pipe(socket);
+    socket.on('error', () => forwarded.destroy()).on('close', () => forwarded.destroy());
+    forwarded.on('error', () => socket.destroy()).on('close', () => (socket.destroy(), end()));
+  }
+
   /** Counts a request. Returns what is to be called when it ends, once or more. */
-  private begin(line: string): () => void {
-    const traffic = this.traffic.get(line) ?? { underWay: 0, most: 0, total: 0 };
+  private begin(line: string, headers: IncomingHttpHeaders): () => void {
+    const traffic = this.traffic.get(line) ?? idle();
     this.traffic.set(line, traffic);
+    traffic.headers = headers;
     traffic.total++;
     traffic.most = Math.max(traffic.most, ++traffic.underWay);
     let ended = false;
@@ -119,4 +165,8 @@ export class HttpProxy {
       ended = true;
     };
   }
+}
+
+function idle(): Traffic {
+  return { underWay: 0, most: 0, total: 0, headers: {}, statuses: [] };
 }

@@ -35,7 +35,7 @@ const SWAGGER: string = '@nestjs/swagger';
 /** The document that @nestjs/swagger makes of the routes below a path. */
 export async function openApiOf(app: INestApplication, below: string): Promise<OpenApiDocument> {
   const { DocumentBuilder, SwaggerModule } = (await import(SWAGGER)) as Swagger;
-  const config = new DocumentBuilder().addBearerAuth().addCookieAuth('__Host-access_token').build();
+  const config = new DocumentBuilder().addBearerAuth().addCookieAuth('__Host-Http-access_token').build();
   const { paths, components } = SwaggerModule.createDocument(app, config);
   const operations = Object.entries(paths)
     .filter(([path]) => path.startsWith(below))

@@ -40,7 +40,7 @@ describe.each(PLATFORMS)('F27: sessions with encrypted access tokens, on %s', pl
     expect((await client.send('/session/refresh', { method: 'POST', headers })).status).toBe(200);
     const { sessionId } = (await client.send('/me')).body;
     await test.advance('11m');
-    const cookie = `__Host-access_token=${client.accessToken}`;
+    const cookie = `__Host-Http-access_token=${client.accessToken}`;
     await send(`${test.url}/session/logout`, { method: 'POST', headers: { ...headers, cookie } });
     expect(await test.sessions.get(sessionId!)).toBeNull();
   });

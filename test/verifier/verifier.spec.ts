@@ -66,7 +66,7 @@ describe.each(PLATFORMS)('F17, F18: a service that verifies by the public keys a
 
   it('knows that of a cookie, and refuses what pages of other sites do with it (X01)', async () => {
     const { accessToken } = await logIn();
-    const cookie = `__Host-access_token=${accessToken}`;
+    const cookie = `__Host-Http-access_token=${accessToken}`;
     expect((await send(`${service.url}/me`, { headers: { cookie } })).body.userId).toBe('ada');
     const act = (site: string) =>
       send(`${service.url}/act`, { method: 'POST', headers: { cookie, 'sec-fetch-site': site } });

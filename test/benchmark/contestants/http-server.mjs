@@ -86,7 +86,7 @@ function library(title, headersOf) {
 
 /** Beside cookies of others, as a browser sends them. */
 function cookies(all) {
-  return all.map(token => ({ cookie: `_ga=GA1.2.1234567890.1234567890; theme=dark; __Host-access_token=${token}` }));
+  return all.map(token => ({ cookie: `_ga=GA1.2.1234567890.1234567890; theme=dark; __Host-Http-access_token=${token}` }));
 }
 
 function bearer(all) {
