@@ -128,8 +128,9 @@ export class DpopProofs {
   private basesOf(exchange: SessionExchange): readonly string[] {
     if (this.baseUrls.length > 0) return this.baseUrls;
     const host = exchange.header(':authority') ?? exchange.header('host');
+    const { protocol, secure, socket } = exchange.request;
     // A WebSocket handshake has no protocol of a platform.
-    return [`${exchange.request.protocol ?? 'http'}://${host}`];
+    return [`${protocol ?? (secure || socket?.encrypted ? 'https' : 'http')}://${host}`];
   }
 
   private isNonce(nonce: string | undefined): boolean {

@@ -15,7 +15,14 @@ export interface ExchangeRequest {
   readonly ip?: string;
   /** The same in a socket.io handshake. */
   readonly address?: string;
-  readonly socket?: { readonly remoteAddress?: string; readonly destroyed?: boolean; readonly readableEnded?: boolean };
+  /** Whether a socket.io handshake came over TLS. */
+  readonly secure?: boolean;
+  readonly socket?: {
+    readonly encrypted?: boolean;
+    readonly remoteAddress?: string;
+    readonly destroyed?: boolean;
+    readonly readableEnded?: boolean;
+  };
 }
 
 /**

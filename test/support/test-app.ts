@@ -73,6 +73,8 @@ export interface TestAppOptions {
   clock?: SharedClock;
   /** The platform's own setting: which proxies' forwarded headers are believed. */
   trustProxy?: boolean | string;
+  /** Settings of Fastify's own, such as `http2`. */
+  fastify?: object;
   imports?: ModuleMetadata['imports'];
   controllers?: ModuleMetadata['controllers'];
   providers?: ModuleMetadata['providers'];
@@ -136,7 +138,9 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const module = await builder.compile();
   const app =
     options.platform === 'fastify'
-      ? module.createNestApplication(new FastifyAdapter({ trustProxy: options.trustProxy ?? false }))
+      ? module.createNestApplication(
+          new FastifyAdapter({ trustProxy: options.trustProxy ?? false, ...options.fastify }),
+        )
       : module.createNestApplication<NestExpressApplication>();
   if (options.platform !== 'fastify') (app as NestExpressApplication).set('trust proxy', options.trustProxy ?? false);
   app.useLogger(false);

@@ -4,8 +4,9 @@ import { Controller, Get, Module, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { SessionGuard, SessionService } from '../../../dist/index.js';
+import { SessionExchange, SessionGuard, SessionService } from '../../../dist/index.js';
 import { LIBRARY } from '../support/result.mjs';
+import { newProofKey, proofMint } from '../support/proofs.mjs';
 import { tokenMint } from '../support/tokens.mjs';
 import { documentedGuard, es256, fastJwtGuard, hs256, keyObjectGuard, passportGuard } from './guards.mjs';
 import { libraryModule, privateKey, publicKey } from './library.mjs';
@@ -38,6 +39,27 @@ const contestants = {
         authorization: `Bearer ${accessToken}`,
         'user-agent': LOCAL_CLIENT.userAgent,
       }));
+    },
+  }),
+  'library-dpop': async () => ({
+    title: `${LIBRARY}, DPoP`,
+    guard: SessionGuard,
+    // Proofs are made before a round.
+    module: metadata =>
+      libraryModule(url, { ...metadata, binding: { key: 'prefer' }, keyBinding: { dpop: { proofLifetime: '10m' } } }),
+    async clients(app) {
+      const logIn = async () => {
+        const jwk = newProofKey();
+        const headers = {
+          host: 'login',
+          'session-transport': 'bearer',
+          dpop: proofMint(jwk, 'POST', 'http://login/')(),
+        };
+        const exchange = new SessionExchange({ method: 'POST', url: '/', protocol: 'http', headers });
+        const options = { exchange, claims: { role: 'user' } };
+        return { jwk, accessToken: (await app.get(SessionService).logIn('ada', options)).accessToken };
+      };
+      return Promise.all(Array.from({ length: CLIENTS }, logIn));
     },
   }),
   'fast-jwt': async () => ({ title: 'fast-jwt with its cache', guard: fastJwtGuard(publicKey), headers: es256Headers }),
@@ -86,7 +108,9 @@ function library(title, headersOf) {
 
 /** Beside cookies of others, as a browser sends them. */
 function cookies(all) {
-  return all.map(token => ({ cookie: `_ga=GA1.2.1234567890.1234567890; theme=dark; __Host-Http-access_token=${token}` }));
+  return all.map(token => ({
+    cookie: `_ga=GA1.2.1234567890.1234567890; theme=dark; __Host-Http-access_token=${token}`,
+  }));
 }
 
 function bearer(all) {
@@ -129,5 +153,6 @@ process.on('message', () => {
 process.send({
   title: contestant.title,
   url: `http://127.0.0.1:${app.getHttpServer().address().port}/me`,
-  headers: await contestant.headers(app),
+  headers: await contestant.headers?.(app),
+  clients: await contestant.clients?.(app),
 });

@@ -12,7 +12,7 @@ export const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve:
 export const SECRET = 'a secret for measurements only, and long enough';
 
 /** A module with a session module on the database; all options but these have their defaults. */
-export function libraryModule(url, { session = {}, binding = {}, imports = [], ...metadata } = {}) {
+export function libraryModule(url, { session = {}, binding = {}, keyBinding = {}, imports = [], ...metadata } = {}) {
   class LibraryModule {}
   const own = [
     TypeOrmModule.forRoot({
@@ -23,7 +23,7 @@ export function libraryModule(url, { session = {}, binding = {}, imports = [], .
       migrations: [...SESSION_MIGRATIONS],
       migrationsRun: true,
     }),
-    SessionModule.forRoot({ secret: SECRET, keys: { signingKey: privateKey }, session, binding }),
+    SessionModule.forRoot({ secret: SECRET, keys: { signingKey: privateKey }, session, binding, keyBinding }),
   ];
   Module({ imports: [...own, ...imports], ...metadata })(LibraryModule);
   return LibraryModule;

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
 import { answersOf } from '../support/answers.mjs';
 import { withPostgres } from '../support/postgres.mjs';
+import { proofMint } from '../support/proofs.mjs';
 import { median, shuffled, spread, sum } from '../support/statistics.mjs';
 
 const SERVER = fileURLToPath(new URL('../contestants/http-server.mjs', import.meta.url));
@@ -11,6 +12,7 @@ const CONNECTIONS = 32;
 const WARM_UP = 2.5;
 const ROUNDS = 4;
 const ROUND = 1;
+const MAX_PROOFS_PER_SECOND = 12_000;
 
 /** The names of `http-server.mjs`. */
 const CONTESTANTS = {
@@ -20,6 +22,7 @@ const CONTESTANTS = {
     'unguarded-cookie',
     'library-cookie',
     'library-bound',
+    'library-dpop',
     'fast-jwt',
     'key-object',
     'passport',
@@ -79,17 +82,31 @@ async function measurePlatform(platform, servers) {
 }
 
 async function load(server, duration) {
+  const requestsOfRound = requestsTo(server, duration);
   const before = await server.cpu();
   const began = performance.now();
   const { requests, non2xx, errors } = await autocannon({
     url: server.url,
     duration,
     connections: CONNECTIONS,
-    requests: server.headers.map(headers => ({ headers })),
+    requests: requestsOfRound,
   });
   const seconds = (performance.now() - began) / 1_000;
   if (non2xx > 0 || errors > 0) throw new Error(`${server.title}: ${non2xx} refused, ${errors} failed`);
   return { requests: requests.total, seconds, cpu: (await server.cpu()) - before };
+}
+
+/** Those with a fresh proof each are made before the round. */
+function requestsTo({ headers, clients, url }, duration) {
+  if (!clients) return headers.map(each => ({ headers: each }));
+  const mints = clients.map(({ jwk, accessToken }) => {
+    const mint = proofMint(jwk, 'GET', url, accessToken);
+    return () => ({ authorization: `DPoP ${accessToken}`, dpop: mint() });
+  });
+  let made = 0;
+  const make = () => mints[made++ % mints.length]();
+  const ready = Array.from({ length: duration * MAX_PROOFS_PER_SECOND }, make);
+  return [{ setupRequest: request => ({ ...request, headers: ready.pop() ?? make() }) }];
 }
 
 async function serverOf(child) {
