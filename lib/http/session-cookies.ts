@@ -10,12 +10,11 @@ import {
 } from '../common/cookies.js';
 import { SESSION_PATH } from '../options/static-options.js';
 import type { SessionExchange } from './exchange.js';
-import { leadingPaths, possibleDomains } from './cookie-scopes.js';
+import { isOverHttp, leadingPaths, possibleDomains } from './cookie-scopes.js';
 import { formerCookieOf, presentOrFormer } from './former-cookies.js';
 import type { ResponseHeaders } from './response-headers.js';
 
 const BOUND_NAME = `__Host-${BOUND_COOKIE}`;
-const LOOPBACK = /^((.*\.)?localhost|127\.[\d.]+|\[::1\])$/;
 
 /**
  * The session cookies:
@@ -289,12 +288,4 @@ export class SessionCookies {
     const { secure, domain, sameSite } = this.options.cookies;
     return { path: this.refreshPath, secure, domain, sameSite: sameSite ?? 'strict' };
   }
-}
-
-/** Whether a page of this very host, which is not this machine, sent the request over http. Only browsers say so. */
-function isOverHttp(exchange: SessionExchange): boolean {
-  const origin = exchange.header('origin');
-  if (!origin?.startsWith('http://') || exchange.request.protocol === 'https' || !URL.canParse(origin)) return false;
-  const { host, hostname } = new URL(origin);
-  return host === exchange.header('host')?.toLowerCase() && !LOOPBACK.test(hostname);
 }
