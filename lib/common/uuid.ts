@@ -23,11 +23,16 @@ export function uuidFromBytes(bytes: Buffer): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
-/** A UUID version 7 (RFC 9562, section 5.7): ordered by time, so that new rows lie side by side in the index. */
-export function uuidV7(now: number): string {
+/**
+ * A UUID version 7 (RFC 9562, section 5.7): ordered by time, so that new rows lie side by side in the index.
+ *
+ * @param randA the 12 bits of `rand_a`; random unless given
+ */
+export function uuidV7(now: number, randA?: number): string {
   const bytes = Buffer.allocUnsafe(16);
   bytes.writeUIntBE(now, 0, 6);
   bytes.set(randomBytes(10), 6);
+  if (randA !== undefined) bytes.writeUInt16BE(randA, 6);
   bytes[6] = (bytes[6]! & 0x0f) | 0x70;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   return uuidFromBytes(bytes);

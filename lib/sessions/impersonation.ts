@@ -74,7 +74,7 @@ export class SessionImpersonator {
     if (!session) throw new SessionUsageError('endImpersonation needs a route with @UseGuards(SessionGuard)');
     if (!session.actor) throw new InvalidRequestError('This session is no impersonation');
     const transport = this.http.transportForSession(exchange);
-    const { token, hash } = this.tokens.first();
+    const { token, hash } = this.tokens.first(session.actor.userId);
     this.admission.requireTimely(exchange);
     const { sessionId } = session.actor;
     const row = await this.store.end({ sessionId: session.id, actorSessionId: sessionId, tokenHash: hash });

@@ -174,7 +174,7 @@ export class SessionIssuer implements OnModuleInit {
     const { exchange, data, label, ip, userAgent } = options;
     const client = exchange ? clientOf(exchange) : clientFrom({ ip, userAgent });
     checkClient(client, this.options.binding, exchange !== undefined);
-    const refreshToken = this.tokens.first();
+    const refreshToken = this.tokens.first(userId);
     const { token, hash: tokenHash } = refreshToken;
     const { remember, idleLifetime, absoluteLifetime } = lifetimesOf(options, this.options);
     const session = {

@@ -7,6 +7,7 @@ import type { SessionExchange } from '../http/exchange.js';
 import { SessionHttp } from '../http/session-http.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ServerSecrets } from '../keys/server-secrets.js';
+import { bucketOfUser } from '../rules/bucket.js';
 import {
   deriveSuccessor,
   encodeRefreshToken,
@@ -71,10 +72,11 @@ export class SessionTokens {
     this.http.requireFit(this.signer.lengthWith(userId, claims, actor), transport);
   }
 
-  /** The first refresh token of a new session, with the id of that. */
-  first(): HashedToken {
+  /** The first refresh token of a new session of the user, with the id of that. */
+  first(userId: string): HashedToken {
     const secret = randomBytes(SECRET_BYTES);
-    return { token: { sessionId: uuidV7(this.clock.now()), generation: 0, secret }, hash: hashOf(secret) };
+    const sessionId = uuidV7(this.clock.now(), bucketOfUser(userId));
+    return { token: { sessionId, generation: 0, secret }, hash: hashOf(secret) };
   }
 
   /** A new child of the token: the next one has another salt, and so another secret. */

@@ -9,6 +9,7 @@ import {
 import type { ClientConfig, Pool, PoolClient, QueryConfig } from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { bucketOfSession, bucketOfUser } from '../rules/bucket.js';
 import { SESSION_DATA_SOURCE } from '../session.constants.js';
 import { SessionError, SessionStoreUnavailableError, SessionUsageError } from '../session.errors.js';
 import { joinTransaction, runTransaction, STATEMENT_TIMEOUT_MS, type TimeLimit } from '../common/bounded-database.js';
@@ -44,6 +45,12 @@ export interface QueryContext {
 
 /** How often a statement is sent that the database rolls back for the sake of another one. */
 const MAX_ATTEMPTS = 8;
+
+/** The bucket of the session or of the user that a statement is about, or one for each. */
+function bucketsOf({ sessionId, userId }: { sessionId?: unknown; userId?: unknown }): unknown {
+  const [key, bucketOf] = sessionId === undefined ? [userId, bucketOfUser] : [sessionId, bucketOfSession];
+  return Array.isArray(key) ? key.map(bucketOf) : bucketOf(key as string);
+}
 
 /** Runs the statements of `store/` on the data source's pool, or on the connection of the caller's transaction. */
 @Injectable()
@@ -112,7 +119,7 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
     const query = {
       name: this.prepares ? statement.name : undefined,
       text: statement.text,
-      values: valuesOf(statement, values, this.sender),
+      values: valuesOf(statement, values, this.sharedValues(statement, values)),
       types: VALUE_PARSERS,
     };
     for (let attempt = 1; ; attempt++) {
@@ -206,6 +213,12 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
   /** A pool ends when its connections have ended, and one that is being opened without a time limit may never end. */
   async beforeApplicationShutdown(): Promise<void> {
     if (this.dataSource.isInitialized) await dropConnecting(this.pool, this.timers);
+  }
+
+  private sharedValues({ parameters }: Statement, values: object): object {
+    if (!parameters.includes('bucket') || 'bucket' in values) return this.sender;
+    const { processId, channel } = this.sender;
+    return { processId, channel, bucket: bucketsOf(values) };
   }
 
   /** A transaction pooler, which the polling feed and `listenUrl` are for, gives each statement another connection. */

@@ -1,6 +1,7 @@
 import { statement } from '../common/statement.js';
 import {
   announceSessions,
+  IN_BUCKET,
   IS_TIMELY,
   type ArraysOf,
   LIMITED,
@@ -8,6 +9,8 @@ import {
   LIVE,
   LIVE_OF_ID,
   type NoLimit,
+  OF_SESSION,
+  OF_USER,
   TIMED_COLUMNS,
   type TimedRow,
   timedRequest,
@@ -27,7 +30,7 @@ export function buildEndStatements(tables: SessionTables) {
     // Without a deadline: what is late ends no other session.
     endOne: statement<OneSession & Reason, { id: string }>(
       'jwt_session_end_one',
-      `WITH ${end(tables, `s.id = :sessionId AND (:ownedBy::text IS NULL OR s.user_id = :ownedBy) AND ${LIVE_OF_ID}`)}
+      `WITH ${end(tables, `${OF_SESSION} AND (:ownedBy::text IS NULL OR s.user_id = :ownedBy) AND ${LIVE_OF_ID}`)}
       SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
     ),
     // A late one would also end sessions that were logged in to since.
@@ -35,7 +38,7 @@ export function buildEndStatements(tables: SessionTables) {
       'jwt_session_end_of_user',
       `WITH ${end(
         tables,
-        `s.user_id = :userId AND s.id IS DISTINCT FROM :except::uuid AND ${LIVE}`,
+        `${OF_USER} AND s.id IS DISTINCT FROM :except::uuid AND ${LIVE}`,
         `${timedRequest('target')},`,
         IS_TIMELY,
       )}
@@ -49,18 +52,21 @@ export function buildEndStatements(tables: SessionTables) {
       `WITH asked AS (
           SELECT asked.*, (
             SELECT true FROM ${tables.session} s
-            WHERE s.id = asked.id AND s.user_id = COALESCE(asked.owned_by, s.user_id) AND ${LIVE_OF_ID}
+            WHERE s.id = asked.id AND s.bucket = asked.bucket AND s.user_id = COALESCE(asked.owned_by, s.user_id) AND ${LIVE_OF_ID}
           ) AS live
-          FROM unnest(:sessionId::uuid[], :ownedBy::text[], :reason::text[]) AS asked (id, owned_by, reason)
+          FROM unnest(:sessionId::uuid[], :bucket::smallint[], :ownedBy::text[], :reason::text[])
+            AS asked (id, bucket, owned_by, reason)
           ORDER BY asked.id ${LIMITED}
         ), target AS (
-          SELECT asked.id, asked.reason FROM asked CROSS JOIN LATERAL (
-            SELECT FROM ${tables.session} s WHERE s.id = asked.id AND ${LIVE_OF_ID} FOR NO KEY UPDATE SKIP LOCKED
+          SELECT asked.id, asked.bucket, asked.reason FROM asked CROSS JOIN LATERAL (
+            SELECT FROM ${tables.session} s
+            WHERE s.id = asked.id AND s.bucket = asked.bucket AND ${LIVE_OF_ID} FOR NO KEY UPDATE SKIP LOCKED
           ) AS locked
           WHERE asked.live
         ), revoked AS (
           UPDATE ${tables.session} s SET ${REVOKED_AT}, revoked_reason = target.reason
-          FROM target WHERE s.id = target.id RETURNING s.id, s.revoked_reason AS reason
+          FROM target WHERE s.id = target.id AND s.bucket = target.bucket
+          RETURNING s.id, s.revoked_reason AS reason
         ), ${announceSessions(tables)}
         SELECT asked.id AS asked, ended.id, (SELECT count(sent) FROM announced) AS notifications
         FROM asked LEFT JOIN ended ON ended.ended_with = asked.id
@@ -74,23 +80,26 @@ export function buildEndStatements(tables: SessionTables) {
     >(
       'jwt_session_end_of_users',
       `WITH asked AS (
-          SELECT * FROM unnest(:userId::text[], :except::uuid[], :reason::text[]) AS asked (user_id, except_id, reason)
+          SELECT * FROM unnest(:userId::text[], :bucket::smallint[], :except::uuid[], :reason::text[])
+            AS asked (user_id, bucket, except_id, reason)
           ORDER BY asked.user_id ${LIMITED}
         ), live AS (
-          SELECT found.id, asked.user_id, asked.reason FROM asked CROSS JOIN LATERAL (
+          SELECT found.id, asked.user_id, asked.bucket, asked.reason FROM asked CROSS JOIN LATERAL (
             SELECT s.id FROM ${tables.session} s
-            WHERE s.user_id = asked.user_id AND s.id IS DISTINCT FROM asked.except_id AND ${LIVE}
+            WHERE s.user_id = asked.user_id AND s.bucket = asked.bucket AND s.id IS DISTINCT FROM asked.except_id AND ${LIVE}
           ) AS found
           ORDER BY found.id ${UNLIMITED}
         ), target AS (
           SELECT live.* FROM live CROSS JOIN LATERAL (
-            SELECT FROM ${tables.session} s WHERE s.id = live.id AND ${LIVE_OF_ID} FOR NO KEY UPDATE SKIP LOCKED
+            SELECT FROM ${tables.session} s
+            WHERE s.id = live.id AND s.bucket = live.bucket AND ${LIVE_OF_ID} FOR NO KEY UPDATE SKIP LOCKED
           ) AS locked
         ), held AS (
           SELECT live.user_id FROM live WHERE live.id NOT IN (SELECT target.id FROM target)
         ), ${timedRequest()}, revoked AS (
           UPDATE ${tables.session} s SET ${REVOKED_AT}, revoked_reason = target.reason
-          FROM target WHERE s.id = target.id AND target.user_id NOT IN (SELECT held.user_id FROM held)
+          FROM target
+          WHERE s.id = target.id AND s.bucket = target.bucket AND target.user_id NOT IN (SELECT held.user_id FROM held)
             AND ${IS_TIMELY}
           RETURNING s.id, s.user_id, s.revoked_reason AS reason
         ), ${announceSessions(tables)}
@@ -130,6 +139,7 @@ function end(tables: SessionTables, selected: string, request = '', condition = 
         SELECT s.id FROM ${tables.session} s WHERE ${selected} ORDER BY s.id FOR NO KEY UPDATE
       ), ${request} revoked AS (
         UPDATE ${tables.session} s SET ${REVOKED_AT}, revoked_reason = :reason
-        FROM target WHERE s.id = target.id AND ${condition} RETURNING s.id, s.revoked_reason AS reason
+        FROM target WHERE s.id = target.id AND ${IN_BUCKET} AND ${condition}
+        RETURNING s.id, s.revoked_reason AS reason
       ), ${announceSessions(tables)}`;
 }

@@ -7,6 +7,7 @@ import {
   IS_TIMELY,
   isRefreshable,
   LIVE_OF_ID,
+  OF_SESSION,
   sessionColumns,
   type SessionRow,
   TIMED_COLUMNS,
@@ -44,7 +45,7 @@ export function buildImpersonationStatements(tables: SessionTables, settings: Im
       'jwt_session_impersonate',
       `WITH ${timedRequest()}, actor AS (
           SELECT s.id, s.user_id, s.created_at, s.expires_at, s.remember, s.idle_lifetime FROM ${tables.session} s
-          WHERE s.id = :actorSessionId AND s.user_id = :actorUserId AND s.actor_session_id IS NULL AND ${LIVE_OF_ID}
+          WHERE s.id = :actorSessionId AND s.bucket = :actorBucket AND s.user_id = :actorUserId AND s.actor_session_id IS NULL AND ${LIVE_OF_ID}
             AND ${isRefreshable(tables)} AND ${IS_WITHOUT_BROWSER_KEY} AND ${IS_TIMELY}
         ), created AS (
           ${insert(tables, settings, OF_ACTOR, sessionColumns, 'FROM actor', {
@@ -60,13 +61,15 @@ export function buildImpersonationStatements(tables: SessionTables, settings: Im
     // The server does not know the actor's refresh token, and the client may have kept it no longer: a new one takes the
     // place of all that were issued, its successor among them. It has no parent, which shows that (case `superseded`).
     // Rows are locked in id order, as everywhere.
-    endImpersonation: statement<EndedImpersonation & WithDeadline, ReturnedRow>(
+    endImpersonation: statement<EndedImpersonation & WithDeadline & { actorBucket: number }, ReturnedRow>(
       'jwt_session_end_impersonation',
       `WITH chosen AS (
-          SELECT id FROM unnest(ARRAY[:sessionId::uuid, :actorSessionId::uuid]) AS chosen (id) ORDER BY id
+          SELECT * FROM (VALUES (:sessionId::uuid, :bucket::smallint), (:actorSessionId::uuid, :actorBucket::smallint))
+            AS chosen (id, bucket) ORDER BY id
         ), target AS (
           SELECT chosen.id FROM chosen CROSS JOIN LATERAL (
-            SELECT FROM ${tables.session} s WHERE s.id = chosen.id AND ${LIVE_OF_ID} AND ${isRefreshable(tables)}
+            SELECT FROM ${tables.session} s
+            WHERE s.id = chosen.id AND s.bucket = chosen.bucket AND ${LIVE_OF_ID} AND ${isRefreshable(tables)}
               AND CASE s.id WHEN :sessionId THEN s.actor_session_id = :actorSessionId
                 ELSE s.actor_session_id IS NULL AND ${IS_WITHOUT_BROWSER_KEY} END
             FOR NO KEY UPDATE
@@ -77,11 +80,11 @@ export function buildImpersonationStatements(tables: SessionTables, settings: Im
             last_seen_at = now(),
             expires_at = LEAST(now() + ${idle}, now() + s.idle_lifetime, s.absolute_expires_at)
           FROM (SELECT count(*) AS count FROM target) AS found
-          WHERE s.id = :actorSessionId AND found.count = 2 AND ${IS_TIMELY}
+          WHERE s.id = :actorSessionId AND s.bucket = :actorBucket AND found.count = 2 AND ${IS_TIMELY}
           RETURNING ${sessionColumns(tables)}, s.generation, s.key_thumbprint, s.key_kind
         ), revoked AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'impersonation-ended'
-          FROM actor WHERE s.id = :sessionId RETURNING s.id, s.revoked_reason AS reason
+          FROM actor WHERE ${OF_SESSION} RETURNING s.id, s.revoked_reason AS reason
         ), ${announceSessions(tables)}
         SELECT actor.*, (SELECT count(sent) FROM announced) AS notifications, ${TIMED_COLUMNS}
         FROM request LEFT JOIN actor ON true`,
@@ -91,6 +94,7 @@ export function buildImpersonationStatements(tables: SessionTables, settings: Im
 
 export interface NewImpersonation extends Omit<NewSessionValues, 'remember' | 'idleLifetime'> {
   readonly actorSessionId: string;
+  readonly actorBucket: number;
   readonly actorUserId: string;
   readonly reason: string | undefined;
   /** Milliseconds. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { bucketOfSession } from '../rules/bucket.js';
 import { Database } from './database.js';
 import { buildImpersonationStatements, type EndedImpersonation, type ReturnedRow } from './impersonation.statements.js';
 import { valuesOf } from './session-insert.js';
@@ -29,7 +30,8 @@ export class ImpersonationStore {
   /** Inserts the session, which ends with that of its actor. Undefined where the actor's is not live, or not its own. */
   async begin(session: NewSession, actor: NewActor, manager?: EntityManager): Promise<SessionRow | undefined> {
     const { sessionId: actorSessionId, userId: actorUserId, reason, lifetime } = actor;
-    const values = { ...valuesOf(session), actorSessionId, actorUserId, reason, lifetime };
+    const actorBucket = bucketOfSession(actorSessionId);
+    const values = { ...valuesOf(session), actorSessionId, actorBucket, actorUserId, reason, lifetime };
     const [created] = await this.database.inTime(deadline =>
       this.database.query(this.sql.impersonate, { ...values, deadline }, { manager }),
     );
@@ -42,8 +44,9 @@ export class ImpersonationStore {
    * @returns the actor's session; undefined where either is not live
    */
   async end(impersonation: EndedImpersonation): Promise<ReturnedRow | undefined> {
+    const actorBucket = bucketOfSession(impersonation.actorSessionId);
     const [actor] = await this.database.inTime(deadline =>
-      this.database.query(this.sql.endImpersonation, { ...impersonation, deadline }),
+      this.database.query(this.sql.endImpersonation, { ...impersonation, actorBucket, deadline }),
     );
     return actor!.id === null ? undefined : actor;
   }

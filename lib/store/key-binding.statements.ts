@@ -9,6 +9,7 @@ import {
   LIMITED,
   type Limited,
   LIVE_OF_ID,
+  OF_SESSION,
   sessionColumns,
 } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
@@ -63,7 +64,7 @@ export function buildKeyBindingStatements(tables: SessionTables, settings: Rotat
   const prove = statement<KeyProofRequest, ProvedRow>(
     'jwt_session_prove',
     `UPDATE ${tables.session} s SET ${one.changes}
-      WHERE s.id = :sessionId AND ${notInvalidated} AND ${one.applies} RETURNING ${columns}`,
+      WHERE ${OF_SESSION} AND ${notInvalidated} AND ${one.applies} RETURNING ${columns}`,
   );
 
   // As the rotation of several sessions: rows that another transaction has locked are left out.
@@ -78,17 +79,19 @@ export function buildKeyBindingStatements(tables: SessionTables, settings: Rotat
   const proveSeveral = statement<ArraysOf<GivenValues> & Limited, ProvedRow>(
     'jwt_session_prove_several',
     `WITH asked AS (
-        SELECT * FROM unnest(:sessionId::uuid[], :thumbprint::bytea[], :generation::integer[], :hash::bytea[],
+        SELECT * FROM unnest(:sessionId::uuid[], :bucket::smallint[], :thumbprint::bytea[], :generation::integer[], :hash::bytea[],
           :ip::text[], :userAgent::text[], :deadline::float8[])
-          AS asked (id, thumbprint, generation, hash, ip, user_agent, deadline)
+          AS asked (id, bucket, thumbprint, generation, hash, ip, user_agent, deadline)
         ORDER BY asked.id ${LIMITED}
       ), target AS (
         SELECT asked.* FROM asked CROSS JOIN LATERAL (
-          SELECT FROM ${tables.session} s WHERE s.id = asked.id AND ${notInvalidated} AND ${each.applies}
+          SELECT FROM ${tables.session} s
+          WHERE s.id = asked.id AND s.bucket = asked.bucket AND ${notInvalidated} AND ${each.applies}
           FOR NO KEY UPDATE SKIP LOCKED
         ) AS locked
       )
-      UPDATE ${tables.session} s SET ${each.changes} FROM target AS asked WHERE s.id = asked.id RETURNING ${columns}`,
+      UPDATE ${tables.session} s SET ${each.changes}
+      FROM target AS asked WHERE s.id = asked.id AND s.bucket = asked.bucket RETURNING ${columns}`,
   );
 
   // A registration that comes again, because its answer was lost, finds its own key. None replaces another one.
@@ -96,7 +99,7 @@ export function buildKeyBindingStatements(tables: SessionTables, settings: Rotat
     'jwt_session_offer_key',
     `UPDATE ${tables.session} s
       SET key_offered = CASE WHEN s.key_thumbprint IS NULL THEN :thumbprint::bytea END, key_kind = 'dbsc'
-      WHERE s.id = :sessionId AND COALESCE(s.key_thumbprint, s.key_offered, :thumbprint::bytea) = :thumbprint::bytea
+      WHERE ${OF_SESSION} AND COALESCE(s.key_thumbprint, s.key_offered, :thumbprint::bytea) = :thumbprint::bytea
         AND ${inTime()} AND ${LIVE_OF_ID} AND ${notInvalidated}
       RETURNING ${columns}`,
   );
@@ -106,18 +109,19 @@ export function buildKeyBindingStatements(tables: SessionTables, settings: Rotat
   const confirmKeys = statement<UsedKeys, { readonly id: string; readonly user_id: string | null }>(
     'jwt_session_confirm_keys',
     `WITH used AS (
-        SELECT used.* FROM unnest(:sessionId::uuid[], :key::bytea[]) AS used (id, key)
-        WHERE EXISTS (SELECT FROM ${tables.session} s WHERE s.id = used.id AND ${LIVE_OF_ID} AND ${isOffered})
+        SELECT used.* FROM unnest(:sessionId::uuid[], :bucket::smallint[], :key::bytea[]) AS used (id, bucket, key)
+        WHERE EXISTS (SELECT FROM ${tables.session} s
+          WHERE s.id = used.id AND s.bucket = used.bucket AND ${LIVE_OF_ID} AND ${isOffered})
         ORDER BY used.id ${LIMITED}
       ), target AS (
-        SELECT used.id FROM used CROSS JOIN LATERAL (
-          SELECT FROM ${tables.session} s WHERE s.id = used.id AND ${LIVE_OF_ID} AND ${isOffered}
+        SELECT used.id, used.bucket FROM used CROSS JOIN LATERAL (
+          SELECT FROM ${tables.session} s WHERE s.id = used.id AND s.bucket = used.bucket AND ${LIVE_OF_ID} AND ${isOffered}
           FOR NO KEY UPDATE SKIP LOCKED
         ) AS locked
         WHERE ${inTime()}
       ), bound AS (
         UPDATE ${tables.session} s SET key_thumbprint = s.key_offered, key_offered = NULL
-        FROM target WHERE s.id = target.id RETURNING s.id, s.user_id
+        FROM target WHERE s.id = target.id AND s.bucket = target.bucket RETURNING s.id, s.user_id
       )
       SELECT used.id, bound.user_id FROM used LEFT JOIN bound ON bound.id = used.id`,
   );

@@ -7,9 +7,11 @@ import { Database } from './database.js';
 import { DEVICE_COLUMNS, type DeviceRow } from './device-columns.js';
 import {
   announceSessions,
+  IN_BUCKET,
   IS_TIMELY,
   LIVE_OF_ID,
   type NoLimit,
+  OF_USER,
   REVOKED_REASON,
   TIMED_COLUMNS,
   type TimedRow,
@@ -68,9 +70,9 @@ function buildStatements(tables: SessionTables) {
   // No index has all rows of a user, but two together have: that of the users of rows that were not revoked, and that
   // of the rows that were, which the clean-up keeps small.
   const ofUser = (columns: string) => `
-      SELECT ${columns} FROM ${tables.session} s WHERE s.user_id = :userId AND s.revoked_at IS NULL
+      SELECT ${columns} FROM ${tables.session} s WHERE ${OF_USER} AND s.revoked_at IS NULL
       UNION ALL
-      SELECT ${columns} FROM ${tables.session} s WHERE s.user_id = :userId AND s.revoked_at IS NOT NULL`;
+      SELECT ${columns} FROM ${tables.session} s WHERE ${OF_USER} AND s.revoked_at IS NOT NULL`;
   return {
     export: statement<{ userId: string }, ExportedRow>(
       'jwt_session_export',
@@ -85,7 +87,8 @@ function buildStatements(tables: SessionTables) {
           ORDER BY id ${UNLIMITED}
         ), target AS (
           SELECT chosen.id, locked.live FROM chosen CROSS JOIN LATERAL (
-            SELECT ${LIVE_OF_ID} AS live FROM ${tables.session} s WHERE s.id = chosen.id FOR NO KEY UPDATE
+            SELECT ${LIVE_OF_ID} AS live FROM ${tables.session} s 
+            WHERE s.id = chosen.id AND ${IN_BUCKET} FOR NO KEY UPDATE
           ) AS locked
         ), ${timedRequest('target')}, erased AS (
           UPDATE ${tables.session} s SET
@@ -93,7 +96,7 @@ function buildStatements(tables: SessionTables) {
             revoked_reason = CASE WHEN target.live THEN :reason ELSE s.revoked_reason END,
             claims = '{}', data = NULL, label = NULL, actor_reason = NULL, ip = NULL, user_agent = NULL, user_agent_hash = NULL,
             key_thumbprint = NULL, key_offered = NULL, key_kind = NULL
-          FROM target WHERE s.id = target.id AND ${IS_TIMELY}
+          FROM target WHERE s.id = target.id AND ${IN_BUCKET} AND ${IS_TIMELY}
           RETURNING s.id, s.revoked_reason AS reason, target.live
         ), revoked AS (
           SELECT id, reason FROM erased WHERE live

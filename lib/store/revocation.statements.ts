@@ -2,7 +2,8 @@ import { interval, milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import { NIL_UUID } from '../common/uuid.js';
 import {
-  accessVersion,
+  actorAccessVersion,
+  IN_BUCKET,
   inTime,
   isActorLive,
   LIMITED,
@@ -66,14 +67,14 @@ export function buildRevocationStatements(tables: SessionTables) {
       'jwt_session_restore_sessions',
       `WITH ${lostSessions(tables, 'text', "COALESCE(s.revoked_at, 'infinity') = 'infinity'")}
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = target.value
-        FROM target WHERE s.id = target.id RETURNING s.id`,
+        FROM target WHERE s.id = target.id AND s.bucket = target.bucket RETURNING s.id`,
     ),
     restoreUsers: statement<LostRows<number>, { id: string }>(
       'jwt_session_restore_users',
-      `INSERT INTO ${tables.userAuth} AS a (user_id, token_type, uuid, version, changed_at)
-        SELECT lost.id, 'access', gen_random_uuid(), lost.value, clock_timestamp()
-        FROM unnest(:id::text[], :value::bigint[]) AS lost (id, value) ORDER BY lost.id
-        ON CONFLICT (user_id, token_type)
+      `INSERT INTO ${tables.userAuth} AS a (user_id, token_type, bucket, uuid, version, changed_at)
+        SELECT lost.id, 'access', lost.bucket, gen_random_uuid(), lost.value, clock_timestamp()
+        FROM unnest(:id::text[], :bucket::smallint[], :value::bigint[]) AS lost (id, bucket, value) ORDER BY lost.id
+        ON CONFLICT (user_id, token_type, bucket)
           DO UPDATE SET uuid = EXCLUDED.uuid, version = EXCLUDED.version, changed_at = EXCLUDED.changed_at
           WHERE a.version < EXCLUDED.version
         RETURNING a.user_id AS id`,
@@ -82,18 +83,19 @@ export function buildRevocationStatements(tables: SessionTables) {
       'jwt_session_restore_claims',
       `WITH ${lostSessions(tables, 'integer', 's.token_version < lost.value')}
         UPDATE ${tables.session} s SET token_version = target.value, claims_changed_at = clock_timestamp()
-        FROM target WHERE s.id = target.id RETURNING s.id`,
+        FROM target WHERE s.id = target.id AND s.bucket = target.bucket RETURNING s.id`,
     ),
     validity: statement<{ sessionId: string }, ValidityRow>(
       'jwt_session_validity',
       `SELECT CASE WHEN ${isActorLive(tables)} THEN ${REVOKED_REASON} ELSE COALESCE(${REVOKED_REASON}, 'revoked') END AS reason,
           (s.revoked_at IS NOT NULL OR s.expires_at <= now() OR NOT ${isActorLive(tables)}) AS ended, s.token_version,
-          CASE WHEN s.actor_session_id IS NOT NULL THEN ${accessVersion(tables, 's.actor_user_id')}::text END
+          CASE WHEN s.actor_session_id IS NOT NULL THEN ${actorAccessVersion(tables)}::text END
             AS actor_access_version,
           (SELECT a.version FROM ${tables.userAuth} a
-            WHERE a.user_id = s.user_id AND a.token_type = 'access')::text AS access_version,
+            WHERE a.user_id = s.user_id AND a.token_type = 'access' AND a.bucket = s.bucket)::text AS access_version,
           (SELECT json_agg(k.kid) FROM ${tables.signingKey} k WHERE k.distrusted_at IS NOT NULL) AS keys
-        FROM (VALUES (:sessionId::uuid)) AS asked (id) LEFT JOIN ${tables.session} s ON s.id = asked.id`,
+        FROM (VALUES (:sessionId::uuid)) AS asked (id) LEFT JOIN ${tables.session} s
+          ON s.id = asked.id AND ${IN_BUCKET}`,
     ),
     // A late one would also invalidate tokens that were issued since.
     invalidate: statement<
@@ -102,9 +104,9 @@ export function buildRevocationStatements(tables: SessionTables) {
     >(
       'jwt_session_invalidate',
       `WITH changed AS (
-          INSERT INTO ${tables.userAuth} AS a (user_id, token_type, uuid, version, changed_at)
-          SELECT :userId::text, :type::text, :uuid::uuid, 1, clock_timestamp() WHERE ${inTime()}
-          ON CONFLICT (user_id, token_type)
+          INSERT INTO ${tables.userAuth} AS a (user_id, token_type, bucket, uuid, version, changed_at)
+          SELECT :userId::text, :type::text, :bucket::smallint, :uuid::uuid, 1, clock_timestamp() WHERE ${inTime()}
+          ON CONFLICT (user_id, token_type, bucket)
             DO UPDATE SET uuid = EXCLUDED.uuid, version = a.version + 1, changed_at = clock_timestamp()
             WHERE ${inTime()}
           RETURNING a.user_id, a.token_type, a.version
@@ -119,10 +121,10 @@ export function buildRevocationStatements(tables: SessionTables) {
 /** The CTE `target` with the sessions among the lost rows that are to be changed; each is locked by its key. */
 function lostSessions(tables: SessionTables, type: string, isLost: string): string {
   return `lost AS (
-          SELECT * FROM unnest(:id::uuid[], :value::${type}[]) AS lost (id, value) ORDER BY lost.id ${LIMITED}
+          SELECT * FROM unnest(:id::uuid[], :bucket::smallint[], :value::${type}[]) AS lost (id, bucket, value) ORDER BY lost.id ${LIMITED}
         ), target AS (
           SELECT lost.* FROM lost CROSS JOIN LATERAL (
-            SELECT FROM ${tables.session} s WHERE s.id = lost.id AND ${isLost} FOR NO KEY UPDATE
+            SELECT FROM ${tables.session} s WHERE s.id = lost.id AND s.bucket = lost.bucket AND ${isLost} FOR NO KEY UPDATE
           ) AS locked
         )`;
 }
@@ -160,6 +162,7 @@ export interface PollCursor {
 /** What a failover has lost. */
 export interface LostRows<Value> extends Limited {
   readonly id: readonly string[];
+  readonly bucket: readonly number[];
   /** The reason or the version of each. */
   readonly value: readonly Value[];
 }

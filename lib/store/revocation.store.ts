@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { bucketOfSession, bucketOfUser } from '../rules/bucket.js';
 import type { PollPosition } from '../rules/poll-window.js';
 import type { Announcement, RevocationsByKind } from '../rules/revocation-state.js';
 import { randomUUID } from 'node:crypto';
@@ -130,25 +131,31 @@ export class RevocationStore {
     let restored = 0;
     const write = async <Value>(
       statement: Statement<LostRows<Value>>,
+      bucketOf: (id: string) => number,
       rows: readonly (readonly [id: string, value: Value])[],
     ) => {
       for (let from = 0; from < rows.length; from += RESTORE_ROWS) {
         const page = rows.slice(from, from + RESTORE_ROWS);
-        const values = { id: page.map(([id]) => id), value: page.map(([, value]) => value), count: page.length };
+        const id = page.map(([each]) => each);
+        const value = page.map(([, each]) => each);
+        const values = { id, bucket: id.map(bucketOf), value, count: page.length };
         restored += (await this.database.query(statement, values, { timeout })).length;
       }
     };
     const { restoreSessions, restoreUsers, restoreClaims } = this.sql;
     await write(
       restoreSessions,
+      bucketOfSession,
       sessions.map(({ id, reason }) => [id, reason] as const),
     );
     await write(
       restoreUsers,
+      bucketOfUser,
       users.map(({ id, version }) => [id, version] as const),
     );
     await write(
       restoreClaims,
+      bucketOfSession,
       claims.map(({ id, version }) => [id, version] as const),
     );
     return restored;

@@ -4,17 +4,21 @@ import {
   announceSessions,
   type ArraysOf,
   inTime,
+  IN_BUCKET,
   LIMITED,
   isRefreshable,
   LIVE,
   LIVE_OF_ID,
   type Limited,
   type NoLimit,
+  OF_SESSION,
+  OF_USER,
   REVOKED_REASON,
   sessionColumns,
   UNLIMITED,
 } from './sql-fragments.js';
 import type { RotationState } from '../rules/rotation.js';
+import { buildConfirmationStatements } from './confirmation.statements.js';
 import { CASE_LETTERS } from './rotation-cases.js';
 import type { RotatedRow } from './rotation.store.js';
 import type { SessionTables } from './tables.js';
@@ -126,7 +130,7 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
   const rotate = statement<GivenValues, RotatedRow>(
     'jwt_session_rotate',
     `UPDATE ${tables.session} s SET ${one.changes}
-    WHERE s.id = :sessionId AND ${notInvalidated} AND ${one.applies}
+    WHERE ${OF_SESSION} AND ${notInvalidated} AND ${one.applies}
     RETURNING ${rotatedColumns(tables)}`,
   );
 
@@ -144,17 +148,19 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
   const rotateSeveral = statement<ArraysOf<GivenValues> & Limited, RotatedRow>(
     'jwt_session_rotate_several',
     `WITH asked AS (
-        SELECT * FROM unnest(:sessionId::uuid[], :generation::integer[], :hash::bytea[], :candidateHash::bytea[],
+        SELECT * FROM unnest(:sessionId::uuid[], :bucket::smallint[], :generation::integer[], :hash::bytea[], :candidateHash::bytea[],
           :candidateSalt::bytea[], :ip::text[], :userAgent::text[], :deadline::float8[])
-          AS asked (id, generation, hash, candidate_hash, candidate_salt, ip, user_agent, deadline)
+          AS asked (id, bucket, generation, hash, candidate_hash, candidate_salt, ip, user_agent, deadline)
         ORDER BY asked.id ${LIMITED}
       ), target AS (
         SELECT asked.* FROM asked CROSS JOIN LATERAL (
-          SELECT FROM ${tables.session} s WHERE s.id = asked.id AND ${notInvalidated} AND ${each.applies}
+          SELECT FROM ${tables.session} s
+          WHERE s.id = asked.id AND s.bucket = asked.bucket AND ${notInvalidated} AND ${each.applies}
           FOR NO KEY UPDATE SKIP LOCKED
         ) AS locked
       )
-      UPDATE ${tables.session} s SET ${each.changes} FROM target AS asked WHERE s.id = asked.id
+      UPDATE ${tables.session} s SET ${each.changes}
+      FROM target AS asked WHERE s.id = asked.id AND s.bucket = asked.bucket
       RETURNING ${rotatedColumns(tables)}`,
   );
 
@@ -167,13 +173,13 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
         encode(s.key_thumbprint, 'hex') AS key, encode(s.key_offered, 'hex') AS offered_key,
         (${['true', ...isOfClient(settings, ':ip::text', ':userAgent::text')].join(' AND ')}) IS NOT TRUE AS other_client,
         ${milliseconds('clock_timestamp()')} AS now_ms
-      FROM ${tables.session} s WHERE s.id = :sessionId`,
+      FROM ${tables.session} s WHERE ${OF_SESSION}`,
   );
 
   const answerLateParent = statement<Observation & Pick<GivenValues, 'ip' | 'userAgent'>, RotatedRow>(
     'jwt_session_answer_late_parent',
     `UPDATE ${tables.session} s SET last_case = '${CASE_LETTERS['late-parent']}', ${seen(settings, ':ip::text', ':userAgent::text')}
-      WHERE s.id = :sessionId AND ${AS_OBSERVED} AND ${inTime()} AND ${LIVE_OF_ID} AND ${notInvalidated}
+      WHERE ${OF_SESSION} AND ${AS_OBSERVED} AND ${inTime()} AND ${LIVE_OF_ID} AND ${notInvalidated}
       RETURNING ${sessionColumns(tables)}, s.last_case, s.token_hash AS child_hash, s.previous_salt AS child_salt`,
   );
 
@@ -185,63 +191,27 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
     'jwt_session_end_stolen',
     `WITH chosen AS (
         SELECT :sessionId::uuid AS id
-        UNION SELECT s.id FROM ${tables.session} s WHERE :allOfUser AND s.user_id = :userId AND ${LIVE}
+        UNION SELECT s.id FROM ${tables.session} s WHERE :allOfUser AND ${OF_USER} AND ${LIVE}
         ORDER BY id ${UNLIMITED}
       ), target AS (
         SELECT chosen.id FROM chosen CROSS JOIN LATERAL (
-          SELECT FROM ${tables.session} s WHERE s.id = chosen.id AND ${LIVE_OF_ID} FOR NO KEY UPDATE
+          SELECT FROM ${tables.session} s WHERE s.id = chosen.id AND ${IN_BUCKET} AND ${LIVE_OF_ID} FOR NO KEY UPDATE
         ) AS locked
       ), stolen AS (
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = :reason
-        FROM target WHERE s.id = target.id AND s.id = :sessionId AND ${AS_OBSERVED} AND ${inTime()}
+        FROM target WHERE s.id = target.id AND ${OF_SESSION} AND ${AS_OBSERVED} AND ${inTime()}
         RETURNING s.id, s.revoked_reason AS reason
       ), others AS (
         UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = :reason
         FROM target
-        WHERE s.id = target.id AND s.id <> :sessionId AND EXISTS (SELECT 1 FROM stolen)
+        WHERE s.id = target.id AND ${IN_BUCKET} AND s.id <> :sessionId AND EXISTS (SELECT 1 FROM stolen)
         RETURNING s.id, s.revoked_reason AS reason
       ), revoked AS (SELECT * FROM stolen UNION ALL SELECT * FROM others), ${announceSessions(tables)}
       SELECT id, (SELECT count(sent) FROM announced) AS notifications FROM ended`,
   );
 
-  // Compare and set: the outcome is decided on the row as it was read, and again on the row as it was locked. Rows that
-  // another transaction has locked are skipped: a transaction of the application's may hold one for long.
-  const outcome = `CASE
-        WHEN s.generation = used.generation - 1
-          THEN CASE substring(s.successor_hash FROM 1 FOR 6) = used.branch WHEN true THEN 'confirmed-by-use' WHEN false THEN 'fork' END
-        WHEN s.generation = used.generation AND substring(s.token_hash FROM 1 FOR 6) <> used.branch THEN 'fork'
-        WHEN s.generation = used.generation + 1 AND substring(s.previous_hash FROM 1 FOR 6) <> used.branch THEN 'fork'
-      END`;
-  const confirm = statement<UsedTokens, UseRow>(
-    'jwt_session_confirm',
-    `WITH used AS (
-        SELECT used.*, (SELECT ${outcome} FROM ${tables.session} s WHERE s.id = used.id AND ${LIVE_OF_ID}) AS outcome
-        FROM unnest(:sessionId::uuid[], :generation::bigint[], :branch::bytea[]) AS used (id, generation, branch)
-        ORDER BY used.id ${LIMITED}
-      ), target AS (
-        SELECT used.id, used.generation, used.outcome
-        FROM used CROSS JOIN LATERAL (
-          SELECT FROM ${tables.session} s
-          WHERE s.id = used.id AND ${LIVE_OF_ID} AND ${outcome} = used.outcome
-          FOR NO KEY UPDATE SKIP LOCKED
-        ) AS locked
-        WHERE used.outcome IS NOT NULL AND ${inTime()}
-      ), confirmed AS (
-        UPDATE ${tables.session} s SET generation = target.generation, token_hash = s.successor_hash,
-          previous_hash = s.token_hash, previous_salt = s.successor_salt, successor_hash = NULL, successor_salt = NULL,
-          leeway_until = now() + ${interval(String(settings.leeway))}, last_case = '${CASE_LETTERS['confirmed-by-use']}', last_seen_at = now()
-        FROM target WHERE s.id = target.id AND target.outcome = 'confirmed-by-use'
-      ), revoked AS (
-        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'theft:fork'
-        FROM target WHERE s.id = target.id AND target.outcome = 'fork' AND NOT ${settings.reportsForks}
-        RETURNING s.id, s.user_id, s.revoked_reason AS reason
-      ), ${announceSessions(tables)}
-      SELECT used.id, revoked.user_id, target.id IS NULL AS skipped, target.outcome = 'fork' AS fork, (SELECT count(sent) FROM announced) AS notifications
-      FROM used LEFT JOIN target ON target.id = used.id LEFT JOIN revoked ON revoked.id = used.id
-      WHERE used.outcome IS NOT NULL`,
-  );
-
-  return { rotate, rotateSeveral, readForRotation, answerLateParent, endStolen, confirm };
+  const confirmation = buildConfirmationStatements(tables, settings);
+  return { rotate, rotateSeveral, readForRotation, answerLateParent, endStolen, ...confirmation };
 }
 
 interface Deadline {
@@ -257,21 +227,6 @@ interface GivenValues extends Deadline {
   readonly candidateSalt: Buffer;
   readonly ip: string | undefined;
   readonly userAgent: string | undefined;
-}
-
-interface UsedTokens extends Deadline, Limited {
-  readonly sessionId: readonly string[];
-  readonly generation: readonly number[];
-  readonly branch: readonly Buffer[];
-}
-
-interface UseRow {
-  readonly id: string;
-  /** Not null where the session was ended by theft. */
-  readonly user_id: string | null;
-  readonly skipped: boolean;
-  /** Whether the token is off the lineage; null for a skipped row. */
-  readonly fork: boolean | null;
 }
 
 /** A row as it was read. */

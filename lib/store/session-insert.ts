@@ -1,4 +1,5 @@
 import { interval, milliseconds } from '../common/sql.js';
+import { bucketOfSession } from '../rules/bucket.js';
 import type { SessionClaims } from '../session.types.js';
 import type { NewSession } from './session.store.js';
 import {
@@ -24,6 +25,7 @@ export type MintedRow = Omit<SessionRow, 'user_id' | 'claims' | 'token_version' 
 
 export interface NewSessionValues {
   readonly id: string;
+  readonly bucket: number;
   readonly userId: string;
   readonly tokenHash: Buffer;
   readonly claims: string;
@@ -43,6 +45,7 @@ type Expressions<T> = { readonly [Key in keyof T]: string };
 
 export const VALUES: Expressions<NewSessionValues> = {
   id: ':id::uuid',
+  bucket: ':bucket::smallint',
   userId: ':userId::text',
   tokenHash: ':tokenHash::bytea',
   claims: ':claims::jsonb',
@@ -68,6 +71,7 @@ export const RENEWED: Expressions<NewSessionValues> = {
 
 export const ASKED: Expressions<NewSessionValues> = {
   id: 'asked.id',
+  bucket: 'asked.bucket',
   userId: 'asked.user_id',
   tokenHash: 'asked.token_hash',
   claims: 'asked.claims',
@@ -113,11 +117,11 @@ export function insert(
       : []),
   ];
   const idle = interval(from.idleLifetime);
-  return `INSERT INTO ${tables.session} AS s (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid,
+  return `INSERT INTO ${tables.session} AS s (id, bucket, user_id, generation, token_hash, leeway_until, refresh_auth_uuid,
       claims, data, label, ip, key_thumbprint, key_kind, remember, idle_lifetime, created_at, last_seen_at, expires_at,
       ${others.map(({ column }) => column).join(', ')})
-    SELECT ${from.id}, ${from.userId}, 0, ${from.tokenHash}, now(),
-      ${refreshAuthUuid(tables, from.userId)}, ${from.claims}, ${from.data}, ${from.label}, ${from.ip},
+    SELECT ${from.id}, ${from.bucket}, ${from.userId}, 0, ${from.tokenHash}, now(),
+      ${refreshAuthUuid(tables, from.userId, from.bucket)}, ${from.claims}, ${from.data}, ${from.label}, ${from.ip},
       ${from.keyThumbprint}, CASE WHEN ${from.keyThumbprint} IS NOT NULL THEN 'dpop' END,
       ${from.remember}, ${idle}, ${actor?.authenticatedAt ?? 'now()'}, now(), LEAST(now() + ${interval(String(idleLifetime))}, now() + ${idle}, ${latest}),
       ${others.map(({ value }) => value).join(', ')}
@@ -153,6 +157,7 @@ export function valuesOf(session: NewSession) {
   const { remember, idleLifetime, absoluteLifetime } = session;
   return {
     id,
+    bucket: bucketOfSession(id),
     userId,
     tokenHash,
     claims: JSON.stringify(session.claims),

@@ -4,6 +4,7 @@ import { BOUND_BY, DEVICE_COLUMNS, type DeviceRow } from './device-columns.js';
 import type { CreatedRow, StoredSession } from './session.store.js';
 import {
   accessVersion,
+  IN_BUCKET,
   IS_TIMELY,
   LIVE,
   type ArraysOf,
@@ -11,6 +12,8 @@ import {
   mintColumns,
   type NoLimit,
   notify,
+  OF_SESSION,
+  OF_USER,
   sessionColumns,
   TIMED_COLUMNS,
   type TimedRow,
@@ -41,20 +44,20 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
         settings,
         ASKED,
         mintColumns,
-        `FROM unnest(:id::uuid[], :userId::text[], :tokenHash::bytea[], :claims::jsonb[], :data::jsonb[], :label::text[],
+        `FROM unnest(:id::uuid[], :bucket::smallint[], :userId::text[], :tokenHash::bytea[], :claims::jsonb[], :data::jsonb[], :label::text[],
             :userAgent::text[], :ip::text[], :keyThumbprint::bytea[], :remember::boolean[], :idleLifetime::float8[], :absoluteLifetime::float8[])
-          AS asked (id, user_id, token_hash, claims, data, label, user_agent, ip, key_thumbprint, remember, idle_lifetime, absolute_lifetime)`,
+          AS asked (id, bucket, user_id, token_hash, claims, data, label, user_agent, ip, key_thumbprint, remember, idle_lifetime, absolute_lifetime)`,
       ),
     ),
     // Ends the session that came with the login.
-    replace: statement<NewSessionValues & WithDeadline & { replaces: string }, CreatedRow>(
+    replace: statement<NewSessionValues & WithDeadline & { replaces: string; replacedBucket: number }, CreatedRow>(
       'jwt_session_replace',
       createAfter(
         tables,
         settings,
         `revoked AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
-          WHERE s.id = :replaces::uuid AND ${IS_TIMELY} AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
+          WHERE s.id = :replaces::uuid AND s.bucket = :replacedBucket::smallint AND ${IS_TIMELY} AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
         )`,
         `WHERE ${IS_TIMELY}`,
       ),
@@ -71,7 +74,7 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
         settings,
         `revoked AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
-          WHERE s.id = :replaces::uuid AND s.user_id = :userId AND ${IS_TIMELY} AND ${LIVE_OF_ID}
+          WHERE s.id = :replaces::uuid AND ${OF_USER} AND ${IS_TIMELY} AND ${LIVE_OF_ID}
             AND s.actor_session_id IS NULL AND s.token_version = COALESCE(:tokenVersion::integer, s.token_version)
             AND (:accessVersion::bigint IS NULL OR ${accessVersion(tables)} = :accessVersion::bigint)
           RETURNING s.id, s.revoked_reason AS reason, s.claims, s.data, s.label, s.remember,
@@ -83,7 +86,14 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
     ),
     // Evicts the oldest of the user's own live sessions beyond the limit, or inserts nothing where none may be evicted.
     createWithin: statement<
-      NewSessionValues & NoLimit & WithDeadline & { replaces: string | undefined; most: number; evict: boolean },
+      NewSessionValues &
+        NoLimit &
+        WithDeadline & {
+          replaces: string | undefined;
+          replacedBucket: number | undefined;
+          most: number;
+          evict: boolean;
+        },
       CreatedRow
     >(
       'jwt_session_create_within',
@@ -91,20 +101,23 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
         tables,
         settings,
         `others AS (
-          SELECT s.id FROM ${tables.session} s
-          WHERE s.user_id = :userId AND s.id IS DISTINCT FROM :replaces::uuid AND s.actor_session_id IS NULL AND ${LIVE}
+          SELECT s.id, s.bucket FROM ${tables.session} s
+          WHERE ${OF_USER} AND s.id IS DISTINCT FROM :replaces::uuid AND s.actor_session_id IS NULL AND ${LIVE}
           ORDER BY s.created_at DESC, s.id DESC OFFSET :most::integer - 1
         ), chosen AS (
-          SELECT :replaces::uuid AS id UNION SELECT id FROM others ORDER BY id ${UNLIMITED}
+          SELECT :replaces::uuid AS id, :replacedBucket::smallint AS bucket
+          UNION SELECT id, bucket FROM others ORDER BY id ${UNLIMITED}
         ), target AS (
-          SELECT chosen.id FROM chosen CROSS JOIN LATERAL (
-            SELECT FROM ${tables.session} s WHERE s.id = chosen.id AND ${LIVE_OF_ID} FOR NO KEY UPDATE
+          SELECT chosen.* FROM chosen CROSS JOIN LATERAL (
+            SELECT FROM ${tables.session} s
+            WHERE s.id = chosen.id AND s.bucket = chosen.bucket AND ${LIVE_OF_ID} FOR NO KEY UPDATE
           ) AS locked
           WHERE ${IS_TIMELY} AND (:evict OR NOT EXISTS (SELECT 1 FROM others))
         ), revoked AS (
           UPDATE ${tables.session} s SET revoked_at = clock_timestamp(),
             revoked_reason = CASE WHEN s.id = :replaces::uuid THEN 'replaced' ELSE 'evicted' END
-          FROM target WHERE s.id = target.id RETURNING s.id, s.revoked_reason AS reason
+          FROM target WHERE s.id = target.id AND s.bucket = target.bucket
+          RETURNING s.id, s.revoked_reason AS reason
         )`,
         `WHERE ${IS_TIMELY} AND (:evict OR NOT EXISTS (SELECT 1 FROM others))`,
       ),
@@ -118,18 +131,18 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
     ),
     get: statement<{ sessionId: string }, StoredSession>(
       'jwt_session_get',
-      `SELECT ${sessionColumns(tables)}, s.data, s.label, ${BOUND_BY} AS bound_by FROM ${tables.session} s WHERE s.id = :sessionId AND ${LIVE_OF_ID}`,
+      `SELECT ${sessionColumns(tables)}, s.data, s.label, ${BOUND_BY} AS bound_by FROM ${tables.session} s WHERE ${OF_SESSION} AND ${LIVE_OF_ID}`,
     ),
     list: statement<{ userId: string; impersonations: boolean }, DeviceRow>(
       'jwt_session_list',
       `SELECT ${DEVICE_COLUMNS}
-        FROM ${tables.session} s WHERE s.user_id = :userId AND ${LIVE}
+        FROM ${tables.session} s WHERE ${OF_USER} AND ${LIVE}
           AND (:impersonations OR s.actor_session_id IS NULL)
         ORDER BY s.last_seen_at DESC, s.id DESC`,
     ),
     getData: statement<{ sessionId: string }, { data: SessionData | null }>(
       'jwt_session_get_data',
-      `SELECT s.data FROM ${tables.session} s WHERE s.id = :sessionId AND ${LIVE_OF_ID}`,
+      `SELECT s.data FROM ${tables.session} s WHERE ${OF_SESSION} AND ${LIVE_OF_ID}`,
     ),
     setData: statement<ChangeValues & { data: string }, ChangedRow>(
       'jwt_session_set_data',
@@ -143,7 +156,7 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
     // No client has a token of the session yet.
     discard: statement<{ sessionId: string }>(
       'jwt_session_discard',
-      `DELETE FROM ${tables.session} s WHERE s.id = :sessionId`,
+      `DELETE FROM ${tables.session} s WHERE ${OF_SESSION}`,
     ),
     setClaims: statement<ChangeValues & { claims: string }, ChangedRow>(
       'jwt_session_set_claims',
@@ -187,10 +200,11 @@ interface ChangedRow extends TimedRow {
 function change(tables: SessionTables, set: string, condition = 'true', announced = 'NULL'): string {
   return `WITH target AS (
       SELECT s.id FROM ${tables.session} s
-      WHERE s.id = :sessionId AND ${condition} AND ${LIVE_OF_ID} FOR NO KEY UPDATE
+      WHERE ${OF_SESSION} AND ${condition} AND ${LIVE_OF_ID} FOR NO KEY UPDATE
     ), ${timedRequest('target')}, changed AS (
       UPDATE ${tables.session} s SET ${set}
-      FROM target WHERE s.id = target.id AND ${IS_TIMELY} RETURNING s.id, s.token_version AS version
+      FROM target WHERE s.id = target.id AND ${IN_BUCKET} AND ${IS_TIMELY}
+      RETURNING s.id, s.token_version AS version
     )
     SELECT id, version, ${announced} AS announced, ${TIMED_COLUMNS} FROM request LEFT JOIN changed ON true`;
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { STATEMENT_TIMEOUT_MS } from '../common/bounded-database.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { bucketOfSession } from '../rules/bucket.js';
 import type { KeyKind } from '../rules/session-key.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
 import { timeOfUuid } from '../common/uuid.js';
@@ -89,7 +90,8 @@ export class SessionStore {
     if (session.replaces === undefined) {
       return { row: await (manager ? this.insert(session, manager) : this.creations.run(session)), ended: [] };
     }
-    const values = { ...valuesOf(session), replaces: session.replaces };
+    const { replaces } = session;
+    const values = { ...valuesOf(session), replaces, replacedBucket: bucketOfSession(replaces) };
     const [created] = await this.database.inTime(deadline =>
       this.database.query(this.sql.replace, { ...values, deadline }, { manager }),
     );
@@ -107,7 +109,9 @@ export class SessionStore {
     session: NewSession,
     manager?: EntityManager,
   ): Promise<CreatedSession | undefined> {
-    const values = { ...valuesOf(session), replaces: session.replaces, ...limit, noLimit: null };
+    const { replaces } = session;
+    const replacedBucket = replaces === undefined ? undefined : bucketOfSession(replaces);
+    const values = { ...valuesOf(session), replaces, replacedBucket, ...limit, noLimit: null };
     const [created] = await this.database.inTime(deadline =>
       this.lockingUser(session, manager, joined =>
         this.database.query(this.sql.createWithin, { ...values, deadline }, joined),
@@ -233,6 +237,7 @@ export class SessionStore {
     const values = sessions.map(valuesOf);
     const rows = await this.database.query(this.sql.createSeveral, {
       id: values.map(({ id }) => id),
+      bucket: values.map(({ bucket }) => bucket),
       userId: values.map(({ userId }) => userId),
       tokenHash: values.map(({ tokenHash }) => tokenHash),
       claims: values.map(({ claims }) => claims),

@@ -22,6 +22,16 @@ export interface SessionRow {
 /** Values of several requests, one array for each parameter. */
 export type ArraysOf<T> = { readonly [Key in keyof T]: readonly T[Key][] };
 
+/**
+ * The bucket of session `s` is that of the given session or user, which `Database` fills in. An engine that distributes
+ * the tables runs the statement on the machine of that bucket alone.
+ */
+export const IN_BUCKET = 's.bucket = :bucket';
+
+export const OF_SESSION = `s.id = :sessionId AND ${IN_BUCKET}`;
+
+export const OF_USER = `s.user_id = :userId AND ${IN_BUCKET}`;
+
 /** Session `s` has neither ended nor expired. For statements that find rows by their user: the index has only these. */
 export const LIVE = 's.revoked_at IS NULL AND s.expires_at > now()';
 
@@ -74,14 +84,21 @@ export const TIMED_COLUMNS = `NOT request.timely AS late, ${milliseconds('reques
 export const REVOKED_REASON = "CASE WHEN s.revoked_at IS NOT NULL THEN COALESCE(s.revoked_reason, 'revoked') END";
 
 /** The UUID under which a user's refresh tokens are issued; NULL for a user without invalidations. */
-export function refreshAuthUuid(tables: SessionTables, userId: string): string {
-  return `(SELECT a.uuid FROM ${tables.userAuth} a WHERE a.user_id = ${userId} AND a.token_type = 'refresh')`;
+export function refreshAuthUuid(tables: SessionTables, userId: string, bucket: string): string {
+  return `(SELECT a.uuid FROM ${tables.userAuth} a
+      WHERE a.user_id = ${userId} AND a.token_type = 'refresh' AND a.bucket = ${bucket})`;
 }
 
-/** How often the access tokens of a user were invalidated. */
-export function accessVersion(tables: SessionTables, userId = 's.user_id'): string {
+/** How often the access tokens of the user of session `s` were invalidated. */
+export function accessVersion(tables: SessionTables): string {
   return `COALESCE((SELECT a.version FROM ${tables.userAuth} a
-      WHERE a.user_id = ${userId} AND a.token_type = 'access'), 0)`;
+      WHERE a.user_id = s.user_id AND a.token_type = 'access' AND a.bucket = s.bucket), 0)`;
+}
+
+/** The same of the user who impersonates that one, and is in another bucket. */
+export function actorAccessVersion(tables: SessionTables): string {
+  return `COALESCE((SELECT a.version FROM ${tables.userAuth} a
+      WHERE a.user_id = s.actor_user_id AND a.token_type = 'access'), 0)`;
 }
 
 /**
@@ -97,7 +114,7 @@ export function isActorLive(tables: SessionTables): string {
 
 /** The user's refresh tokens were not invalidated since the session began. */
 function isNotInvalidated(tables: SessionTables, session = 's'): string {
-  return `${session}.refresh_auth_uuid IS NOT DISTINCT FROM ${refreshAuthUuid(tables, `${session}.user_id`)}`;
+  return `${session}.refresh_auth_uuid IS NOT DISTINCT FROM ${refreshAuthUuid(tables, `${session}.user_id`, `${session}.bucket`)}`;
 }
 
 /** Whether neither the user's refresh tokens were invalidated nor, in an impersonation, those of the actor. */
@@ -109,7 +126,7 @@ export function isRefreshable(tables: SessionTables): string {
 export function sessionColumns(tables: SessionTables): string {
   return `s.user_id, s.claims, s.token_version, s.remember, ${mintColumns(tables)},
     CASE WHEN s.actor_session_id IS NOT NULL THEN json_build_object('userId', s.actor_user_id,
-      'sessionId', s.actor_session_id, 'accessVersion', ${accessVersion(tables, 's.actor_user_id')}) END AS actor`;
+      'sessionId', s.actor_session_id, 'accessVersion', ${actorAccessVersion(tables)}) END AS actor`;
 }
 
 /** Those of them that the database alone knows of a new row. */
@@ -177,16 +194,17 @@ export function notify(tables: SessionTables, message: string, condition = 'true
  */
 export function announceSessions(tables: SessionTables): string {
   return `begun AS (
-    SELECT found.id, actor.id AS ended_with, COALESCE(NULLIF(actor.reason, 'replaced'), 'actor-replaced') AS reason
+    SELECT found.id, found.bucket, actor.id AS ended_with, COALESCE(NULLIF(actor.reason, 'replaced'), 'actor-replaced') AS reason
     FROM (SELECT id, reason FROM revoked ORDER BY id LIMIT (SELECT ${MAX_ENDED_AT_ONCE})) AS actor
     CROSS JOIN LATERAL (
-      SELECT s.id FROM ${tables.session} s
+      SELECT s.id, s.bucket FROM ${tables.session} s
       WHERE s.actor_session_id = actor.id AND s.revoked_at IS NULL AND s.expires_at > now()
       FOR NO KEY UPDATE SKIP LOCKED
     ) AS found
   ), impersonations AS (
     UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = begun.reason
-    FROM (SELECT * FROM begun LIMIT (SELECT ${MAX_ENDED_AT_ONCE})) AS begun WHERE s.id = begun.id
+    FROM (SELECT * FROM begun LIMIT (SELECT ${MAX_ENDED_AT_ONCE})) AS begun
+    WHERE s.id = begun.id AND s.bucket = begun.bucket
     RETURNING s.id, s.revoked_reason AS reason, begun.ended_with
   ), ended AS (
     SELECT id, reason, id AS ended_with FROM revoked UNION ALL SELECT id, reason, ended_with FROM impersonations

@@ -189,9 +189,9 @@ describe('clean-up', () => {
 
   it('scenario 22: walks through more than one batch', async () => {
     await test.database.query(`
-      INSERT INTO jwt_session (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid,
+      INSERT INTO jwt_session (id, bucket, user_id, generation, token_hash, leeway_until, refresh_auth_uuid,
         claims, created_at, last_seen_at, expires_at)
-      SELECT gen_random_uuid(), 'ada', 0, '\\x00', now(), gen_random_uuid(), '{}', now(), now(),
+      SELECT gen_random_uuid(), 0, 'ada', 0, '\\x00', now(), gen_random_uuid(), '{}', now(), now(),
         now() + (CASE WHEN n % 10 = 0 THEN 1 ELSE -2 END) * interval '1 day'
       FROM generate_series(1, 2500) AS n
     `);

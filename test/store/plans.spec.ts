@@ -66,9 +66,9 @@ describe('the plans of prepared statements on a table that was never analysed', 
     beforeAll(async () => {
       await client.query('SET plan_cache_mode = force_generic_plan');
       await client.query(
-        `INSERT INTO jwt_session (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid, claims, created_at,
+        `INSERT INTO jwt_session (id, bucket, user_id, generation, token_hash, leeway_until, refresh_auth_uuid, claims, created_at,
            last_seen_at, expires_at)
-         SELECT gen_random_uuid(), 'user ' || n, 0, sha256('a'), now(), gen_random_uuid(), '{}', now(), now(),
+         SELECT gen_random_uuid(), n % 4096, 'user ' || n, 0, sha256('a'), now(), gen_random_uuid(), '{}', now(), now(),
            now() + interval '1 day'
          FROM generate_series(1, $1::integer) AS n`,
         [count],

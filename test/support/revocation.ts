@@ -43,8 +43,8 @@ export const CHANGES = [
   {
     change: "a user's access tokens are invalidated",
     answer: 'access_token_invalid',
-    sql: `INSERT INTO jwt_session_user_auth (user_id, token_type, uuid, version, changed_at)
-      SELECT user_id, 'access', gen_random_uuid(), 1, clock_timestamp() FROM jwt_session WHERE id = $1`,
+    sql: `INSERT INTO jwt_session_user_auth (user_id, token_type, bucket, uuid, version, changed_at)
+      SELECT user_id, 'access', bucket, gen_random_uuid(), 1, clock_timestamp() FROM jwt_session WHERE id = $1`,
   },
   {
     change: "a session's claims are changed",

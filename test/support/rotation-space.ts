@@ -85,7 +85,7 @@ export class SessionInSpace {
   private readonly names = new Map<string, string>();
 
   constructor(state: RotationState, differences: Partial<SessionSeed> = {}) {
-    const { id } = sessionSeed();
+    const { id } = sessionSeed(differences);
     const stranger = (name: string, generation: number) =>
       this.learn(name, { sessionId: id, generation, secret: randomBytes(SECRET_BYTES) });
     const previous = stranger('previous', GENERATION - 1);

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { uuidV7 } from '../../lib/common/uuid.js';
+import { bucketOfUser } from '../../lib/rules/bucket.js';
 import type { TestDatabase } from './database.js';
 
 /** A row of `jwt_session` for a test; times are milliseconds from now. */
@@ -23,11 +24,15 @@ export interface SessionSeed {
 
 const HOUR = 3_600_000;
 
+/** The bucket of the session that the SQL expression is the id of. */
+export const bucketInSql = (id: string) => `('x' || substr((${id})::text, 16, 3))::bit(12)::integer`;
+
 /** A live session of `ada`, outside any window, whose successor waits to be confirmed. */
 export function sessionSeed(differences: Partial<SessionSeed> = {}): SessionSeed {
+  const userId = differences.userId ?? 'ada';
   return {
-    id: uuidV7(Date.now()),
-    userId: 'ada',
+    id: uuidV7(Date.now(), bucketOfUser(userId)),
+    userId,
     generation: 0,
     tokenHash: randomBytes(32),
     successorHash: randomBytes(32),
@@ -58,9 +63,9 @@ export async function insertSessions(database: TestDatabase, seeds: readonly Ses
   const bytes = ['token_hash', 'successor_hash', 'successor_salt', 'previous_hash', 'previous_salt'];
   bytes.push('key_thumbprint', 'key_offered');
   await database.query(
-    `INSERT INTO jwt_session (id, user_id, generation, ${bytes.join(', ')}, leeway_until, expires_at, revoked_at,
+    `INSERT INTO jwt_session (id, bucket, user_id, generation, ${bytes.join(', ')}, leeway_until, expires_at, revoked_at,
        revoked_reason, key_kind, refresh_auth_uuid, claims, created_at, last_seen_at)
-     SELECT s.id, s.user_id, s.generation, ${bytes.map(name => `decode(s.${name}, 'hex')`).join(', ')},
+     SELECT s.id, ${bucketInSql('s.id')}, s.user_id, s.generation, ${bytes.map(name => `decode(s.${name}, 'hex')`).join(', ')},
        now() + s.leeway_until * ms, now() + s.expires_at * ms, now() + s.revoked_at * ms, s.revoked_reason,
        s.key_kind, NULL, '{}',
        now(), now()

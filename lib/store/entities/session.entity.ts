@@ -67,6 +67,10 @@ export class SessionEntity {
   @Column({ name: 'token_version', type: 'integer', default: 0 })
   tokenVersion!: number;
 
+  /** That of the user, by which an engine that distributes the table places the row. The id carries it. */
+  @PrimaryColumn({ type: 'smallint', primaryKeyConstraintName: 'jwt_session_pkey' })
+  bucket!: number;
+
   /** Whether cookies outlive the browser; null is yes. */
   @Column({ type: 'boolean', nullable: true })
   remember!: boolean | null;

@@ -16,6 +16,10 @@ export class UserAuthEntity {
   @PrimaryColumn({ name: 'token_type', type: 'text', primaryKeyConstraintName: PRIMARY_KEY })
   tokenType!: 'access' | 'refresh';
 
+  /** That of the user, by which an engine that distributes the table places the row. */
+  @PrimaryColumn({ type: 'smallint', primaryKeyConstraintName: PRIMARY_KEY })
+  bucket!: number;
+
   @Column({ type: 'uuid' })
   uuid!: string;
 

@@ -13,7 +13,7 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
     // Columns of a fixed width come first: behind others each would be padded to a multiple of its width.
     await runner.query(`
       CREATE TABLE IF NOT EXISTS ${tables.session} (
-        id uuid CONSTRAINT jwt_session_pkey PRIMARY KEY,
+        id uuid NOT NULL,
         refresh_auth_uuid uuid,
         actor_session_id uuid,
         created_at timestamptz(3) NOT NULL,
@@ -26,6 +26,7 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
         idle_lifetime interval,
         generation integer NOT NULL,
         token_version integer NOT NULL DEFAULT 0,
+        bucket smallint NOT NULL,
         remember boolean,
         user_id text NOT NULL,
         token_hash bytea NOT NULL,
@@ -45,7 +46,8 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
         ip text,
         actor_user_id text,
         actor_reason text,
-        revoked_reason text
+        revoked_reason text,
+        CONSTRAINT jwt_session_pkey PRIMARY KEY (id, bucket)
       )`);
     // Room on each page for the next version of its rows: refreshing then touches no index.
     await runner.query(`ALTER TABLE ${tables.session} SET (fillfactor = 80)`);
@@ -65,10 +67,11 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
       CREATE TABLE IF NOT EXISTS ${tables.userAuth} (
         user_id text NOT NULL,
         token_type text NOT NULL,
+        bucket smallint NOT NULL,
         uuid uuid NOT NULL,
         version bigint NOT NULL,
         changed_at timestamptz(3) NOT NULL,
-        CONSTRAINT jwt_session_user_auth_pkey PRIMARY KEY (user_id, token_type)
+        CONSTRAINT jwt_session_user_auth_pkey PRIMARY KEY (user_id, token_type, bucket)
       )`);
     await runner.query(
       `CREATE INDEX IF NOT EXISTS jwt_session_user_auth_changed_at_index ON ${tables.userAuth} (changed_at, user_id)`,

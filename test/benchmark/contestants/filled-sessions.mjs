@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { encodeRefreshToken } from '../../../build/rules/refresh-token.js';
+import { bucketOfUser } from '../../../build/rules/bucket.js';
 import { deriveServerKeys } from '../../../build/rules/server-keys.js';
 import { SECRET } from './library.mjs';
 
@@ -22,12 +23,14 @@ const keys = deriveServerKeys(SECRET);
  */
 export async function fillSessions(client, count, kept = CLIENT) {
   await client.query(
-    `INSERT INTO jwt_session (id, user_id, generation, token_hash, leeway_until, refresh_auth_uuid, claims,
+    `INSERT INTO jwt_session (id, bucket, user_id, generation, token_hash, leeway_until, refresh_auth_uuid, claims,
       user_agent, label, ip, created_at, last_seen_at, expires_at, absolute_expires_at)
-    SELECT (lpad(to_hex(${EPOCH} + n), 12, '0') || '7' || left(md5(n::text), 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
-      'user-' || n / ${SESSIONS_EACH}, 0, sha256(sha256(convert_to('secret ' || n, 'UTF8'))), now(), NULL,
+    SELECT (lpad(to_hex(${EPOCH} + n), 12, '0') || '7' || bucket || '8' || left(md5(n::text), 15))::uuid,
+      ('x' || bucket)::bit(12)::integer, 'user-' || n / ${SESSIONS_EACH}, 0, sha256(sha256(convert_to('secret ' || n, 'UTF8'))), now(), NULL,
       '{"role": "user"}', $1, $3, '203.0.113.7', now(), now(), now() + interval '30 days', now() + interval '180 days'
-    FROM generate_series(0, $2::bigint - 1) AS n`,
+    FROM generate_series(0, $2::bigint - 1) AS n, LATERAL (
+      SELECT left(encode(sha256(convert_to('user-' || n / ${SESSIONS_EACH}, 'UTF8')), 'hex'), 3) AS bucket
+    ) AS placed`,
     [kept.userAgent, count, kept.label],
   );
   await client.query('VACUUM ANALYZE jwt_session');
@@ -46,7 +49,10 @@ export function tokenHashOf(n) {
 export function sessionIdOf(n) {
   const time = (EPOCH + n).toString(16).padStart(12, '0');
   const random = createHash('md5').update(String(n)).digest('hex');
-  const hex = `${time}7${random.slice(0, 3)}8${random.slice(3, 18)}`;
+  const bucket = bucketOfUser(`user-${Math.floor(n / SESSIONS_EACH)}`)
+    .toString(16)
+    .padStart(3, '0');
+  const hex = `${time}7${bucket}8${random.slice(0, 15)}`;
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 

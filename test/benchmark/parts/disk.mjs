@@ -1,6 +1,7 @@
 // What a session takes on disk after refreshes, which leave dead versions of its row behind.
 import { randomBytes } from 'node:crypto';
 import { valuesOf } from '../../../build/common/statement.js';
+import { bucketOfSession } from '../../../build/rules/bucket.js';
 import { buildRotationStatements } from '../../../build/store/rotation.statements.js';
 import { CLIENT, fillSessions, sessionIdOf, tokenHashOf, updatesOf } from '../contestants/filled-sessions.mjs';
 import { startLibrary } from '../contestants/library.mjs';
@@ -90,6 +91,7 @@ async function refreshTogether(pool, rotateSeveral, asked, generation, hashes) {
   const values = {
     count: asked.length,
     sessionId: asked.map(sessionIdOf),
+    bucket: asked.map(n => bucketOfSession(sessionIdOf(n))),
     generation: asked.map(() => generation),
     hash: asked.map(n => hashes[n]),
     candidateHash: successors,
