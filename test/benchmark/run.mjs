@@ -20,6 +20,7 @@ const PARTS = [
   'overload',
   'streams',
   'incident',
+  'plan',
 ];
 
 const asked = process.argv.slice(2);
