@@ -28,7 +28,7 @@ export class RedisAnnouncer extends RevocationAnnouncer {
   }
 
   override async announce(channel: string, message: string): Promise<void> {
-    if (DISCONNECTED.includes(this.client.status)) throw new Error(`the Redis client is not connected`);
+    if (DISCONNECTED.includes(this.client.status)) throw new Error('the Redis client is not connected');
     await this.client.publish(channel, message);
   }
 
@@ -37,17 +37,24 @@ export class RedisAnnouncer extends RevocationAnnouncer {
     receive: (message: string) => void,
     lost: () => void,
   ): Promise<AnnouncerSubscription> {
+    let isWanted = true;
     const subscriber = this.client.duplicate(SUBSCRIBER);
     subscriber.on('message', (_, message) => receive(message));
     // `end` comes after each.
     subscriber.on('error', () => undefined);
-    subscriber.on('end', lost);
+    subscriber.on('end', () => {
+      if (isWanted) lost();
+    });
+    const close = () => {
+      isWanted = false;
+      subscriber.disconnect();
+    };
     try {
       await subscriber.subscribe(...channels);
     } catch (error) {
-      subscriber.disconnect();
+      close();
       throw error;
     }
-    return { close: async () => subscriber.disconnect() };
+    return { close: async () => close() };
   }
 }

@@ -7,6 +7,7 @@ import { SessionGuard, SessionService } from 'nestjs-jwt-session';
 import { type AccountEvent, AccountModule } from 'nestjs-jwt-session/accounts';
 import { accountStoreContract } from 'nestjs-jwt-session/accounts/testing';
 import { createSessionFetch, type SessionFetch } from 'nestjs-jwt-session/client';
+import { RedisAnnouncer } from 'nestjs-jwt-session/redis';
 import { TestClock } from 'nestjs-jwt-session/testing';
 import { SessionGuard as GuardOfVerifier, SessionVerifierModule } from 'nestjs-jwt-session/verifier';
 import { applicationOn } from './application.js';
@@ -19,7 +20,8 @@ export const guard: typeof SessionGuard = GuardOfVerifier;
 
 async function main(): Promise<void> {
   // All entry points are there, and give the same classes whichever way they are loaded.
-  for (const offered of [AccountModule, accountStoreContract, createSessionFetch, TestClock, SessionVerifierModule]) {
+  const classes = [AccountModule, TestClock, SessionVerifierModule, RedisAnnouncer];
+  for (const offered of [...classes, accountStoreContract, createSessionFetch]) {
     assert.equal(typeof offered, 'function');
   }
   assert.equal(GuardOfVerifier, SessionGuard);
