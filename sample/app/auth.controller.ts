@@ -43,7 +43,15 @@ export class AuthController {
 
   @Get('me')
   @UseGuards(SessionGuard)
-  me(@CurrentSession() { id, userId, claims }: UserSession) {
-    return { userId, username: claims.username, role: claims.role, sessionId: id };
+  me(@CurrentSession() { id, userId, claims, actor }: UserSession) {
+    return { userId, username: claims.username, role: claims.role, sessionId: id, actor };
+  }
+
+  @Post('impersonation/end')
+  @HttpCode(200)
+  @UseGuards(SessionGuard)
+  async endImpersonation(@Exchange() exchange: SessionExchange) {
+    const { session: _session, ...tokens } = await this.sessions.endImpersonation(exchange);
+    return tokens;
   }
 }

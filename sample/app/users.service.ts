@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleInit, UnauthorizedException } from '@nestjs/common';
+import { Injectable, NotFoundException, type OnModuleInit, UnauthorizedException } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { hash, verify } from '@node-rs/argon2';
 import { type EntityManager, Repository } from 'typeorm';
@@ -31,6 +31,19 @@ export class UsersService implements OnModuleInit {
     // A hash is computed in any case, so that the time taken does not tell which names exist.
     const matches = await verify(user?.passwordHash ?? this.dummyHash, password);
     if (!user || !matches) throw invalidCredentials();
+    return user;
+  }
+
+  /** By name, without their passwords. */
+  async list(): Promise<Pick<User, 'id' | 'username' | 'role'>[]> {
+    const users = await this.users.find({ order: { username: 'ASC' } });
+    return users.map(({ id, username, role }) => ({ id, username, role }));
+  }
+
+  /** @throws NotFoundException */
+  async get(userId: string): Promise<User> {
+    const user = await this.users.findOneBy({ id: userId });
+    if (!user) throw new NotFoundException('There is no such user');
     return user;
   }
 

@@ -29,6 +29,20 @@ describeInChromium("the sample's pages, for everybody", () => {
     expect(await devices.locator('.icon.screen').count()).toBe(2);
   });
 
+  it('an administrator acts as a user below a banner, and comes back by its button', async () => {
+    const user = await sample.user();
+    const page = await user.signedIn('ada');
+    await page.getByRole('button', { name: 'Act as grace' }).click();
+    await page.getByRole('heading', { name: 'Hello, grace' }).waitFor();
+    const banner = page.getByRole('region', { name: 'You act as somebody else' });
+    await banner.getByText('You act as grace, for 15 minutes at most.').waitFor();
+    expect(await page.getByRole('button', { name: 'Act as grace' }).count()).toBe(0);
+    await page.reload();
+    await banner.getByRole('button', { name: 'Be yourself again' }).click();
+    await page.getByRole('heading', { name: 'Hello, ada' }).waitFor();
+    expect(await banner.isVisible()).toBe(false);
+  });
+
   it('a blank note is refused, by the page and by the server', async () => {
     const user = await sample.user();
     const page = await user.signedIn();

@@ -91,6 +91,73 @@ describe.each(PLATFORMS)('the sample on %s', platform => {
     expect((await ada.client.send('/me')).status).toBe(200);
   });
 
+  describe('an administrator who acts as a user', () => {
+    const reason = 'ticket 7';
+    const act = (by: CookieClient, id: string, body: object = { reason }) =>
+      by.send(`/admin/users/${id}/impersonate`, { method: 'POST', body });
+    const end = (by: CookieClient) => by.send('/impersonation/end', { method: 'POST' });
+
+    it('F35: sees what the user sees, is named, and comes back', async () => {
+      const [ada, grace] = [await logIn('ada'), await logIn('grace')];
+      await grace.client.send('/notes', { method: 'POST', body: { text: 'for grace' } });
+      const { sessionId } = (await ada.client.send('/me')).body;
+      expect((await act(ada.client, grace.id!)).status).toBe(200);
+      const actor = { userId: ada.id, sessionId };
+      expect((await ada.client.send('/me')).body).toMatchObject({ userId: grace.id, role: 'user', actor });
+      expect((await ada.client.send('/notes')).body).toContainEqual(expect.objectContaining({ text: 'for grace' }));
+      const rows = await database.query('SELECT actor_reason FROM jwt_session WHERE actor_session_id = $1', [
+        sessionId,
+      ]);
+      expect(rows).toEqual([{ actor_reason: reason }]);
+
+      expect((await end(ada.client)).status).toBe(200);
+      expect((await ada.client.send('/me')).body).toEqual({
+        userId: ada.id,
+        username: 'ada',
+        role: 'admin',
+        sessionId,
+      });
+      expect((await end(ada.client)).status).toBe(400);
+    });
+
+    it('F35: can neither change the password, nor renew the login, nor act as a third one', async () => {
+      const [ada, grace] = [await logIn('ada'), await logIn('grace')];
+      await act(ada.client, grace.id!);
+      const body = { current: passwords.grace, next: 'at least eight more' };
+      const change = await ada.client.send('/account/password', { method: 'POST', body });
+      expect([change.status, change.body.errorCode]).toEqual([403, 'not_while_impersonating']);
+      const password = passwords.grace;
+      const renewal = await ada.client.send('/account/reauthenticate', { method: 'POST', body: { password } });
+      expect([renewal.status, renewal.body.errorCode]).toEqual([403, 'not_while_impersonating']);
+      expect((await act(ada.client, grace.id!)).status).toBe(403);
+    });
+
+    it('F35: is an administrator, acts as no other one, and gives a reason', async () => {
+      const [ada, grace] = [await logIn('ada'), await logIn('grace')];
+      expect((await act(grace.client, ada.id!)).status).toBe(403);
+      expect((await grace.client.send('/admin/users')).status).toBe(403);
+      expect((await ada.client.send('/admin/users')).body).toMatchObject([{ username: 'ada' }, { username: 'grace' }]);
+      expect((await act(ada.client, ada.id!)).status).toBe(403);
+      expect((await act(ada.client, '00000000-0000-4000-8000-000000000000')).status).toBe(404);
+      expect((await act(ada.client, 'nonsense')).status).toBe(400);
+      expect((await act(ada.client, grace.id!, {})).status).toBe(400);
+      expect((await ada.client.send('/me')).body).toMatchObject({ username: 'ada' });
+    });
+  });
+
+  it('the password renews a login, whose cookies end with the browser as before', async () => {
+    const client = new CookieClient(sample.url);
+    const body = { username: 'ada', password: 'lovelace', remember: false };
+    const login = await client.send('/login', { method: 'POST', body });
+    const { sessionId } = (await client.send('/me')).body;
+    const renew = (password: string) => client.send('/account/reauthenticate', { method: 'POST', body: { password } });
+    expect((await renew('wrong')).status).toBe(401);
+    const renewal = await renew('lovelace');
+    expect(renewal.status).toBe(200);
+    for (const answer of [login, renewal]) expect(answer.setCookie.join()).not.toMatch(/max-age|expires/i);
+    expect((await client.send('/me')).body.sessionId).not.toBe(sessionId);
+  });
+
   it('L01: prints no token and no password', async () => {
     const { client } = await logIn('ada');
     await client.send('/session/refresh', { method: 'POST' });

@@ -99,6 +99,11 @@ export class LiveView {
       case 'store.overloaded':
       case 'store.recovered':
         return from([undefined]);
+      // Both are told, and neither learns the user id of the other.
+      case 'session.impersonated': {
+        const { userId: owner, actor, ...shown } = event;
+        return from([owner === userId || actor.userId === userId ? shown : undefined]);
+      }
       case 'session.revoked':
         return from(this.ownOf(event.sessionIds, userId)).pipe(
           map(sessionIds => (sessionIds.length > 0 ? { ...event, sessionIds } : undefined)),

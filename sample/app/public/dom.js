@@ -73,5 +73,6 @@ export function refusalText({ code, body }) {
   if (code === 'session_store_unavailable') return 'The server is busy. Try again in a moment.';
   if (code === 'session_limit_reached')
     return 'You are signed in on as many devices as are allowed. Sign out on one first.';
+  if (code === 'not_while_impersonating') return 'Only the user may do that. Be yourself again first.';
   return `That did not work: ${[body.message].flat().join('; ')}`;
 }

@@ -9,6 +9,7 @@ export const CASES = {
   'confirmed-by-use': 'An access token of the new generation was used: it has arrived, and is now the one in use.',
   'confirm-and-mint':
     'The new token came back after the window: it has arrived, and the next generation was handed out.',
+  proved: 'The browser proved that it holds the key: a new access token was handed out, and no token was exchanged.',
   'late-parent': 'The former token came once more within the window: the present one was handed out.',
 };
 
@@ -21,6 +22,8 @@ const THEFTS = {
 
 const EVENTS = {
   'session.created': () => 'A session began: somebody signed in as you.',
+  'session.impersonated': ({ reason }) => `An administrator acts as the user: ${reason}.`,
+  'session.bound': () => 'The session is bound to a key of the device: a copy of the cookies cannot be refreshed.',
   'session.refreshed': event => CASES[event.case],
   'session.replayed': event => CASES[event.case],
   'session.revoked': ({ sessionIds, reason }) =>

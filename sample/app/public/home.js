@@ -1,6 +1,7 @@
 import { clearDevices, loadDevices, watchDevices } from './devices.js';
 import { byId, onPress, onSubmit, refusalText, say } from './dom.js';
 import { endingText } from './endings.js';
+import { clearImpersonation, showImpersonation, watchImpersonation } from './impersonation.js';
 import { clearNotes, loadNotes, watchNotes } from './notes.js';
 import { watchPassword } from './password.js';
 import { api, onSessionEnd, signOut } from './session.js';
@@ -28,6 +29,7 @@ function clearPrivate() {
   document.querySelectorAll('form').forEach(form => form.reset());
   clearNotes();
   clearDevices();
+  clearImpersonation();
 }
 
 function showSignedIn({ username, role }) {
@@ -52,7 +54,7 @@ async function load() {
   }
   if (me.status === 401) return;
   if (!me.ok) return say(refusalText(me), { alarm: true });
-  await Promise.all([loadNotes(), loadDevices()]);
+  await Promise.all([loadNotes(), loadDevices(), showImpersonation(me.body)]);
   if (isLast()) showSignedIn(me.body);
 }
 
@@ -98,6 +100,13 @@ onPress(byId('sign-out'), async () => {
 watchNotes();
 watchDevices({ signedOut: showSignedOut });
 watchPassword({ changed: loadDevices });
+watchImpersonation({
+  async switched() {
+    clearPrivate();
+    await load();
+    byId('welcome').focus();
+  },
+});
 
 // A page that comes back from the browser's memory must not show what it showed before.
 addEventListener('pagehide', clearPrivate);

@@ -9,7 +9,7 @@ export function watchPassword({ changed }) {
     let answer = await change();
     // The login is too old for this. The password that was just typed renews it.
     if (answer.code === 'insufficient_user_authentication') {
-      answer = await api('POST', '/login', { username, password: current });
+      answer = await api('POST', '/account/reauthenticate', { password: current });
       if (answer.ok) answer = await change();
     }
     if (answer.code === 'invalid_credentials') return say('The present password is not right.', { alarm: true });
