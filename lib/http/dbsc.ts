@@ -12,7 +12,7 @@ import {
 } from '../rules/dbsc.js';
 import type { SessionKey } from '../rules/session-key.js';
 import { KeyProofInvalidError } from '../session.errors.js';
-import { DBSC_ALGORITHM, readDbscProof } from '../tokens/dbsc-proof.js';
+import { DBSC_ALGORITHM, DbscProof } from '../tokens/dbsc-proof.js';
 import { secondsUntilEnd, type SignedAccessToken } from '../tokens/access-token.claims.js';
 import type { CsrfProtection } from './csrf.js';
 import type { SessionExchange } from './exchange.js';
@@ -94,13 +94,15 @@ export class DbscMessages {
       throw new KeyProofInvalidError('Only a browser itself registers a key');
     }
     if (this.options.binding.key === 'off') throw new KeyProofInvalidError('No keys are registered here');
-    const { point, challenge, thumbprint } = readDbscProof(this.proofOf(exchange) ?? '');
-    const [text, sessionId, purpose, another] = challenge.split('.');
+    const proof = new DbscProof(this.proofOf(exchange) ?? '');
+    const [text, sessionId, purpose, another] = proof.challenge.split('.');
     const isSound =
       (purpose === 'script' || purpose === 'navigation') && another === undefined && isUuid(sessionId ?? '');
     if (!isSound || !this.counts(text!, sessionId!, purpose, MAX_REGISTRATION_AGE_MS)) {
       throw new KeyProofInvalidError('The challenge of the registration is wrong or too old');
     }
+    // After the challenge, which only this application makes: proofs of other challenges cost no check of a signature.
+    const { point, thumbprint } = proof.verify();
     return { session: { sessionId: sessionId!, point }, key: keyOf(thumbprint), purpose };
   }
 
@@ -119,9 +121,10 @@ export class DbscMessages {
     }
     const text = this.proofOf(exchange);
     if (text === undefined) return { session, identifier };
-    const { challenge, thumbprint } = readDbscProof(text, session.point);
+    const proof = new DbscProof(text);
+    const { thumbprint } = proof.verify(session.point);
     const maxAge = this.options.accessToken.lifetime + CHALLENGE_RESERVE_MS;
-    const counts = this.counts(challenge, session.sessionId, 'refresh', maxAge);
+    const counts = this.counts(proof.challenge, session.sessionId, 'refresh', maxAge);
     return { session, identifier, key: counts ? keyOf(thumbprint) : undefined };
   }
 

@@ -137,8 +137,8 @@ function contradictions(options: ResolvedSessionOptions): OptionRule[] {
       'option "binding.key": \'require\' refuses every browser where "cookies.domain" is set, because browsers bind the cookies of one host alone: leave "cookies.domain" out, or write \'prefer\'',
     ],
     [
-      bindsBrowsers && accessToken.lifetime < MIN_BOUND_LIFETIME_MS,
-      'option "binding.key" needs "accessToken.lifetime" of \'5m\' or more: browsers prove the key before every request where less than two minutes of the cookie are left',
+      bindsBrowsers && accessToken.lifetime - accessToken.jitter < MIN_BOUND_LIFETIME_MS,
+      'option "binding.key" needs "accessToken.lifetime" of \'5m\' or more, with "accessToken.jitter" taken off: browsers prove the key before every request where less than two minutes of the cookie are left',
     ],
     [cookies.accessName === cookies.refreshName, 'options "cookies.accessName" and "cookies.refreshName" must differ'],
     [

@@ -12,7 +12,7 @@ import {
   SessionStoreUnavailableError,
 } from '../session.errors.js';
 import type { Deadline } from '../store/database-clock.js';
-import { caseOfLetter } from '../store/rotation-cases.js';
+import { CASE_LETTERS, caseOfLetter } from '../store/rotation-cases.js';
 import { type KeyProofRequest, type ObservedSession, type ProvedRow, RotationStore } from '../store/rotation.store.js';
 import { Announcements } from '../revocation/announcements.js';
 import { Admission } from './admission.js';
@@ -123,13 +123,13 @@ export class DbscSessions {
   private async issue(row: ProvedRow, key: SessionKey, exchange: SessionExchange): Promise<void> {
     const current = this.claimsHook.isUsed ? await this.claimsHook.apply(row, 'cookie') : row;
     await this.tokens.issueBound(current, key, exchange);
+    const session = { sessionId: row.id, userId: row.user_id };
+    // Where the browser proves the key before any page uses the cookie of the registration.
+    if (row.last_case === CASE_LETTERS['first-proof']) {
+      this.announcements.committed(undefined, { event: { type: 'session.bound', ...session, kind: 'dbsc' } });
+    }
     this.announcements.committed(undefined, {
-      event: {
-        type: 'session.refreshed',
-        sessionId: row.id,
-        userId: row.user_id,
-        case: caseOfLetter(row.last_case),
-      },
+      event: { type: 'session.refreshed', ...session, case: caseOfLetter(row.last_case) },
     });
   }
 

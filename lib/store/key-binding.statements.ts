@@ -41,7 +41,9 @@ interface GivenProof {
  * asked for: a proof says more.
  */
 function proof(settings: RotationSettings, given: GivenProof) {
-  const changes = `key_thumbprint = ${given.thumbprint}, key_offered = NULL, last_case = '${CASE_LETTERS.proved}',
+  const { proved, 'first-proof': first } = CASE_LETTERS;
+  const changes = `key_thumbprint = ${given.thumbprint}, key_offered = NULL,
+      last_case = CASE WHEN s.key_thumbprint IS NULL THEN '${first}' ELSE '${proved}' END,
       ${seen(settings, given.ip, given.userAgent)}`;
   const applies = `${LIVE_OF_ID} AND ${inTime(given.deadline)}
       AND (s.key_thumbprint = ${given.thumbprint} OR (s.key_thumbprint IS NULL AND s.key_offered = ${given.thumbprint}))

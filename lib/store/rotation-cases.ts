@@ -2,7 +2,8 @@ import type { RotationCase, UseCase } from '../rules/rotation.js';
 
 type StoredCase =
   | Exclude<RotationCase, 'fork' | 'recent' | 'stale' | 'superseded' | 'unknown' | 'key-required' | 'other-key'>
-  | Exclude<UseCase, 'fork'>;
+  | Exclude<UseCase, 'fork'>
+  | 'first-proof';
 
 /** How a row keeps its last case: a name would take up to 22 bytes of each row. */
 export const CASE_LETTERS = {
@@ -14,11 +15,13 @@ export const CASE_LETTERS = {
   'confirm-and-mint': 'n',
   'late-parent': 'p',
   proved: 'k',
+  /** As `proved`, by the first proof of the key, which is in force from then on. */
+  'first-proof': 'b',
   'confirmed-by-use': 'a',
 } as const satisfies Record<StoredCase, string>;
 
 const NAMES = new Map(Object.entries(CASE_LETTERS).map(([name, letter]) => [letter, name as RotationCase]));
 
 export function caseOfLetter(letter: string): RotationCase {
-  return NAMES.get(letter as typeof CASE_LETTERS.mint)!;
+  return letter === CASE_LETTERS['first-proof'] ? 'proved' : NAMES.get(letter as typeof CASE_LETTERS.mint)!;
 }

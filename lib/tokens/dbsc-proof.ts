@@ -15,27 +15,37 @@ export const DBSC_ALGORITHM = 'ES256';
 
 const MAX_PROOF_LENGTH = 2_048;
 
-/** What a browser has signed. */
-export interface DbscProof {
-  readonly challenge: string;
+/** The public key of a browser. */
+export interface DbscKey {
   readonly point: P256Point;
   /** SHA-256 (RFC 7638), 32 bytes. */
   readonly thumbprint: Buffer;
 }
 
-/**
- * Reads a proof, and checks its signature.
- *
- * @param point the key; in a registration the header of the proof has it
- * @throws KeyProofInvalidError
- */
-export function readDbscProof(text: string, point?: P256Point): DbscProof {
-  const segments = splitProof(text, MAX_PROOF_LENGTH, 'Secure-Session-Response');
-  const { alg, jwk } = readProofHeader(segments, 'dbsc+jwt');
-  const key = importProofKey(point ? jwkOf(point) : jwk, alg, DBSC_ALGORITHM);
-  const challenge = readChallenge(segments);
-  checkProofSignature(segments, key);
-  return { challenge, point: point ?? pointOf(key), thumbprint: Buffer.from(key.jkt, 'base64url') };
+/** A challenge that a browser has signed. */
+export class DbscProof {
+  /** Not proved until `verify` was called. Checking it takes less time than checking a key and a signature. */
+  readonly challenge: string;
+  private readonly segments: ProofSegments;
+
+  /** @throws KeyProofInvalidError for a proof of another form */
+  constructor(text: string) {
+    this.segments = splitProof(text, MAX_PROOF_LENGTH, 'Secure-Session-Response');
+    this.challenge = readChallenge(this.segments);
+  }
+
+  /**
+   * Checks the signature.
+   *
+   * @param point the key; in a registration the header of the proof has it
+   * @throws KeyProofInvalidError
+   */
+  verify(point?: P256Point): DbscKey {
+    const { alg, jwk } = readProofHeader(this.segments, 'dbsc+jwt');
+    const key = importProofKey(point ? jwkOf(point) : jwk, alg, DBSC_ALGORITHM);
+    checkProofSignature(this.segments, key);
+    return { point: point ?? pointOf(key), thumbprint: Buffer.from(key.jkt, 'base64url') };
+  }
 }
 
 function readChallenge({ payload }: ProofSegments): string {

@@ -1,6 +1,14 @@
-import { Body, Controller, HttpException, Post, UseGuards, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, HttpCode, HttpException, Post, UseGuards, UseInterceptors } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Exchange, SessionErrorInterceptor, SessionExchange, SessionGuard, SessionService } from 'nestjs-jwt-session';
+import {
+  CurrentSession,
+  Exchange,
+  SessionErrorInterceptor,
+  SessionExchange,
+  SessionGuard,
+  SessionService,
+  UserSession,
+} from 'nestjs-jwt-session';
 import { ACCESS_COOKIE, BOUND_COOKIE, REFRESH_COOKIE } from '../support/client.js';
 import { parseCookie } from '../support/cookie-jar-client.js';
 import { DbscBrowser, newKeyPair, proofOf, publicJwk, registrationOf, signProof } from '../support/dbsc-browser.js';
@@ -18,6 +26,18 @@ class Visits {
   @Post('visit')
   logIn(@Body() { userId }: { userId: string }, @Exchange() exchange: SessionExchange) {
     return this.sessions.logIn(userId, { exchange, remember: false });
+  }
+}
+
+@Controller()
+class Passwords {
+  constructor(private readonly sessions: SessionService) {}
+
+  @Post('again')
+  @HttpCode(200)
+  @UseGuards(SessionGuard)
+  confirm(@CurrentSession() session: UserSession, @Exchange() exchange: SessionExchange) {
+    return this.sessions.reauthenticate(session, { exchange });
   }
 }
 
@@ -40,7 +60,7 @@ describe.each(PLATFORMS)('sessions that a browser binds to a key (DBSC, %s)', pl
 
   beforeAll(async () => {
     apps = await TestApps.on(platform);
-    app = await apps.start({ session: { binding: { key: 'prefer' } }, controllers: [Visits, Support] });
+    app = await apps.start({ session: { binding: { key: 'prefer' } }, controllers: [Visits, Passwords, Support] });
     other = await apps.start({ session: { binding: { key: 'prefer' }, secret: [OTHER_SECRET, SECRET] } });
   });
   afterAll(() => apps.close());
@@ -129,6 +149,46 @@ describe.each(PLATFORMS)('sessions that a browser binds to a key (DBSC, %s)', pl
       });
       expect((await before.refresh()).body.errorCode).toBe('session_key_required');
       expect((await app.sessions.list('first-use')).map(({ boundBy }) => boundBy)).toEqual(['dbsc']);
+    });
+
+    it('B02 binds from the first proof on, where that precedes the first use, which is announced once', async () => {
+      const browser = await DbscBrowser.at(app.url);
+      await browser.logInAs('first-proof');
+      const before = browser.stolen();
+      const start = app.events.length;
+      await browser.register();
+      expect((await browser.prove()).status).toBe(204);
+      expect((await browser.prove()).status).toBe(204);
+      await browser.send('/me');
+      await app.confirmUses();
+      expect(codesOf(start)).toEqual(['session.bound', 'session.refreshed', 'session.refreshed']);
+      expect((await before.refresh()).body.errorCode).toBe('session_key_required');
+    });
+
+    it('D01 is offered at a re-authentication, also of a session that is bound', async () => {
+      const browser = await bound('again');
+      const former = browser.instructions!.session_identifier;
+      await browser.logInAs('again', 'cors', '/again');
+      expect((await browser.register()).status).toBe(200);
+      expect(browser.instructions!.session_identifier).not.toBe(former);
+      await browser.send('/me');
+      await app.confirmUses();
+      expect((await browser.prove()).status).toBe(204);
+      expect((await app.sessions.list('again')).map(({ boundBy }) => boundBy)).toEqual(['dbsc']);
+    });
+
+    it('D02 looks at the challenge before the signature, which takes longer', async () => {
+      const browser = await DbscBrowser.at(app.url);
+      await browser.logInAs('cheap');
+      const messageOf = async (challenge: string) => {
+        const proof = await registrationOf(challenge, browser.keys);
+        const forged = proof.replace(/[^.]+$/, 'A'.repeat(86));
+        const { status, body } = await browser.register({ headers: { 'secure-session-response': forged } });
+        return [status, body.message];
+      };
+      const { challenge } = browser.registration!;
+      expect(await messageOf(challenge)).toEqual([401, expect.stringContaining('signature')]);
+      expect(await messageOf(`x${challenge.slice(1)}`)).toEqual([401, expect.stringContaining('challenge')]);
     });
 
     it('D02 comes three times, and once more when the key is in force', async () => {

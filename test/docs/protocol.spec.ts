@@ -34,10 +34,11 @@ describe('docs/protocol.md', () => {
   it('PROTOCOL: has every case of a refresh', () => {
     const rows = tableOf(PAGE, 'case', 'letter');
     expect(rows.map(([name]) => name)).toEqual(Object.keys(ROTATION_CASES));
-    const { 'confirmed-by-use': ofUse, ...letters } = CASE_LETTERS;
+    const { 'confirmed-by-use': ofUse, 'first-proof': ofFirstProof, ...letters } = CASE_LETTERS;
     const documented = rows.flatMap(([name, letter]) => (letter === '' ? [] : [[name, letter]]));
     expect(Object.fromEntries(documented)).toEqual(letters);
     expect(proseOf(PAGE)).toContain(`\`confirmed-by-use\` (letter \`${ofUse}\`)`);
+    expect(proseOf(PAGE)).toContain(`with the letter \`${ofFirstProof}\``);
   });
 
   it('PROTOCOL: shows the refresh statement as it is', () => {

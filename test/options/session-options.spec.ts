@@ -230,6 +230,16 @@ describe('the options of SessionModule', () => {
       /"binding\.key" needs "accessToken\.lifetime" of '5m' or more/,
     ],
     [
+      'sessions of browsers that are bound to a key, whose access tokens a jitter makes short',
+      { binding: { key: 'prefer' }, accessToken: { lifetime: '5m', jitter: '2m' } },
+      /"binding\.key" needs "accessToken\.lifetime" of '5m' or more, with "accessToken\.jitter" taken off/,
+    ],
+    [
+      'only bound sessions, with cookies that no browser binds',
+      { binding: { key: 'require' }, cookies: { domain: 'example.com' } },
+      /"binding\.key": 'require' refuses every browser where "cookies\.domain" is set.*or write 'prefer'/,
+    ],
+    [
       'SameSite=None without Secure',
       { cookies: { sameSite: 'none', secure: false } },
       /"cookies\.sameSite": browsers drop .*"cookies\.secure"/,
