@@ -199,7 +199,8 @@ export class Telemetry {
     const began = clock.monotonic();
     let failure: Attributes = {};
     try {
-      return await (span ? api.context.with(api.trace.setSpan(api.context.active(), span), run) : run());
+      // A context of its own costs more than all else, and a span that is not recorded has no parts.
+      return await (span?.isRecording() ? this.within(api.trace.setSpan(this.context, span), run) : run());
     } catch (error) {
       const type = typeOf(error);
       failure = { 'error.type': type };
