@@ -29,7 +29,7 @@ const OPERATIONS = [
 const THEFT_CLASSES = ['fork', 'recent', 'stale', 'binding'] as const;
 
 /** The reasons that this library gives. Those of the application may be any text. */
-const REASONS = new Set([
+export const REASONS = new Set([
   'logout',
   'logout-others',
   'logout-all',

@@ -92,8 +92,8 @@ export const INSTRUMENTS = {
   },
   'jwt_session.revocation.listening': {
     kind: 'gauge',
-    unit: '{connection}',
-    description: 'Connections on which notifications of the database arrive: one or none',
+    unit: '{subscription}',
+    description: 'Subscriptions on which announcements of revocations arrive: one or none',
     attributes: [],
   },
   'jwt_session.revocation.kept': {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { AccountEvent } from 'nestjs-jwt-session/accounts';
 import { SessionVerifierModule } from 'nestjs-jwt-session/verifier';
+import { readdirSync, readFileSync } from 'node:fs';
+import { REASONS } from '../../lib/session.telemetry.js';
 import { INSTRUMENTS, type Instrument } from '../../lib/telemetry/instruments.js';
 import { RemoteRevocations } from '../../lib/verifier/remote-revocations.js';
 import { AccountApp } from '../accounts/account-app.js';
@@ -178,6 +180,17 @@ describe.each(PLATFORMS)('F33: metrics, on %s', platform => {
       expect([secret, secret.length > 5 && told.includes(secret)]).toEqual([secret, false]);
     }
   });
+});
+
+it('F33: the reasons of this library count by name', () => {
+  const files = readdirSync('lib', { recursive: true, encoding: 'utf8' }).filter(
+    file => file.endsWith('.ts') && !/^(client|schematics)/.test(file) && !file.endsWith('account.input.ts'),
+  );
+  const written = files.flatMap(file =>
+    [...readFileSync(`lib/${file}`, 'utf8').matchAll(/reason(?::| =) '([a-z][a-z:-]+)'/g)].map(([, reason]) => reason!),
+  );
+  expect(written.length).toBeGreaterThan(12);
+  expect(written.filter(reason => !REASONS.has(reason) && reason !== 'unknown')).toEqual([]);
 });
 
 describe('F33: several applications in one process', () => {
