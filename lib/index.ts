@@ -37,6 +37,7 @@ export {
   KeyProofInvalidError,
   NotWhileImpersonatingError,
   RefreshTokenInvalidError,
+  RefreshTokenUnknownError,
   SessionError,
   type SessionErrorCode,
   SessionExpiredError,

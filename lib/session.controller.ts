@@ -43,7 +43,10 @@ export class SessionController {
    */
   @SessionRoute({
     summary: 'Refresh: a new access token, and a new refresh token where it rotates',
-    body: { refreshToken: { type: 'string', description: 'In place of the cookie' } },
+    body: {
+      refreshToken: { type: 'string', description: 'In place of the cookie' },
+      accessToken: { type: 'string', description: 'The last one, expired or not, beside the refresh token' },
+    },
     required: [],
     status: 200,
     answer: RefreshResponse,

@@ -10,6 +10,7 @@ export type SessionErrorCode =
   | 'session_expired'
   | 'session_revoked'
   | 'refresh_token_invalid'
+  | 'refresh_token_unknown'
   | 'token_theft_detected'
   | 'session_key_required'
   | 'key_proof_invalid'
@@ -128,6 +129,17 @@ export class RefreshTokenInvalidError extends EndedSessionError {
   static readonly code = 'refresh_token_invalid';
   constructor(message = 'This is not a refresh token of this application: log in again') {
     super(RefreshTokenInvalidError.code, message);
+  }
+}
+
+/**
+ * Log in. The refresh token is one of this application, and the database does not know it: a failover or the restore of
+ * a backup has lost the commit that stored it.
+ */
+export class RefreshTokenUnknownError extends EndedSessionError {
+  static readonly code = 'refresh_token_unknown';
+  constructor(message = 'The server has lost the record of this refresh token: log in again') {
+    super(RefreshTokenUnknownError.code, message);
   }
 }
 

@@ -32,6 +32,21 @@ export type SessionEvent =
       readonly case: RotationCase;
     }
   | {
+      /**
+       * The database has lost commits of the session, and it goes on: its client has brought a refresh token that the row
+       * does not know, and the access token that was issued with it. Without a failover or a restore it is an alarm.
+       */
+      readonly type: 'session.recovered';
+      readonly sessionId: string;
+      readonly userId: string;
+    }
+  | {
+      /** The same without that access token: the client has to log in again. */
+      readonly type: 'session.lost';
+      readonly sessionId: string;
+      readonly userId: string;
+    }
+  | {
       readonly type: 'session.revoked';
       readonly sessionIds: readonly string[];
       readonly reason: string;

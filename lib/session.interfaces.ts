@@ -71,6 +71,11 @@ export interface LogOutOptions extends TransactionOption {
 /** A refresh token that did not come with a request. */
 export interface RefreshRequest {
   refreshToken: string;
+  /**
+   * The last access token of the client, expired or not. It is read only where the database has lost commits, as after
+   * a failover: the session then goes on.
+   */
+  accessToken?: string;
   ip?: string;
   userAgent?: string;
 }

@@ -73,7 +73,7 @@ export class SessionService {
    * Exchanges a refresh token for a new access token and, outside the leeway window, a new refresh token. The answer
    * takes the form in which the token came. One statement.
    *
-   * @throws RefreshTokenInvalidError, SessionExpiredError, SessionRevokedError: log in
+   * @throws RefreshTokenInvalidError, RefreshTokenUnknownError, SessionExpiredError, SessionRevokedError: log in
    * @throws TokenTheftDetectedError when two parties hold copies of the token; the session has ended
    * @throws CsrfRejectedError, SessionMissingError, SessionStoreUnavailableError
    */

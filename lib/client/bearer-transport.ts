@@ -17,11 +17,11 @@ export function bearerTransport(storage: SessionTokenStorage): Transport {
       return token;
     },
     async refreshRequest(mark) {
-      const tokens = await storage.load();
-      if (!tokens || tokens.accessToken !== mark) return undefined;
-      const { refreshToken } = tokens;
+      const { accessToken, refreshToken } = (await storage.load()) ?? ({} as Partial<SessionTokens>);
+      if (!refreshToken || accessToken !== mark) return undefined;
       const headers = new Headers({ 'content-type': 'application/json' });
-      return { headers, body: JSON.stringify({ refreshToken }), refreshToken };
+      // The access token shows which refresh token was issued with it, if the server's database has lost a commit.
+      return { headers, body: JSON.stringify({ refreshToken, accessToken: mark }), refreshToken };
     },
     async accept(answer, request) {
       // RFC 6749, section 6: without a new refresh token the former one remains.

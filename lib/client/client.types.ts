@@ -36,6 +36,7 @@ export type SessionEndReason =
   | 'session_expired'
   | 'session_revoked'
   | 'refresh_token_invalid'
+  | 'refresh_token_unknown'
   | 'token_theft_detected'
   | 'session_key_required'
   | 'logged_out';

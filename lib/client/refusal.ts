@@ -47,7 +47,7 @@ export function asksForRefresh(refusal: Refusal | undefined): boolean {
 /** The end of the session, if the refusal is one. Other refusals do not end it. */
 export function endOf(refusal: Refusal | undefined): SessionEnd | undefined {
   const reason = refusal?.errorCode as SessionEnd['reason'];
-  return /^(session_(missing|expired|revoked|key_required)|refresh_token_invalid|token_theft_detected)$/.test(reason)
+  return /^(session_(missing|expired|revoked|key_required)|refresh_token_\w+|token_theft_detected)$/.test(reason)
     ? { reason, class: refusal!.class }
     : undefined;
 }

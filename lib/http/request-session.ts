@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { clientOf } from '../common/client-address.js';
 import { ServerSecrets } from '../keys/server-secrets.js';
-import { type OpenedRefreshToken, openRefreshToken } from '../rules/refresh-token.js';
+import { branchOf, type OpenedRefreshToken, openRefreshToken, type RefreshToken } from '../rules/refresh-token.js';
+import type { TokenIssue } from '../rules/rotation.js';
 import type { ServerKeys } from '../rules/server-keys.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError, InvalidRequestError } from '../session.errors.js';
 import type { IssuedTokens } from '../session.types.js';
@@ -79,6 +80,34 @@ export class RequestSession {
     const place = this.http.misplacedTexts(exchange).find(([, text]) => this.open(text) !== undefined)?.[0];
     if (place === undefined) return;
     throw new InvalidRequestError(`The refresh token came as ${place}: send it as "refreshToken" in the body`);
+  }
+
+  /** The access token that came with a refresh token: in the body beside it, in `Authorization` or in its cookie. */
+  accompanying(exchange: SessionExchange): unknown {
+    try {
+      return exchange.bodyMember('accessToken') ?? this.http.readAccessToken(exchange)?.token;
+    } catch (error) {
+      if (error instanceof AccessTokenInvalidError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * What an access token shows of a refresh token that came with it: undefined unless one answer has issued both. It
+   * need not count any more. That of a session that is bound to a key shows nothing: there the key counts.
+   *
+   * @param lastSeenAt when the row's tokens were last issued, in milliseconds since the epoch
+   */
+  async issueOf(
+    accessToken: unknown,
+    { sessionId, generation }: RefreshToken,
+    hash: Buffer,
+    lastSeenAt: number,
+  ): Promise<TokenIssue | undefined> {
+    const issue = typeof accessToken === 'string' && (await this.accessTokens.readIssue(accessToken, sessionId));
+    if (!issue || issue.generation !== generation || issue.branch !== branchOf(hash)) return undefined;
+    if (issue.session.boundBy !== undefined) return undefined;
+    return issue.issuedAt > lastSeenAt ? 'later' : 'known';
   }
 
   open(text: string): OpenedRefreshToken | undefined {

@@ -15,6 +15,7 @@ const NO_SESSION = [
 const NO_REFRESH = [
   'session_missing',
   'refresh_token_invalid',
+  'refresh_token_unknown',
   'session_expired',
   'session_revoked',
   'token_theft_detected',

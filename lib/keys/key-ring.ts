@@ -52,6 +52,7 @@ const RELOAD_INTERVAL_MS = 1_000;
  * | `verifying` | every key that has not retired, of any algorithm: the JWK Set |
  * | `accepts(kid)` | whether the key is among `verifying` |
  * | `isDistrusted(kid)` | whether the key was distrusted; a retired key was not |
+ * | `kept` | every key that was not distrusted, also retired ones until the clean-up removes them |
  */
 export class KeyRing extends VerificationKeys {
   private readonly logger = new Logger('SessionKeys');
@@ -59,6 +60,10 @@ export class KeyRing extends VerificationKeys {
   private readonly distrusted = new Set<string>();
   /** Distrusted keys that the source no longer knows to be distrusted, as after a failover that lost the statement. */
   lostDistrust: readonly string[] = [];
+  /** For what an expired access token shows of the past. */
+  readonly kept: VerificationKeys = {
+    find: async kid => (await this.find(kid)) ?? this.keys.find(key => key.kid === kid),
+  };
   /** How many loads have begun, and the number of the load whose keys are in use. */
   private begunLoads = 0;
   private usedLoad = 0;

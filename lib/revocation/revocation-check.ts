@@ -1,7 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import type { RevocationKeys } from '../rules/revocation-state.js';
-import { AccessTokenExpiredError, AccessTokenInvalidError, SessionExpiredError } from '../session.errors.js';
+import {
+  AccessTokenExpiredError,
+  AccessTokenInvalidError,
+  revokedError,
+  SessionExpiredError,
+} from '../session.errors.js';
 import { SessionClock, SessionTimers } from '../common/clock.js';
 import { RevocationStore, type SessionValidity } from '../store/revocation.store.js';
 import { StoreLoad } from '../store/store-load.js';
@@ -50,6 +55,16 @@ export class RevocationCheck {
     if (this.mode === 'stateless') return;
     const refusal = this.revocations.refusalOf(token);
     if (refusal) throw refusal;
+  }
+
+  /**
+   * For a token that need not count any more: checks by memory that its session has not ended.
+   *
+   * @throws SessionRevokedError, TokenTheftDetectedError
+   */
+  requireNotEnded({ sessionId, actor }: RevocationKeys): void {
+    const reason = this.revocations.endOf(sessionId) ?? (actor && this.revocations.endOf(actor.sessionId));
+    if (reason !== undefined) throw revokedError(reason);
   }
 
   /**

@@ -97,6 +97,11 @@ export class Revocations {
     return refusalOf(this.state, token);
   }
 
+  /** The reason for which a session has ended; undefined while this process knows of no end. */
+  endOf(sessionId: string): string | undefined {
+    return this.state.reasonOf(sessionId);
+  }
+
   /** What notifications said since the last poll, at most `limit` of each kind. */
   hintsUpTo(limit: number): RevocationsByKind {
     return this.state.hintsUpTo(limit);

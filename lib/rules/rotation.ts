@@ -23,7 +23,14 @@ export interface GivenToken {
   readonly hash: string;
   /** The thumbprint of the key that a proof has come of. */
   readonly key?: string;
+  readonly issue?: TokenIssue;
 }
+
+/**
+ * Shown by an access token that came with a refresh token: one answer of this server has issued both. `later` is an
+ * answer after the last one that the row knows of, so that the database has lost a commit.
+ */
+export type TokenIssue = 'known' | 'later';
 
 /** A refresh answers with a new or the same successor, the given token itself, or the current one. */
 export type RotationAnswer = 'new-successor' | 'same-successor' | 'given' | 'current' | 'refused';
@@ -41,6 +48,7 @@ export const ROTATION_CASES = {
   recent: 'refused',
   stale: 'refused',
   superseded: 'refused',
+  recovered: 'given',
   unknown: 'refused',
   proved: 'given',
   'key-required': 'refused',
@@ -72,8 +80,17 @@ export function decideRotation(state: RotationState, given: GivenToken): Rotatio
     case -1:
       return decideParent(state, given);
     default:
-      return given.generation < state.generation ? 'stale' : 'unknown';
+      return given.generation < state.generation ? 'stale' : decideBeyond(given);
   }
+}
+
+/**
+ * A generation that the row never had. Unless a key or the secret has leaked, the database has lost commits: a standby
+ * that lacked them has taken its place, or a backup was restored. The tag alone is not enough: whoever has the secret
+ * can make it.
+ */
+function decideBeyond({ issue }: GivenToken): RotationCase {
+  return issue ? 'recovered' : 'unknown';
 }
 
 /**
@@ -103,8 +120,9 @@ function decideCurrent(state: RotationState, given: GivenToken): RotationCase {
 }
 
 function decideSuccessor(state: RotationState, given: GivenToken): RotationCase {
-  if (state.successorHash === null) return 'unknown';
-  if (given.hash !== state.successorHash) return 'fork';
+  if (state.successorHash === null) return decideBeyond(given);
+  // Another successor was issued last, and its commit is lost.
+  if (given.hash !== state.successorHash) return given.issue === 'later' ? 'recovered' : 'fork';
   return state.inWindow ? 'confirm' : 'confirm-and-mint';
 }
 
@@ -112,6 +130,12 @@ function decideParent(state: RotationState, given: GivenToken): RotationCase {
   if (given.hash !== state.previousHash) return 'fork';
   return state.inWindow && state.successorHash === null ? 'late-parent' : 'recent';
 }
+
+/**
+ * How old an access token may be, in milliseconds, that shows with which refresh token it was issued: a week. Its key is
+ * kept for as long.
+ */
+export const MAX_ISSUE_AGE_MS = 604_800_000;
 
 /** Milliseconds for a refresh without a window. */
 const MAX_AGE_WITHOUT_LEEWAY = 10_000;
@@ -128,7 +152,9 @@ export function maxRequestAge(leeway: number): number {
 
 /** Whether a case restarts the window; the others leave `leeway_until` alone. */
 export function startsWindow(name: RotationCase): boolean {
-  return ['mint', 'retry-in-window', 'retry-of-lost-response', 'confirm', 'confirm-and-mint'].includes(name);
+  return ['mint', 'retry-in-window', 'retry-of-lost-response', 'confirm', 'confirm-and-mint', 'recovered'].includes(
+    name,
+  );
 }
 
 /** The row after the case; `candidate` is the hash of the successor that would be minted. `inWindow` is not touched. */
@@ -146,6 +172,8 @@ export function rotate(
       return { name, next: confirmed(state) };
     case 'confirm-and-mint':
       return { name, next: { ...confirmed(state), successorHash: candidate } };
+    case 'recovered':
+      return { name, next: recovered(state, given) };
     default:
       return { name, next: state };
   }
@@ -155,6 +183,8 @@ export function rotate(
 export interface UsedAccessToken {
   readonly generation: number;
   readonly branch: string;
+  /** It was issued after the last answer that the row knows of: the database has lost a commit. */
+  readonly isLater?: boolean;
 }
 
 /** `fork` is theft; a token without a case leaves the row alone. */
@@ -174,7 +204,7 @@ export function decideUse(
   const hash = hashes[used.generation - state.generation + 1];
   // Without a successor, a newer token shows that the database has lost a commit. It is no sign of theft.
   if (hash === undefined || hash === null) return undefined;
-  if (branchOf(hash) !== used.branch) return 'fork';
+  if (branchOf(hash) !== used.branch) return used.generation > state.generation && used.isLater ? undefined : 'fork';
   return used.generation > state.generation ? 'confirmed-by-use' : undefined;
 }
 
@@ -196,4 +226,9 @@ function confirmed(state: RotationState): RotationState {
     previousHash: state.tokenHash,
     inWindow: state.inWindow,
   };
+}
+
+/** Like a token that the end of an impersonation has issued it has no parent: an older one that is under way is no theft. */
+function recovered(state: RotationState, { generation, hash }: GivenToken): RotationState {
+  return { ...state, generation, tokenHash: hash, successorHash: null, previousHash: null };
 }

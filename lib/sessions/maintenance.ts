@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Schedule } from '../common/schedule.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { KeyRotation } from '../keys/key-rotation.js';
+import { MAX_ISSUE_AGE_MS } from '../rules/rotation.js';
 import { RevocationFeed } from '../revocation/revocation-feed.js';
 import { Revocations } from '../revocation/revocations.js';
 import type { CleanUpResult, SessionStatus } from '../session.types.js';
@@ -12,7 +13,7 @@ import { SchemaCheck } from '../store/schema-check.js';
 
 const CLEAN_UP_INTERVAL_MS = 3_600_000;
 
-/** How long ended sessions and retired keys are kept, in milliseconds: a day. */
+/** How long ended sessions are kept, in milliseconds: a day. */
 const MIN_AGE_MS = 86_400_000;
 
 /** The module's background work, and what operators ask for: clean-up, key rotation and status. */
@@ -61,13 +62,13 @@ export class SessionMaintenance {
   }
 
   /**
-   * Removes sessions a day after they have ended, and keys a day after their last token has expired. The row of a
+   * Removes sessions a day after they have ended, and keys a week after their last token has expired. The row of a
    * session is kept as long as one of its access tokens is valid, because a process that starts learns from it that the
    * session has ended.
    */
   async cleanUp(dryRun: boolean): Promise<CleanUpResult> {
     const sessions = await this.sessionRows.removeEnded(Math.max(MIN_AGE_MS, this.revocations.span), dryRun);
-    const keys = await this.keyRows.removeRetired(MIN_AGE_MS, dryRun);
+    const keys = await this.keyRows.removeRetired(MAX_ISSUE_AGE_MS, dryRun);
     if (!dryRun && sessions + keys > 0) this.logger.log(`removed ${sessions} ended sessions and ${keys} retired keys`);
     return { sessions, keys };
   }

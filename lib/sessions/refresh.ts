@@ -12,6 +12,7 @@ import { revokesUser, type TheftClass } from '../rules/theft.js';
 import {
   KeyProofInvalidError,
   RefreshTokenInvalidError,
+  RefreshTokenUnknownError,
   SessionError,
   SessionExpiredError,
   SessionKeyRequiredError,
@@ -38,6 +39,8 @@ const MAX_ATTEMPTS = 3;
 interface IncomingToken {
   readonly token: RefreshToken;
   readonly recipient: Recipient;
+  /** The access token that came with it, in whatever form it came. */
+  readonly accessToken: () => unknown;
 }
 
 /**
@@ -52,7 +55,9 @@ interface IncomingToken {
  * | was replaced a moment ago, at the end of an impersonation | `session_store_unavailable`; nothing changes |
  * | was used by two parties, or by another client than it is bound to | `token_theft_detected`; the session ends |
  * | is of a session that has ended or expired | `session_revoked`, `session_expired` |
- * | is not ours, or of no generation that was issued | `refresh_token_invalid` |
+ * | is of a generation that the database has lost, with the access token that was issued with it | the same refresh token |
+ * | is of such a generation, without that access token | `refresh_token_unknown` |
+ * | is not ours | `refresh_token_invalid` |
  * | comes too late: its client is gone, or this process was suspended | `session_store_unavailable`; nothing changes |
  */
 @Injectable()
@@ -118,7 +123,8 @@ export class SessionRefresher {
     if (!token) throw new RefreshTokenInvalidError();
     if (transport === 'cookie') this.http.csrf.checkToken(exchange, token.sessionId, token.issuer);
     const key = transport === 'bearer' ? this.readKey(exchange, token) : undefined;
-    return { token, recipient: { exchange, transport, client: clientOf(exchange), key } };
+    const recipient = { exchange, transport, client: clientOf(exchange), key };
+    return { token, recipient, accessToken: () => this.requestSession.accompanying(exchange) };
   }
 
   /** After the token has shown that it is ours: a signature takes longer. */
@@ -130,10 +136,11 @@ export class SessionRefresher {
     }
   }
 
-  private openToken({ refreshToken, ip, userAgent }: RefreshRequest): IncomingToken {
+  private openToken({ refreshToken, accessToken, ip, userAgent }: RefreshRequest): IncomingToken {
     const token = typeof refreshToken === 'string' ? this.requestSession.open(refreshToken) : undefined;
     if (!token) throw new RefreshTokenInvalidError();
-    return { token, recipient: { transport: 'bearer', client: clientFrom({ ip, userAgent }) } };
+    const recipient = { transport: 'bearer', client: clientFrom({ ip, userAgent }) } as const;
+    return { token, recipient, accessToken: () => accessToken };
   }
 
   private async rotate(incoming: IncomingToken, deadline: Deadline): Promise<IssuedTokens> {
@@ -154,10 +161,10 @@ export class SessionRefresher {
           this.admission.requireTimely(recipient.exchange);
           const observed = await this.observe(request);
           if (!observed.state.key) key = undefined;
-          row = await this.lookAgain(request, observed, deadline, key);
+          row = await this.lookAgain(incoming, request, observed, deadline, key);
         }
         if (row) {
-          const answered = key === recipient.key ? incoming : { token, recipient: { ...recipient, key } };
+          const answered = key === recipient.key ? incoming : { ...incoming, recipient: { ...recipient, key } };
           return await this.answer(row, request, answered, successor);
         }
       }
@@ -176,16 +183,22 @@ export class SessionRefresher {
 
   /** Undefined when the row has changed meanwhile, so that the refresh must start again. */
   private async lookAgain(
+    incoming: IncomingToken,
     request: RotationRequest,
     observed: ObservedSession,
     deadline: Deadline,
     key: SessionKey | undefined,
   ): Promise<RotatedRow | undefined> {
     requireRefreshable(request.sessionId, observed, this.announcements);
+    const { generation, hash } = request;
+    const isBeyond = generation > observed.state.generation;
     const name = decideRotation(observed.state, {
-      generation: request.generation,
-      hash: request.hash.toString('hex'),
+      generation,
+      hash: hash.toString('hex'),
       key: key?.thumbprint.toString('hex'),
+      issue: isBeyond
+        ? await this.requestSession.issueOf(incoming.accessToken(), incoming.token, hash, observed.lastSeenAt)
+        : undefined,
     });
     // Before all that may be a theft: without the key a copy is of no use.
     this.requireKey(name, observed);
@@ -202,11 +215,27 @@ export class SessionRefresher {
       throw new SessionStoreUnavailableError('The session has another refresh token by now: try again with that');
     }
     if (name === 'late-parent') return this.store.answerLateParent(request, observed);
+    if (name === 'recovered') return this.recover(request, observed);
     if (name === 'unknown') {
-      this.logger.debug(`session ${request.sessionId}: unknown`);
-      throw new RefreshTokenInvalidError();
+      this.logger.warn(`session ${request.sessionId}: the database does not know generation ${generation}`);
+      const { userId } = observed;
+      this.announcements.committed(undefined, {
+        event: { type: 'session.lost', sessionId: request.sessionId, userId },
+      });
+      throw new RefreshTokenUnknownError();
     }
     return undefined;
+  }
+
+  private async recover(request: RotationRequest, observed: ObservedSession): Promise<RotatedRow | undefined> {
+    const row = await this.store.recover(request, observed);
+    if (!row) return undefined;
+    const { id: sessionId, user_id: userId } = row;
+    this.logger.warn(
+      `session ${sessionId}: the database knew generation ${observed.state.generation}, the client had ${request.generation}`,
+    );
+    this.announcements.committed(undefined, { event: { type: 'session.recovered', sessionId, userId } });
+    return row;
   }
 
   /** @throws SessionKeyRequiredError, KeyProofInvalidError; the session lives on */

@@ -10,7 +10,8 @@ export function buildConfirmationStatements(tables: SessionTables, settings: Rot
   // another transaction has locked are skipped: a transaction of the application's may hold one for long.
   const outcome = `CASE
         WHEN s.generation = used.generation - 1
-          THEN CASE substring(s.successor_hash FROM 1 FOR 6) = used.branch WHEN true THEN 'confirmed-by-use' WHEN false THEN 'fork' END
+          THEN CASE substring(s.successor_hash FROM 1 FOR 6) = used.branch WHEN true THEN 'confirmed-by-use'
+            WHEN false THEN CASE WHEN used.issued_at <= s.last_seen_at THEN 'fork' END END
         WHEN s.generation = used.generation AND substring(s.token_hash FROM 1 FOR 6) <> used.branch THEN 'fork'
         WHEN s.generation = used.generation + 1 AND substring(s.previous_hash FROM 1 FOR 6) <> used.branch THEN 'fork'
       END`;
@@ -19,8 +20,8 @@ export function buildConfirmationStatements(tables: SessionTables, settings: Rot
     `WITH used AS (
         SELECT used.*, (SELECT ${outcome} FROM ${tables.session} s
           WHERE s.id = used.id AND s.bucket = used.bucket AND ${LIVE_OF_ID}) AS outcome
-        FROM unnest(:sessionId::uuid[], :bucket::smallint[], :generation::bigint[], :branch::bytea[])
-          AS used (id, bucket, generation, branch)
+        FROM unnest(:sessionId::uuid[], :bucket::smallint[], :generation::bigint[], :branch::bytea[],
+          :issuedAt::timestamptz[]) AS used (id, bucket, generation, branch, issued_at)
         ORDER BY used.id ${LIMITED}
       ), target AS (
         SELECT used.id, used.bucket, used.generation, used.outcome
@@ -54,6 +55,7 @@ export interface UsedTokens extends Limited {
   readonly sessionId: readonly string[];
   readonly generation: readonly number[];
   readonly branch: readonly Buffer[];
+  readonly issuedAt: readonly Date[];
   /** In the database's clock, milliseconds since the epoch. */
   readonly deadline: number;
 }

@@ -97,7 +97,8 @@ export function buildRevocationStatements(tables: SessionTables) {
         FROM (VALUES (:sessionId::uuid)) AS asked (id) LEFT JOIN ${tables.session} s
           ON s.id = asked.id AND ${IN_BUCKET}`,
     ),
-    // A late one would also invalidate tokens that were issued since.
+    // A late one would also invalidate tokens that were issued since. The version is a time, so that an invalidation
+    // whose commit is lost and a later one never have the same.
     invalidate: statement<
       { userId: string; type: 'access' | 'refresh'; uuid: string } & WithDeadline,
       TimedRow & { version: string | null }
@@ -105,9 +106,11 @@ export function buildRevocationStatements(tables: SessionTables) {
       'jwt_session_invalidate',
       `WITH changed AS (
           INSERT INTO ${tables.userAuth} AS a (user_id, token_type, bucket, uuid, version, changed_at)
-          SELECT :userId::text, :type::text, :bucket::smallint, :uuid::uuid, 1, clock_timestamp() WHERE ${inTime()}
+          SELECT :userId::text, :type::text, :bucket::smallint, :uuid::uuid, ${milliseconds('clock_timestamp()')}::bigint,
+            clock_timestamp() WHERE ${inTime()}
           ON CONFLICT (user_id, token_type, bucket)
-            DO UPDATE SET uuid = EXCLUDED.uuid, version = a.version + 1, changed_at = clock_timestamp()
+            DO UPDATE SET uuid = EXCLUDED.uuid, version = GREATEST(a.version + 1, EXCLUDED.version),
+              changed_at = clock_timestamp()
             WHERE ${inTime()}
           RETURNING a.user_id, a.token_type, a.version
         )

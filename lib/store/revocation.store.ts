@@ -174,7 +174,7 @@ export class RevocationStore {
 
   /**
    * Invalidates the tokens of one type that the user has now, and announces it in the same statement. The version grows
-   * by one under the row's lock.
+   * under the row's lock, at least to the milliseconds since the epoch.
    *
    * @returns the new version
    */

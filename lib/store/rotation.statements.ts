@@ -172,7 +172,7 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
         NOT (${notInvalidated}) AS invalidated, NOT (${inTime()}) AS late,
         encode(s.key_thumbprint, 'hex') AS key, encode(s.key_offered, 'hex') AS offered_key,
         (${['true', ...isOfClient(settings, ':ip::text', ':userAgent::text')].join(' AND ')}) IS NOT TRUE AS other_client,
-        ${milliseconds('clock_timestamp()')} AS now_ms
+        ${milliseconds('s.last_seen_at')} AS last_seen_ms, ${milliseconds('clock_timestamp()')} AS now_ms
       FROM ${tables.session} s WHERE ${OF_SESSION}`,
   );
 
@@ -181,6 +181,17 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
     `UPDATE ${tables.session} s SET last_case = '${CASE_LETTERS['late-parent']}', ${seen(settings, ':ip::text', ':userAgent::text')}
       WHERE ${OF_SESSION} AND ${AS_OBSERVED} AND ${inTime()} AND ${LIVE_OF_ID} AND ${notInvalidated}
       RETURNING ${sessionColumns(tables)}, s.last_case, s.token_hash AS child_hash, s.previous_salt AS child_salt`,
+  );
+
+  const recover = statement<Observation & RecoveredValues, RotatedRow>(
+    'jwt_session_recover',
+    `UPDATE ${tables.session} s SET last_case = '${CASE_LETTERS.recovered}', generation = :givenGeneration::integer,
+        token_hash = :givenHash::bytea, previous_hash = NULL, previous_salt = NULL, successor_hash = NULL,
+        successor_salt = NULL, leeway_until = now() + ${interval(String(settings.leeway))},
+        ${seen(settings, ':ip::text', ':userAgent::text')}
+      WHERE ${OF_SESSION} AND ${AS_OBSERVED} AND ${inTime()} AND ${LIVE_OF_ID} AND ${notInvalidated}
+        AND s.generation < :givenGeneration::integer
+      RETURNING ${sessionColumns(tables)}, s.last_case`,
   );
 
   // The rows are locked in id order before any is changed, as everywhere.
@@ -211,7 +222,7 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
   );
 
   const confirmation = buildConfirmationStatements(tables, settings);
-  return { rotate, rotateSeveral, readForRotation, answerLateParent, endStolen, ...confirmation };
+  return { rotate, rotateSeveral, readForRotation, answerLateParent, recover, endStolen, ...confirmation };
 }
 
 interface Deadline {
@@ -227,6 +238,11 @@ interface GivenValues extends Deadline {
   readonly candidateSalt: Buffer;
   readonly ip: string | undefined;
   readonly userAgent: string | undefined;
+}
+
+interface RecoveredValues extends Pick<GivenValues, 'ip' | 'userAgent'> {
+  readonly givenGeneration: number;
+  readonly givenHash: Buffer;
 }
 
 /** A row as it was read. */
@@ -248,4 +264,5 @@ interface ObservedRow {
   readonly key: string | null;
   readonly offered_key: string | null;
   readonly other_client: boolean;
+  readonly last_seen_ms: number;
 }

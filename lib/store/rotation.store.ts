@@ -64,11 +64,15 @@ export interface ObservedSession {
   readonly offeredKey: string | null;
   /** The session is bound to another client. */
   readonly ofAnotherClient: boolean;
+  /** When its tokens were last issued, in milliseconds since the epoch. */
+  readonly lastSeenAt: number;
 }
 
 /** An access token in use, with its session. */
-export interface UsedToken extends UsedAccessToken {
+export interface UsedToken extends Omit<UsedAccessToken, 'isLater'> {
   readonly sessionId: string;
+  /** Milliseconds since the epoch. */
+  readonly issuedAt: number;
 }
 
 /** What the uses of access tokens have shown. */
@@ -219,6 +223,7 @@ export class RotationStore {
         late: row.late,
         offeredKey: row.offered_key,
         ofAnotherClient: row.other_client,
+        lastSeenAt: row.last_seen_ms,
       }
     );
   }
@@ -230,6 +235,16 @@ export class RotationStore {
   ): Promise<RotatedRow | undefined> {
     const values = { ...observed.state, deadline, sessionId, ip, userAgent };
     const [row] = await this.database.query(this.sql.answerLateParent, values);
+    return row;
+  }
+
+  /** `recovered`: takes the given token for the current one if the row is still as observed. */
+  async recover(
+    { sessionId, deadline, ip, userAgent, generation: givenGeneration, hash: givenHash }: RotationRequest,
+    observed: ObservedSession,
+  ): Promise<RotatedRow | undefined> {
+    const values = { ...observed.state, deadline, sessionId, ip, userAgent, givenGeneration, givenHash };
+    const [row] = await this.database.query(this.sql.recover, values);
     return row;
   }
 
@@ -262,6 +277,7 @@ export class RotationStore {
       sessionId: used.map(({ sessionId }) => sessionId),
       generation: used.map(({ generation }) => generation),
       branch: used.map(({ branch }) => Buffer.from(branch, 'base64url')),
+      issuedAt: used.map(({ issuedAt }) => new Date(issuedAt)),
       count: used.length,
       deadline: this.deadline().databaseTime,
     };

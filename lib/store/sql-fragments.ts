@@ -89,7 +89,7 @@ export function refreshAuthUuid(tables: SessionTables, userId: string, bucket: s
       WHERE a.user_id = ${userId} AND a.token_type = 'refresh' AND a.bucket = ${bucket})`;
 }
 
-/** How often the access tokens of the user of session `s` were invalidated. */
+/** The version of the access tokens of the user of session `s`: each invalidation raises it. 0 without one. */
 export function accessVersion(tables: SessionTables): string {
   return `COALESCE((SELECT a.version FROM ${tables.userAuth} a
       WHERE a.user_id = s.user_id AND a.token_type = 'access' AND a.bucket = s.bucket), 0)`;

@@ -3,6 +3,7 @@ import type { ClientInfo } from '../common/client-address.js';
 import { SessionClock } from '../common/clock.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { MAX_ISSUE_AGE_MS } from '../rules/rotation.js';
 import { RevocationCheck } from '../revocation/revocation-check.js';
 import { AccessTokenExpiredError, AccessTokenInvalidError, SessionError } from '../session.errors.js';
 import type { UserSession } from '../session.types.js';
@@ -97,6 +98,27 @@ export class AccessTokenAuthenticator implements TokenAuthenticator {
   async sessionIdOf(token: string): Promise<string | undefined> {
     try {
       return (this.findCached(token) ?? (await this.verify(token))).sessionId;
+    } catch (error) {
+      if (error instanceof AccessTokenInvalidError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Reads an access token, expired or not, that shows which refresh token of the session was issued with it.
+   *
+   * @returns undefined for a token of another session, one that this application has not signed, one that is older than a
+   * week, or one whose key was distrusted or removed
+   * @throws SessionRevokedError, TokenTheftDetectedError where this process knows that the session has ended, although the
+   * database may have lost that
+   */
+  async readIssue(token: string, sessionId: string): Promise<VerifiedToken | undefined> {
+    try {
+      // Not from the cache: the key may have been distrusted since.
+      const verified = await this.verifier.verify(token, this.keys.kept);
+      if (verified.sessionId !== sessionId || this.clock.now() - verified.issuedAt > MAX_ISSUE_AGE_MS) return undefined;
+      this.revocation.requireNotEnded(verified);
+      return verified;
     } catch (error) {
       if (error instanceof AccessTokenInvalidError) return undefined;
       throw error;

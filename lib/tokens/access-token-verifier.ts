@@ -65,7 +65,7 @@ export class AccessTokenVerifier {
    *
    * @throws AccessTokenInvalidError
    */
-  async verify(token: string): Promise<VerifiedToken> {
+  async verify(token: string, keys = this.keys): Promise<VerifiedToken> {
     if (typeof token !== 'string' || token.length > MAX_ACCESS_TOKEN_LENGTH) throw new AccessTokenInvalidError();
     const signed = isEncrypted(token) ? await this.encryption?.open(token) : token;
     if (signed === undefined) throw new AccessTokenInvalidError();
@@ -73,7 +73,7 @@ export class AccessTokenVerifier {
     if (!signature || others.length > 0 || !isCanonicalBase64url(signature)) throw new AccessTokenInvalidError();
     const header = this.headers.get(headerSegment!) ?? readHeader(headerSegment!);
     const { kid, alg } = header;
-    const key = await this.keys.find(kid, alg);
+    const key = await keys.find(kid, alg);
     // The algorithm is the key's own, never what a token says: no `none`, no HMAC with a public key.
     if (key?.algorithm !== alg) throw new AccessTokenInvalidError();
     if (!hasSignatureForm(Buffer.from(signature, 'base64url'), key.algorithm, key.publicKey)) {

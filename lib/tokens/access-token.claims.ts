@@ -1,3 +1,4 @@
+import { isUuid, timeOfUuid } from '../common/uuid.js';
 import type { AccessTokenAlgorithm } from '../options/token-options.js';
 import type { RevocationKeys, TokenActor } from '../rules/revocation-state.js';
 import { type KeyClaims, keyKindOf } from '../rules/session-key.js';
@@ -141,6 +142,11 @@ export class VerifiedToken implements RevocationKeys {
     this.iat = registered.iat;
     this.exp = registered.exp;
     Object.freeze(this);
+  }
+
+  /** The database's time of issue, in milliseconds since the epoch. */
+  get issuedAt(): number {
+    return isUuid(this.jti) ? timeOfUuid(this.jti) : this.iat * 1000;
   }
 
   /** The token of a session that came with a request; undefined for the session of a login. */

@@ -97,7 +97,8 @@ export class RotationConfirmations implements BeforeApplicationShutdown {
     const { sessionId } = token;
     const request = { sessionId, deadline: this.store.deadline().databaseTime };
     const observed = await this.store.readForRotation(request);
-    const isFork = observed && decideUse(observed.state, token, hash => branchOf(Buffer.from(hash, 'hex'))) === 'fork';
+    const used = observed && { ...token, isLater: token.issuedAt > observed.lastSeenAt };
+    const isFork = used && decideUse(observed.state, used, hash => branchOf(Buffer.from(hash, 'hex'))) === 'fork';
     const ended = isFork ? await this.store.endStolen(request, observed, 'fork', true) : [];
     if (observed && ended.length > 0) this.announcements.theft(sessionId, observed.userId, 'fork', ended);
     else this.noted.delete(token);

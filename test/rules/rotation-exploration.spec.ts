@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { rotate, type RotationCase, type RotationState, use } from '../../lib/rules/rotation.js';
 import { exploreHonestClient, type HonestClient } from '../support/honest-client-model.js';
+import { exploreLostCommits, type LossyRules } from '../support/lost-commits-model.js';
 import { PRODUCTION, type RotationRules } from '../support/rotation-model.js';
 import { exploreTwoParties } from '../support/two-parties-model.js';
 
@@ -203,5 +204,50 @@ describe('PROTOCOL promise 2: two parties with the same token cannot both go on'
     expect(use(used, { generation: 1, branch: 'quiet' }, hash => hash).name).toBe('fork');
     expect(use(retried.next, { generation: 1, branch: 'quiet' }, hash => hash).name).toBe('fork');
     expect(rotate(used, SHARED, 'other').name).toBe('recent');
+  });
+});
+
+describe('PROTOCOL promise 5: a database that has lost commits logs nobody out', () => {
+  const DEPTH = 11;
+
+  it('PROTOCOL promise 5: no honest client is refused that brings its access token, whatever was lost', () => {
+    const { refusal, cases, states } = exploreLostCommits(DEPTH);
+    expect(refusal).toBeUndefined();
+    expect(cases).toContain('recovered');
+    expect(states).toBeGreaterThan(500);
+  });
+
+  it('PROTOCOL promise 5: without its access token it is unknown', () => {
+    expect(exploreLostCommits(DEPTH, undefined, false).refusal?.name).toBe('unknown');
+  });
+
+  it.each<[string, Partial<LossyRules>]>([
+    [
+      'a successor whose commit is lost is a fork',
+      { rotate: (state, given, candidate) => rotate(state, { ...given, issue: given.issue && 'known' }, candidate) },
+    ],
+    [
+      'its access token is a fork',
+      { use: (state, used, branchOf) => use(state, { ...used, isLater: false }, branchOf) },
+    ],
+  ])('PROTOCOL promise 5: the search notices that %s', (_, rules) => {
+    expect(exploreLostCommits(DEPTH, { rotate, use, ...rules }).refusal?.name).toBe('fork');
+  });
+
+  it('PROTOCOL promise 5: with nothing lost no token that this server has issued is unknown', () => {
+    const named = new Set<RotationCase>();
+    const recording: RotationRules = {
+      ...PRODUCTION,
+      rotate(state, given, candidate) {
+        const decided = rotate(state, given, candidate);
+        named.add(decided.name);
+        return decided;
+      },
+    };
+    const client = { mints: ANY_NUMBER, leeway: 6, exchange: 2, late: 1 };
+    for (const tabs of [1, 2]) exploreHonestClient({ tabs, ...client }, recording);
+    for (const windows of ['apart', 'shared', 'none'] as const) exploreTwoParties(windows, recording);
+    expect(named).toContain('stale');
+    expect([...named].filter(name => name === 'unknown' || name === 'recovered')).toEqual([]);
   });
 });

@@ -14,6 +14,7 @@ const usesOf = (seeds: readonly SessionSeed[]) =>
     sessionId: id,
     generation: generation + 1,
     branch: branchOf(successorHash!),
+    issuedAt: 0,
   }));
 
 /** A deadlock would be broken up and the statement repeated unseen, so the server is asked how many there were. */

@@ -53,8 +53,8 @@ describe("a row that the application's own transaction holds", () => {
     )[0]!.branch.toString('base64url');
     const other = (await test.sessions.logIn('grace')).session;
     await store.confirm([
-      { sessionId: session.id, generation: 1, branch },
-      { sessionId: other.id, generation: 2 ** 40, branch },
+      { sessionId: session.id, generation: 1, branch, issuedAt: 0 },
+      { sessionId: other.id, generation: 2 ** 40, branch, issuedAt: 0 },
     ]);
     expect(await test.database.query('SELECT generation FROM jwt_session WHERE id = $1', [session.id])).toEqual([
       { generation: 1 },

@@ -2,12 +2,13 @@ import { hashOf, openRefreshToken } from '../../lib/rules/refresh-token.js';
 import type { GivenToken, RotationState } from '../../lib/rules/rotation.js';
 import { deriveServerKeys } from '../../lib/rules/server-keys.js';
 import {
-  RefreshTokenInvalidError,
+  RefreshTokenUnknownError,
   SessionError,
   SessionStoreUnavailableError,
   TokenTheftDetectedError,
 } from '../../lib/session.errors.js';
 import { RotationStore } from '../../lib/store/rotation.store.js';
+import { AccessTokenSigner } from '../../lib/tokens/access-token-signer.js';
 import { describePair, type NamedRow, SessionInSpace, STATES, type StoredRow, TOKENS } from './rotation-space.js';
 import { insertSessions, type SessionSeed } from './session-rows.js';
 import { SECRET, type TestApp } from './test-app.js';
@@ -41,6 +42,11 @@ interface Row extends StoredRow {
   readonly leeway: string;
   readonly leeway_after_seen: number;
   readonly revoked_reason: string | null;
+  readonly last_seen_at: Date;
+}
+
+function issuedAtOf({ issue }: GivenToken, { last_seen_at }: Row): number {
+  return last_seen_at.getTime() + (issue === 'later' ? 1_000 : 0);
 }
 
 /** Takes every pair of the space through a real application. Outcomes are listed by what describes their pair. */
@@ -65,9 +71,12 @@ export class RotationHarness {
   async refreshAll(pairs: readonly Pair[], candidate: string): Promise<Record<string, RefreshOutcome>> {
     const before = await this.rows();
     this.test.events.length = 0;
+    const accessTokens = await Promise.all(pairs.map(pair => this.issuedWith(pair, before.get(pair.session.seed.id)!)));
     const answers = await Promise.all(
-      pairs.map(({ session, token }) =>
-        this.test.sessions.refresh({ refreshToken: session.refreshToken(token) }).catch((error: unknown) => error),
+      pairs.map(({ session, token }, index) =>
+        this.test.sessions
+          .refresh({ refreshToken: session.refreshToken(token), accessToken: accessTokens[index] })
+          .catch((error: unknown) => error),
       ),
     );
     const after = await this.rows();
@@ -93,10 +102,11 @@ export class RotationHarness {
   /** Reports to the store the use of an access token with each token's generation and branch. */
   async useAll(pairs: readonly Pair[]): Promise<Record<string, RowOutcome>> {
     const before = await this.rows();
-    const used = pairs.map(({ session, token: { generation, hash } }) => ({
+    const used = pairs.map(({ session, token }) => ({
       sessionId: session.seed.id,
-      generation,
-      branch: session.branch(hash),
+      generation: token.generation,
+      branch: session.branch(token.hash),
+      issuedAt: issuedAtOf(token, before.get(session.seed.id)!),
     }));
     for (let start = 0; start < used.length; start += MAX_BATCH) {
       await this.test.app.get(RotationStore).confirm(used.slice(start, start + MAX_BATCH));
@@ -105,6 +115,29 @@ export class RotationHarness {
     return byPair(pairs, ({ session }) =>
       this.rowOutcome(session, before.get(session.seed.id)!, after.get(session.seed.id)!),
     );
+  }
+
+  /** The access token that was issued with a refresh token: when the row was last written, or a second later. */
+  private async issuedWith({ session, token }: Pair, row: Row): Promise<string | undefined> {
+    if (!token.issue) return undefined;
+    const issuedAt = issuedAtOf(token, row);
+    const { id, userId } = session.seed;
+    const { token: accessToken } = await this.test.app.get(AccessTokenSigner).sign(
+      {
+        id,
+        user_id: userId,
+        claims: {},
+        token_version: 0,
+        access_version: '0',
+        remember: null,
+        authenticated_ms: issuedAt,
+        expires_ms: issuedAt + 60_000,
+        now_ms: issuedAt,
+      },
+      { generation: token.generation, hash: session.hash(token.hash) },
+      {},
+    );
+    return accessToken;
   }
 
   async rows(): Promise<Map<string, Row>> {
@@ -134,7 +167,7 @@ export function byPair<T>(pairs: readonly Pair[], tell: (pair: Pair, index: numb
 
 function nameOf(error: Error): string {
   if (error instanceof TokenTheftDetectedError) return error.theftClass;
-  if (error instanceof RefreshTokenInvalidError) return 'unknown';
+  if (error instanceof RefreshTokenUnknownError) return 'unknown';
   if (error instanceof SessionStoreUnavailableError && error.message.includes('another refresh token'))
     return 'superseded';
   if (error instanceof SessionError) return error.errorCode;

@@ -21,6 +21,7 @@ import { SECRET } from './test-app.js';
 
 const GENERATION = 5;
 const MINUTE = 60_000;
+const ISSUES = [undefined, 'known', 'later'] as const;
 
 export const STATES: readonly RotationState[] = [null, 'successor'].flatMap(successorHash =>
   [null, 'previous'].flatMap(previousHash =>
@@ -34,19 +35,29 @@ export const STATES: readonly RotationState[] = [null, 'successor'].flatMap(succ
   ),
 );
 
-/** Each hash at each generation; `foreign` is a hash that the row does not have. */
+/**
+ * Each hash at each generation; `foreign` is a hash that the row does not have. Those beyond the row come with and
+ * without the access token that was issued with them.
+ */
 export const TOKENS: readonly GivenToken[] = [-3, -2, -1, 0, 1, 2].flatMap(distance =>
-  ['previous', 'current', 'successor', 'foreign'].map(hash => ({ generation: GENERATION + distance, hash })),
+  ['previous', 'current', 'successor', 'foreign'].flatMap(hash =>
+    ISSUES.filter(issue => distance > 0 || issue === undefined).map(issue => ({
+      generation: GENERATION + distance,
+      hash,
+      issue,
+    })),
+  ),
 );
 
 /** The key of a state with a token, at any generation. */
 export function pairKey({ generation, successorHash, previousHash, inWindow }: RotationState, token: GivenToken) {
-  return [successorHash, previousHash, inWindow, token.generation - generation, token.hash].join(' ');
+  return [successorHash, previousHash, inWindow, token.generation - generation, token.hash, token.issue].join(' ');
 }
 
 export function describePair({ successorHash, previousHash, inWindow }: RotationState, token: GivenToken) {
   const row = ['current', successorHash, previousHash].filter(Boolean).join('+');
-  return `${row} ${inWindow ? 'in' : 'after'} window, ${token.hash} as ${token.generation}`;
+  const issue = token.issue ? ` with an access token that is ${token.issue}` : '';
+  return `${row} ${inWindow ? 'in' : 'after'} window, ${token.hash} as ${token.generation}${issue}`;
 }
 
 const KEYS = deriveServerKeys(SECRET);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { RefreshTokenInvalidError } from 'nestjs-jwt-session';
+import { RefreshTokenInvalidError, RefreshTokenUnknownError } from 'nestjs-jwt-session';
 import { ServerSecrets } from '../../lib/keys/server-secrets.js';
 import { ACCESS_COOKIE, REFRESH_COOKIE, send } from '../support/client.js';
 import { statementsDuring } from '../support/statement-watch.js';
@@ -92,11 +92,14 @@ describe('refresh tokens that are none', () => {
   });
 
   it('a generation that was never issued, with the right tag: refused, and nothing is revoked', async () => {
-    const { refreshToken, session } = await test.sessions.logIn('ada', { transport: 'bearer' });
+    const { refreshToken, accessToken, session } = await test.sessions.logIn('ada', { transport: 'bearer' });
     for (const generation of [1, 2, 2 ** 31 - 2]) {
       const changed = Buffer.from(bytesOf(refreshToken!).subarray(0, TAGGED_BYTES));
       changed.writeUInt32BE(generation, 17);
-      await expectRefused(tagged(test, changed));
+      for (const beside of [undefined, accessToken, refreshToken]) {
+        const refresh = test.sessions.refresh({ refreshToken: tagged(test, changed), accessToken: beside });
+        await expect(refresh).rejects.toThrow(RefreshTokenUnknownError);
+      }
     }
     expect(await test.sessions.get(session.id)).not.toBeNull();
   });

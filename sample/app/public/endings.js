@@ -4,6 +4,7 @@ const SENTENCES = {
   session_expired:
     'Your session has expired, because it was not used for long or is as old as sessions may become. Sign in again.',
   refresh_token_invalid: 'Your sign-in is no longer valid here. Sign in again.',
+  refresh_token_unknown: 'Your sign-in was lost on the server. Sign in again.',
 };
 
 /** Why a session has ended, in one sentence; undefined where nobody was signed in. */
