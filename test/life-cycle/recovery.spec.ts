@@ -292,6 +292,7 @@ describe.each(PLATFORMS)('a database that has lost commits, on %s', platform => 
       await test.advance('1s');
       await other.sessions.invalidateTokens('alan', 'access');
       expect(await elsewhere.send('/me')).toMatchObject(refused('access_token_invalid'));
+      await test.app.get(RevocationFeed).poll();
       expect(await client.send('/me')).toMatchObject(refused('access_token_invalid'));
     } finally {
       await other.close();
