@@ -51,6 +51,23 @@ export class Announcements implements OnModuleInit, OnModuleDestroy {
     });
   }
 
+  /**
+   * A refresh token has come that the database should know.
+   *
+   * @param given the token
+   * @param observed its row
+   */
+  lostCommit(
+    type: 'session.recovered' | 'session.lost',
+    given: { readonly sessionId: string; readonly generation: number },
+    observed: { readonly userId: string; readonly state: { readonly generation: number } },
+  ): void {
+    const { sessionId, generation } = given;
+    const { userId, state } = observed;
+    this.committed(undefined, { event: { type, sessionId, userId } });
+    this.logger.warn(`${type}: session ${sessionId} has generation ${generation}, its row ${state.generation}`);
+  }
+
   /** @param ended the ids of the sessions that the theft has ended, the stolen one among them */
   theft(sessionId: string, userId: string, theftClass: TheftClass, ended: readonly string[]): void {
     const reason = theftReason(theftClass);

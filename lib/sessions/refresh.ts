@@ -217,11 +217,7 @@ export class SessionRefresher {
     if (name === 'late-parent') return this.store.answerLateParent(request, observed);
     if (name === 'recovered') return this.recover(request, observed);
     if (name === 'unknown') {
-      this.logger.warn(`session ${request.sessionId}: the database does not know generation ${generation}`);
-      const { userId } = observed;
-      this.announcements.committed(undefined, {
-        event: { type: 'session.lost', sessionId: request.sessionId, userId },
-      });
+      this.announcements.lostCommit('session.lost', request, observed);
       throw new RefreshTokenUnknownError();
     }
     return undefined;
@@ -229,12 +225,7 @@ export class SessionRefresher {
 
   private async recover(request: RotationRequest, observed: ObservedSession): Promise<RotatedRow | undefined> {
     const row = await this.store.recover(request, observed);
-    if (!row) return undefined;
-    const { id: sessionId, user_id: userId } = row;
-    this.logger.warn(
-      `session ${sessionId}: the database knew generation ${observed.state.generation}, the client had ${request.generation}`,
-    );
-    this.announcements.committed(undefined, { event: { type: 'session.recovered', sessionId, userId } });
+    if (row) this.announcements.lostCommit('session.recovered', request, observed);
     return row;
   }
 

@@ -1,3 +1,4 @@
+import type { ClientInfo } from '../common/client-address.js';
 import { interval, milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import {
@@ -176,7 +177,7 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
       FROM ${tables.session} s WHERE ${OF_SESSION}`,
   );
 
-  const answerLateParent = statement<Observation & Pick<GivenValues, 'ip' | 'userAgent'>, RotatedRow>(
+  const answerLateParent = statement<Observation & ClientInfo, RotatedRow>(
     'jwt_session_answer_late_parent',
     `UPDATE ${tables.session} s SET last_case = '${CASE_LETTERS['late-parent']}', ${seen(settings, ':ip::text', ':userAgent::text')}
       WHERE ${OF_SESSION} AND ${AS_OBSERVED} AND ${inTime()} AND ${LIVE_OF_ID} AND ${notInvalidated}
@@ -240,7 +241,7 @@ interface GivenValues extends Deadline {
   readonly userAgent: string | undefined;
 }
 
-interface RecoveredValues extends Pick<GivenValues, 'ip' | 'userAgent'> {
+interface RecoveredValues extends ClientInfo {
   readonly givenGeneration: number;
   readonly givenHash: Buffer;
 }

@@ -229,23 +229,14 @@ export class RotationStore {
   }
 
   /** `late-parent`: answers with the current generation if the row is still as observed. */
-  async answerLateParent(
-    { sessionId, deadline, ip, userAgent }: SessionRequest & ClientInfo,
-    observed: ObservedSession,
-  ): Promise<RotatedRow | undefined> {
-    const values = { ...observed.state, deadline, sessionId, ip, userAgent };
-    const [row] = await this.database.query(this.sql.answerLateParent, values);
-    return row;
+  async answerLateParent(request: SessionRequest & ClientInfo, { state }: ObservedSession) {
+    return (await this.database.query(this.sql.answerLateParent, { ...request, ...state }))[0];
   }
 
   /** `recovered`: takes the given token for the current one if the row is still as observed. */
-  async recover(
-    { sessionId, deadline, ip, userAgent, generation: givenGeneration, hash: givenHash }: RotationRequest,
-    observed: ObservedSession,
-  ): Promise<RotatedRow | undefined> {
-    const values = { ...observed.state, deadline, sessionId, ip, userAgent, givenGeneration, givenHash };
-    const [row] = await this.database.query(this.sql.recover, values);
-    return row;
+  async recover(request: RotationRequest, { state }: ObservedSession): Promise<RotatedRow | undefined> {
+    const { generation: givenGeneration, hash: givenHash } = request;
+    return (await this.database.query(this.sql.recover, { ...request, ...state, givenGeneration, givenHash }))[0];
   }
 
   /**
