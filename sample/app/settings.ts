@@ -4,6 +4,12 @@ const environment = process.env;
 
 export const port = Number(environment.PORT ?? 3000);
 export const platform = environment.HTTP_PLATFORM ?? 'express';
+/**
+ * `KEY_BINDING=prefer` or `require` binds sessions to keys of their browsers, which browsers do over https alone: the
+ * sample makes a certificate at its start then.
+ */
+const keyBinding = environment.KEY_BINDING ?? 'off';
+export const usesTls = keyBinding !== 'off';
 /** Whether the live view may offer its demonstrations. */
 export const isDevelopment = environment.NODE_ENV !== 'production';
 
@@ -41,11 +47,15 @@ export function sessionOptions(): SessionModuleOptions {
       maxStaleness: environment.REVOCATION_MAX_STALENESS,
       feed: environment.REVOCATION_FEED as never,
     },
-    binding: { ip: environment.BINDING_IP as never, userAgent: environment.BINDING_USER_AGENT as never },
+    binding: {
+      ip: environment.BINDING_IP as never,
+      userAgent: environment.BINDING_USER_AGENT as never,
+      key: keyBinding as never,
+    },
     transport: environment.TRANSPORT as never,
     csrf: environment.CSRF as never,
     trustedOrigins: environment.TRUSTED_ORIGINS?.split(',').map(origin => origin.trim()),
     // On plain http browsers would not keep Secure cookies.
-    cookies: { secure: environment.COOKIES_SECURE === 'true' },
+    cookies: { secure: usesTls || environment.COOKIES_SECURE === 'true' },
   };
 }

@@ -242,9 +242,20 @@ describe.each(PLATFORMS)('the pages of the sample on %s', platform => {
       for (const token of ada.jar.values()) expect(sample.output).not.toContain(token);
     });
 
+    it('copied cookies of a session that is bound to no key act and refresh', async () => {
+      const ada = await logIn('ada');
+      const { status, body } = await post(ada, '/session/demonstration/copied-cookies');
+      expect([status, body.refresh]).toEqual([200, 'accepted']);
+      expect(new Date(body.access as string).getTime()).toBeGreaterThan(Date.now());
+      expect((await ada.send('/me')).status).toBe(200);
+      expect((await post(ada, '/session/demonstration/drop-access')).status).toBe(204);
+      expect((await ada.send('/me')).body.errorCode).toBe('session_missing');
+      expect((await post(ada, '/session/refresh')).status).toBe(200);
+    });
+
     it('take nothing from those who are not signed in, and no made-up client', async () => {
       const url = `${sample.url}/session/demonstration`;
-      for (const path of ['lost-response', 'second-client', 'rotate-keys']) {
+      for (const path of ['lost-response', 'second-client', 'copied-cookies', 'drop-access', 'rotate-keys']) {
         expect((await send(`${url}/${path}`, { method: 'POST', body: {} })).body.errorCode).toBe('session_missing');
       }
       const act = (client: string) => send(`${url}/second-client/act`, { method: 'POST', body: { client } });
@@ -255,7 +266,7 @@ describe.each(PLATFORMS)('the pages of the sample on %s', platform => {
     it('X01: are refused to pages of other sites', async () => {
       const ada = await logIn('ada');
       const headers = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' };
-      for (const path of ['lost-response', 'second-client', 'rotate-keys']) {
+      for (const path of ['lost-response', 'second-client', 'copied-cookies', 'drop-access', 'rotate-keys']) {
         const answer = await ada.sendOnly(`/session/demonstration/${path}`, { method: 'POST', body: {}, headers });
         expect(answer.body.errorCode).toBe('csrf_rejected');
       }
@@ -286,7 +297,15 @@ describe.each(PLATFORMS)('the pages of the sample on %s', platform => {
       const ada = await logInAt(production.url, 'ada');
       expect((await ada.send('/inside')).status).toBe(200);
       expect((await ada.send('/inside/offer')).body).toMatchObject({ demonstration: false, rotateKeys: false });
-      for (const path of ['lost-response', 'second-client', 'second-client/act', 'rotate-keys']) {
+      const paths = [
+        'lost-response',
+        'second-client',
+        'second-client/act',
+        'copied-cookies',
+        'drop-access',
+        'rotate-keys',
+      ];
+      for (const path of paths) {
         expect((await post(ada, `/session/demonstration/${path}`, {})).status).toBe(404);
       }
       const stream = await EventStream.open(`${production.url}/inside/events`, ada.jar);

@@ -46,7 +46,8 @@ export class SampleProcess {
       child.once('exit', () => reject(new Error(`the sample did not start:\n${output}`)));
     });
     await listening;
-    return new SampleProcess(child, `http://127.0.0.1:${port}`, () => output);
+    const scheme = environment.KEY_BINDING ? 'https' : 'http';
+    return new SampleProcess(child, `${scheme}://127.0.0.1:${port}`, () => output);
   }
 
   /** Moves its clock, and not that of its database. */

@@ -1,4 +1,5 @@
 import { BadRequestException, Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { IsBoolean, IsOptional, IsUUID } from 'class-validator';
 import { Exchange, Public, SessionExchange, SessionGuard, SessionService } from 'nestjs-jwt-session';
 import { AdminGuard } from '../admin.controller.js';
@@ -25,6 +26,7 @@ export class DemonstrationController {
   constructor(
     private readonly sessions: SessionService,
     private readonly clients: SecondClients,
+    private readonly host: HttpAdapterHost,
   ) {}
 
   /** Refreshes, and the answer never arrives: what a network does that breaks at the wrong moment. */
@@ -53,6 +55,28 @@ export class DemonstrationController {
     return { outcome: await this.clients.act(client) };
   }
 
+  /** A second client comes by copies of all the caller's cookies. */
+  @Post('copied-cookies')
+  @HttpCode(200)
+  tryCopy(@Exchange() exchange: SessionExchange) {
+    const accessToken = cookieOf(exchange, 'access_token');
+    if (accessToken === undefined) throw new BadRequestException('This demonstration needs a session by cookies');
+    return this.clients.tryCopy(accessToken, cookieOf(exchange, 'refresh_token'));
+  }
+
+  /** Drops the access cookie: a browser that has bound the session proves its key before the next request. */
+  @Post('drop-access')
+  @HttpCode(204)
+  dropAccess(@Exchange() exchange: SessionExchange): void {
+    const cookies = exchange.header('cookie') ?? '';
+    // The second one tells the browser that the first one is there.
+    for (const [, name] of cookies.matchAll(/(?:^|;\s*)((?:__[\w-]+-)?access_token|__Host-session_bound)=/g)) {
+      const secure = name!.startsWith('__') ? '; Secure' : '';
+      const expired = `${name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax${secure}`;
+      this.host.httpAdapter.appendHeader(exchange.response, 'Set-Cookie', expired);
+    }
+  }
+
   @Post('rotate-keys')
   @HttpCode(204)
   @UseGuards(AdminGuard)
@@ -62,7 +86,14 @@ export class DemonstrationController {
 }
 
 function refreshCookie(exchange: SessionExchange): string {
-  const token = /(?:^|;\s*)(?:__Secure-)?refresh_token=([^;]+)/.exec(exchange.header('cookie') ?? '')?.[1];
-  if (token === undefined) throw new BadRequestException('This demonstration needs a session by cookies');
+  const token = cookieOf(exchange, 'refresh_token');
+  if (token === undefined) {
+    throw new BadRequestException('There is no refresh token: the session is bound to a key, or not kept in cookies');
+  }
   return token;
+}
+
+/** With any prefix that the name may have. */
+function cookieOf(exchange: SessionExchange, name: string): string | undefined {
+  return new RegExp(`(?:^|;\\s*)(?:__[\\w-]+-)?${name}=([^;]+)`).exec(exchange.header('cookie') ?? '')?.[1];
 }

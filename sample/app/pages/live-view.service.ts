@@ -38,6 +38,8 @@ interface SessionState {
   /** Whether the next generation has been handed out and was not seen in use yet. */
   readonly minted: boolean;
   readonly lastCase: string | null;
+  /** Whether refreshing needs a proof of the browser's key. */
+  readonly bound: boolean;
   /** Milliseconds until the leeway window ends. */
   readonly windowLeft: number;
 }
@@ -131,6 +133,7 @@ export class LiveView {
       .select('session.generation', 'generation')
       .addSelect('session.successorHash IS NOT NULL', 'minted')
       .addSelect('session.lastCase', 'lastCase')
+      .addSelect('session.keyThumbprint IS NOT NULL', 'bound')
       .addSelect(
         'greatest(0, ceil(extract(epoch FROM session.leewayUntil - clock_timestamp()) * 1000))::integer',
         'windowLeft',

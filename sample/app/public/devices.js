@@ -42,7 +42,7 @@ function kindOf(label) {
   return label && !label.includes(' on ') ? 'script' : 'screen';
 }
 
-function row({ id, label, ip, createdAt, lastSeenAt, current }, index) {
+function row({ id, label, ip, createdAt, lastSeenAt, boundBy, current }, index) {
   const name = label ?? 'Unknown device';
   // Equal devices differ by their number and the time, also for those who only hear the buttons.
   const since = new Date(createdAt).toLocaleString('en', { dateStyle: 'medium', timeStyle: 'medium' });
@@ -59,6 +59,7 @@ function row({ id, label, ip, createdAt, lastSeenAt, current }, index) {
       element('span', { className: `icon ${kindOf(label)}`, ariaHidden: 'true' }),
       element('strong', {}, name),
       ...(current ? [' ', element('span', { className: 'badge' }, 'this one')] : []),
+      ...(boundBy ? [' ', element('span', { className: 'badge' }, 'bound to its key')] : []),
     ),
     element(
       'p',

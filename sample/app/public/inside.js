@@ -1,3 +1,4 @@
+import { watchCopies } from './copied-cookies.js';
 import { byId, element, onPress, refusalText, say } from './dom.js';
 import { endingText } from './endings.js';
 import { explain } from './explain.js';
@@ -11,11 +12,12 @@ const ALARMS = new Set(['session.theft', 'session.refused']);
 const events = byId('events');
 let stream;
 let over = false;
+let demonstrates = false;
 
 function listen() {
   stream?.close();
   stream = new EventSource('/inside/events');
-  stream.addEventListener('state', ({ data }) => over || drawState(JSON.parse(data)));
+  stream.addEventListener('state', ({ data }) => over || showState(JSON.parse(data)));
   stream.addEventListener('happened', ({ data }) => show(JSON.parse(data)));
   stream.addEventListener('ended', () => {
     stream.close();
@@ -28,6 +30,11 @@ function listen() {
     // itself.
     if (stream.readyState === EventSource.CLOSED) void load();
   });
+}
+
+function showState(state) {
+  drawState(state);
+  byId('proving').hidden = !(demonstrates && state.bound);
 }
 
 function show(event) {
@@ -60,6 +67,7 @@ async function load() {
   over = false;
   byId('loading').hidden = true;
   for (const trial of document.querySelectorAll('[data-demonstration]')) trial.hidden = !offer.body.demonstration;
+  demonstrates = offer.body.demonstration;
   for (const id of ['rotate', 'distrust']) byId(id).disabled = !offer.body.rotateKeys;
   byId('admins-only').hidden = offer.body.rotateKeys;
   for (const button of document.querySelectorAll('#live button')) button.hidden = false;
@@ -108,6 +116,14 @@ onPress(byId('lose'), async () => {
 onPress(byId('steal'), async () => {
   say('A theft is under way: watch the steps below the button.');
   await stealCopy();
+});
+
+watchCopies();
+
+onPress(byId('prove'), async () => {
+  if (!(await send('/session/demonstration/drop-access'))) return;
+  const { ok } = await api('GET', '/me');
+  if (ok) say('The browser proved its key, and has a new access cookie.');
 });
 
 onPress(byId('rotate'), async () => {

@@ -1,4 +1,4 @@
-import { byId, element } from './dom.js';
+import { byId, element, refusalText, say } from './dom.js';
 import { api } from './session.js';
 import { windowLeft } from './track.js';
 
@@ -38,8 +38,8 @@ async function windowOver() {
  */
 export async function stealCopy() {
   story.replaceChildren();
-  const { ok, body } = await api('POST', '/session/demonstration/second-client');
-  if (!ok) return;
+  const { ok, status, code, body } = await api('POST', '/session/demonstration/second-client');
+  if (!ok) return status === 401 ? undefined : say(refusalText({ code, body }), { alarm: true });
   tell('A second client has a copy of your refresh token.');
   const secondClientActs = async () =>
     (await api('POST', '/session/demonstration/second-client/act', body)).body.outcome;

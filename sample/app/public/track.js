@@ -16,7 +16,7 @@ let longest = 0;
 export const windowLeft = () => Math.max(0, windowEnd - performance.now());
 
 /** Draws the state of the session while it lives. */
-export function drawState({ generation, minted, lastCase, windowLeft: remaining }) {
+export function drawState({ generation, minted, lastCase, bound, windowLeft: remaining }) {
   windowEnd = performance.now() + remaining;
   // The length of the window is unknown; the longest remainder so far is used instead.
   longest = Math.max(longest, remaining);
@@ -24,6 +24,9 @@ export function drawState({ generation, minted, lastCase, windowLeft: remaining 
   byId('last-case').replaceChildren(
     ...(lastCase ? [element('code', {}, lastCase), ` ${CASES[lastCase] ?? ''}`] : ['No refresh yet.']),
   );
+  byId('binding').textContent = bound
+    ? 'Bound to a key of this browser: a copy of its cookies cannot be refreshed.'
+    : 'Not bound to a key: a copy of its cookies can be refreshed.';
   const now = `${generation} ${minted}`;
   if (now === drawn) return;
   drawn = now;
