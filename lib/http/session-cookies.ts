@@ -27,8 +27,8 @@ const BOUND_NAME = `__Host-${BOUND_COOKIE}`;
  * | `__Host-csrf_token` | `/` | the CSRF token, where they are used |
  * | `__Host-session_bound` | `/` | nothing: the browser proves the key of the session where it is missing (DBSC) |
  *
- * `__Host-` keeps sibling domains from planting a cookie, and allows neither a domain nor a path. `__Host-Http-` (RFC
- * 6265bis, section 4.1.3.4) keeps scripts of the page from it, too. Browsers that do not know it see a name that begins
+ * `__Host-` keeps sibling domains from planting a cookie, and allows neither a domain nor a path. `__Host-Http-` (draft
+ * of RFC 6265bis) keeps scripts of the page from it, too. Browsers that do not know it see a name that begins
  * with `__Host-`.
  */
 export class SessionCookies {

@@ -207,6 +207,16 @@ describeInWholeChromium('requests of sessions that browsers bind', () => {
       expect(browser.statuses.slice(after)).toEqual([204]);
     });
 
+    it('D07 proves the key after an access token was refused, so that the repeat has the new claims', async () => {
+      const page = await browser.bound('claims.test');
+      const { sessionId } = (await browser.call(page, '/me')).body;
+      await test.sessions.setClaims(sessionId!, { role: 'admin' });
+      const before = browser.posts;
+      expect((await browser.call(page, '/me')).body.errorCode).toBe('access_token_expired');
+      expect((await browser.call(page, '/me')).body.claims).toEqual({ role: 'admin' });
+      expect(browser.posts - before).toBe(1);
+    });
+
     it('D26 no script names a session', async () => {
       const page = await browser.open('script.test');
       const headers = { 'Sec-Secure-Session-Id': '"x"' };
