@@ -18,8 +18,11 @@ const TICK_MS = 1_000;
 /** Minimum timeout of the first poll: before it there is no knowledge that could be stale. */
 const FIRST_POLL_TIMEOUT_MS = 5_000;
 
-/** How long an echo may take, and the pause between attempts to connect, at least. */
+/** How long an echo may take. */
 const ECHO_TIMEOUT_MS = 1_000;
+
+/** The pause between attempts to listen, at least: behind a pooler each is in vain. */
+const MIN_RECONNECT_PAUSE_MS = 5_000;
 
 /**
  * Learns of what other processes end.
@@ -164,7 +167,7 @@ export class RevocationFeed {
       this.isDeaf = true;
       this.disconnect();
     }
-    const pause = Math.max(this.interval, ECHO_TIMEOUT_MS);
+    const pause = Math.max(this.interval, MIN_RECONNECT_PAUSE_MS);
     const isEarly = this.connectedAt !== undefined && elapsed(this.connectedAt, now) < pause;
     if (!this.listening && !isEarly) void this.listen();
     if (!this.listening) return null;

@@ -173,6 +173,7 @@ describe('a notification is a hint', () => {
       const [lost] = await listeners(database, 'quick');
       await database.query('SELECT pg_terminate_backend($1)', [lost]);
       await until(async () => !(await quick.sessions.status()).revocation.listening);
+      await clock.advance('5s');
       await untilListening(quick);
       const replaced = await listeners(database, 'quick');
       for (let poll = 0; poll < 3; poll++) await feedOf(quick).poll();
