@@ -92,14 +92,17 @@ export class Cluster {
     await this.primary.start();
   }
 
-  /** The primary crashes, and a synchronous standby that has every commit takes its place. */
-  async failOver(): Promise<void> {
+  /**
+   * The primary crashes, and a synchronous standby that has every commit takes its place.
+   *
+   * @param meanwhile some commits for which the standby is asked
+   */
+  async failOver(meanwhile: () => Promise<void> = () => sleep(1_000)): Promise<void> {
     const standby = await this.primary.standby(this.primary.port);
     await this.setSynchronous(this.primary, '*');
     await this.hasStandby("sync_state = 'sync'");
     await this.catchUp();
-    // Some commits for which the standby is asked.
-    await sleep(1_000);
+    await meanwhile();
     await this.replace(standby);
     await this.setSynchronous(standby, '');
   }
@@ -107,11 +110,15 @@ export class Cluster {
   /**
    * The primary crashes, and a standby that lacks the last commits takes its place.
    *
-   * @param lag milliseconds whose commits are lost
    * @param losing called before the first commit is lost
+   * @param meanwhile its commits are lost
    * @param lost called after the last one
    */
-  async failOverLossily(lag: number, losing: () => void, lost: () => void): Promise<void> {
+  async failOverLossily(
+    meanwhile: () => Promise<void>,
+    losing: () => void = () => undefined,
+    lost: () => void = () => undefined,
+  ): Promise<void> {
     const replication = await Network.to(this.primary.port);
     try {
       const standby = await this.primary.standby(replication.port);
@@ -120,11 +127,24 @@ export class Cluster {
       // What was answered before is not lost.
       await this.catchUp();
       replication.stall('both');
-      await sleep(lag);
+      await meanwhile();
       await this.replace(standby, lost);
     } finally {
       await replication.close();
     }
+  }
+
+  /** Copies the files of the server while it is stopped. Returns what restores them: commits since are lost. */
+  async backUp(): Promise<() => Promise<void>> {
+    const { primary } = this;
+    await primary.stop();
+    primary.copyFiles();
+    await primary.start();
+    return async () => {
+      await primary.stop('SIGKILL');
+      primary.restoreFiles();
+      await primary.start();
+    };
   }
 
   async stop(): Promise<void> {

@@ -56,7 +56,8 @@ class BearerCredentials implements Credentials {
   }
 
   get refresh(): RefreshRequest {
-    return { headers: {}, body: { refreshToken: this.refreshToken } };
+    const { refreshToken, accessToken } = this;
+    return { headers: {}, body: { refreshToken, accessToken } };
   }
 
   keep({ body }: ReadAnswer, issued: Interval): void {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from './cluster.js';
 import { CLOCK_FAULT, type Fault, OPERATIONS, type Planned } from './plan.js';
 import type { Random } from './random.js';
@@ -128,7 +129,7 @@ export class Nemesis {
     const lag = this.random.between(300, 1_000);
     let from = Infinity;
     await this.cluster.failOverLossily(
-      lag,
+      () => sleep(lag),
       () => (from = stage.now),
       () => stage.history.push({ kind: 'commits-lost', from, until: stage.now }),
     );

@@ -191,6 +191,16 @@ export class PostgresServer {
     }
   }
 
+  /** Of a server that is stopped. */
+  copyFiles(): void {
+    run('cp', ['-a', this.data, `${this.data}.copy`]);
+  }
+
+  restoreFiles(): void {
+    rmSync(this.data, { recursive: true });
+    renameSync(`${this.data}.copy`, this.data);
+  }
+
   async promote(): Promise<void> {
     await this.query('SELECT pg_promote(true, 120)');
   }

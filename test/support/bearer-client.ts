@@ -23,6 +23,14 @@ export class BearerClient {
     return this.keep(await send(`${this.url}/session/refresh`, { method: 'POST', body }));
   }
 
+  /** As the package's client does: with the access token that came with the refresh token. */
+  async refreshWithBoth(): Promise<Answer> {
+    const { refreshToken, accessToken } = this;
+    return this.keep(
+      await send(`${this.url}/session/refresh`, { method: 'POST', body: { refreshToken, accessToken } }),
+    );
+  }
+
   copy(): BearerClient {
     return Object.assign(new BearerClient(this.url), {
       accessToken: this.accessToken,
