@@ -18,6 +18,7 @@ export function formerCookieOf({ cookies }: SessionExchange, name: string): stri
  */
 export function presentOrFormer({ cookies }: SessionExchange, name: string): string[] {
   const values = cookieValues(cookies, name);
+  if (values.length > 0) return values;
   const former = formerNameOf(name);
-  return values.length > 0 || former === undefined ? values : cookieValues(cookies, former);
+  return former === undefined ? [] : cookieValues(cookies, former);
 }
