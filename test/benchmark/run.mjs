@@ -21,6 +21,7 @@ const PARTS = [
   'streams',
   'incident',
   'plan',
+  'announced',
 ];
 
 const asked = process.argv.slice(2);
