@@ -1,8 +1,11 @@
 // Takes screenshots of the sample's pages with Chromium: `npm run screenshots [folder] [--all]`.
 import { spawn, spawnSync } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
@@ -18,27 +21,12 @@ const folder =
   fileURLToPath(new URL('screenshots/', import.meta.url));
 mkdirSync(folder, { recursive: true });
 
-const sample = spawn(process.execPath, [fileURLToPath(new URL('dist/main.js', import.meta.url))], {
-  env: {
-    PATH: process.env.PATH,
-    PORT: String(PORT),
-    DATABASE_URL: process.env.DATABASE_URL,
-    SESSION_LEEWAY: '3s',
-  },
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
-await new Promise((resolve, reject) => {
-  sample.stdout.on('data', chunk => String(chunk).includes('The sample listens on') && resolve());
-  sample.once('exit', () => reject(new Error('the sample did not start')));
-});
+const onPath = names =>
+  spawnSync('sh', ['-c', names.map(name => `command -v ${name}`).join(' || ')], { encoding: 'utf8' }).stdout.trim();
+const wholePath = onPath(['chromium', 'chromium-browser']);
+const executablePath = wholePath || onPath(['chromium-headless-shell']);
 
-const executablePath = spawnSync(
-  'sh',
-  ['-c', 'command -v chromium || command -v chromium-browser || command -v chromium-headless-shell'],
-  {
-    encoding: 'utf8',
-  },
-).stdout.trim();
+const sample = await start({ PORT: String(PORT), SESSION_LEEWAY: '3s' });
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 try {
   await prepare();
@@ -47,8 +35,76 @@ try {
   }
 } finally {
   await browser.close();
-  sample.kill('SIGTERM');
-  await once(sample, 'exit');
+  await stop(sample);
+}
+// The headless shell binds no sessions.
+if (wholePath) await takeBound();
+
+async function start(environment) {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('dist/main.js', import.meta.url))], {
+    env: { PATH: process.env.PATH, DATABASE_URL: process.env.DATABASE_URL, ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await new Promise((resolve, reject) => {
+    child.stdout.on('data', chunk => String(chunk).includes('The sample listens on') && resolve());
+    child.once('exit', () => reject(new Error('the sample did not start')));
+  });
+  return child;
+}
+
+async function stop(child) {
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+}
+
+/** A session that is bound to a key, and what a copy of its cookies is good for. */
+async function takeBound() {
+  const bound = await start({ PORT: String(PORT + 1), KEY_BINDING: 'prefer' });
+  const profile = mkdtempSync(join(tmpdir(), 'screenshots-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath,
+    args: [
+      '--headless=new',
+      '--no-sandbox',
+      '--enable-features=DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting',
+      `--ignore-certificate-errors-spki-list=${await fingerprintOf(PORT + 1)}`,
+    ],
+    viewport: { width: 1_280, height: 1_500 },
+    baseURL: `https://localhost:${PORT + 1}`,
+  });
+  try {
+    const page = await context.newPage();
+    await page.goto('/');
+    await signIn(page);
+    await page.goto('/inside');
+    await page.getByText('Bound to a key of this browser').waitFor();
+    await page.getByRole('button', { name: 'Prove it' }).click();
+    await page.getByText('session.refreshed · proved').waitFor();
+    await page.getByRole('button', { name: 'Copy them' }).click();
+    await page.getByText('It cannot refresh').waitFor();
+    await page.waitForTimeout(500);
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.screenshot({ path: join(folder, 'inside-bound-desktop-light.png') });
+  } finally {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+    await stop(bound);
+  }
+}
+
+/** Names the certificate of the server to a browser that is to accept it. */
+async function fingerprintOf(port) {
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  const key = socket.getPeerX509Certificate().publicKey.export({ type: 'spki', format: 'der' });
+  socket.destroy();
+  return hash('sha256', key, 'base64');
+}
+
+async function signIn(page) {
+  await page.getByRole('button', { name: 'Use ada' }).click();
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Hello, ada' }).waitFor();
 }
 
 /** Notes and a few other devices, so that the pages have something to show. */
@@ -88,10 +144,13 @@ async function take(suffix, options) {
   await page.goto('/');
   await page.getByRole('button', { name: 'Use ada' }).waitFor();
   await keep('signed-out');
-  await page.getByRole('button', { name: 'Use ada' }).click();
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('heading', { name: 'Hello, ada' }).waitFor();
+  await signIn(page);
   await keep('home');
+  await page.getByRole('button', { name: 'Act as grace' }).click();
+  await page.getByRole('heading', { name: 'Hello, grace' }).waitFor();
+  await keep('acting');
+  await page.getByRole('button', { name: 'Be yourself again' }).click();
+  await page.getByRole('heading', { name: 'Hello, ada' }).waitFor();
 
   await page.goto('/inside');
   for (let generation = 0; generation < 3; generation++) {

@@ -157,6 +157,7 @@ describe.each(PLATFORMS)('the pages of the sample on %s', platform => {
       const other = await logIn('ada');
       await post(other, '/session/logout');
       await until(async () => told(stream).length >= 3);
+      await until(async () => stream.of('state').some(({ lastCase }) => lastCase === 'mint'));
 
       const { sessionId } = (await ada.send('/me')).body;
       const happened = told(stream);

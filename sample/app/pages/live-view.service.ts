@@ -33,6 +33,20 @@ const SETTLED = 50;
 /** How long a stream outlives its session, in milliseconds: other events of its end may come later. */
 const LAST_WORDS = 1_000;
 
+/** The cases of a refresh by the letters that rows have of them (docs/protocol.md). */
+const CASES: Readonly<Record<string, string>> = {
+  m: 'mint',
+  r: 'retry-in-window',
+  l: 'retry-of-lost-response',
+  u: 'unchanged',
+  c: 'confirm',
+  n: 'confirm-and-mint',
+  p: 'late-parent',
+  k: 'proved',
+  b: 'proved',
+  a: 'confirmed-by-use',
+};
+
 interface SessionState {
   readonly generation: number;
   /** Whether the next generation has been handed out and was not seen in use yet. */
@@ -128,7 +142,7 @@ export class LiveView {
   }
 
   private async stateOf(id: string): Promise<SessionState | undefined> {
-    return this.rows
+    const state = await this.rows
       .createQueryBuilder('session')
       .select('session.generation', 'generation')
       .addSelect('session.successorHash IS NOT NULL', 'minted')
@@ -140,5 +154,6 @@ export class LiveView {
       )
       .where('session.id = :id', { id })
       .getRawOne<SessionState>();
+    return state && { ...state, lastCase: state.lastCase && (CASES[state.lastCase] ?? state.lastCase) };
   }
 }
