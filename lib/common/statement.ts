@@ -9,6 +9,12 @@ export interface Statement<Values extends object = object, Row extends object = 
   readonly types?: { readonly values: Values; readonly row: Row };
 }
 
+/**
+ * In front of each text: a pooler that sends reads to replicas, such as pgpool-II, sends this one to the primary. A
+ * replica may be behind, and what it says of tokens is then wrong.
+ */
+export const ON_PRIMARY = '/*NO LOAD BALANCE*/ ';
+
 /** A quoted literal or identifier, a cast, or a parameter. */
 const TOKEN = /'(?:[^']|'')*'|"(?:[^"]|"")*"|::|:([A-Za-z]\w*)/g;
 
@@ -27,7 +33,7 @@ export function statement<Values extends object = object, Row extends object = o
     if (!parameters.includes(parameter)) parameters.push(parameter);
     return `$${parameters.indexOf(parameter) + 1}`;
   });
-  return { name, text: numbered, parameters };
+  return { name, text: ON_PRIMARY + numbered, parameters };
 }
 
 /**

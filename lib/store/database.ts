@@ -46,6 +46,20 @@ export interface QueryContext {
 /** How often a statement is sent that the database rolls back for the sake of another one. */
 const MAX_ATTEMPTS = 8;
 
+/** What statements tell of the database beside their own columns. */
+interface DatabaseColumns {
+  readonly now_ms?: number;
+  readonly is_replica?: boolean;
+}
+
+/** @throws Error as a replica answers a statement that writes */
+function refuseReplica<Row extends DatabaseColumns>(rows: Row[]): Row[] {
+  if (!rows[0]?.is_replica) return rows;
+  throw Object.assign(new Error('the server is a replica, which may be behind: connect to the primary'), {
+    code: '25006',
+  });
+}
+
 /** The bucket of the session or of the user that a statement is about, or one for each. */
 function bucketsOf({ sessionId, userId }: { sessionId?: unknown; userId?: unknown }): unknown {
   const [key, bucketOf] = sessionId === undefined ? [userId, bucketOfUser] : [sessionId, bucketOfSession];
@@ -125,15 +139,17 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
     for (let attempt = 1; ; attempt++) {
       try {
         if (manager?.queryRunner) {
-          return await this.measured(statement.name, () => this.join<Row>(manager, query, timeout));
+          return refuseReplica(
+            await this.measured(statement.name, () => this.join<Row & DatabaseColumns>(manager, query, timeout)),
+          );
         }
         const sentAt = this.clock.moment();
         const rows = await this.measured(statement.name, () =>
-          queryPool<Row & { now_ms?: number }>(this.pool, query, timeout, this.timers),
+          queryPool<Row & DatabaseColumns>(this.pool, query, timeout, this.timers),
         );
         // Within a caller's transaction it would be the time of the transaction's start.
         if (rows[0]?.now_ms !== undefined) this.clock.learn(rows[0].now_ms, sentAt);
-        return rows;
+        return refuseReplica(rows);
       } catch (error) {
         if (manager || attempt === MAX_ATTEMPTS || !isRepeatable(error)) throw this.translate(error, statement.name);
         // Statements that failed together would meet again.

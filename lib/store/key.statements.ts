@@ -2,7 +2,7 @@ import type { JsonWebKey } from 'node:crypto';
 import { interval, milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import type { StoredKey } from './key.store.js';
-import { notify } from './sql-fragments.js';
+import { IS_REPLICA, notify } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
 export function buildKeyStatements(tables: SessionTables) {
@@ -11,7 +11,7 @@ export function buildKeyStatements(tables: SessionTables) {
     load: statement<object, KeyRow>(
       'jwt_session_key_load',
       `SELECT kid, purpose, algorithm, period::text, public_jwk, encrypted_private_key,
-          ${milliseconds('publish_at')} AS publish_ms, ${milliseconds('sign_from')} AS sign_from_ms,
+          ${IS_REPLICA}, ${milliseconds('publish_at')} AS publish_ms, ${milliseconds('sign_from')} AS sign_from_ms,
           ${milliseconds('sign_until')} AS sign_until_ms, ${milliseconds('retire_at')} AS retire_ms
         FROM ${tables.signingKey} WHERE distrusted_at IS NULL ORDER BY sign_from, kid`,
     ),

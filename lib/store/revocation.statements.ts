@@ -5,6 +5,7 @@ import {
   actorAccessVersion,
   IN_BUCKET,
   inTime,
+  IS_REPLICA,
   isActorLive,
   LIMITED,
   type Limited,
@@ -32,7 +33,7 @@ export function buildRevocationStatements(tables: SessionTables) {
         ), span_start AS MATERIALIZED (
           SELECT GREATEST(LEAST(now, process_now), now - ${MAX_CLOCK_LAG}) - ${interval(':span')} AS since FROM clocks
         )
-        SELECT ${milliseconds('(SELECT now FROM clocks)')} AS now_ms, pg_postmaster_start_time()::text AS server,
+        SELECT ${milliseconds('(SELECT now FROM clocks)')} AS now_ms, ${IS_REPLICA}, pg_postmaster_start_time()::text AS server,
           pg_snapshot_xmin(pg_current_snapshot())::text AS oldest_transaction,
           pg_snapshot_xmax(pg_current_snapshot())::text AS next_transaction,
           ${page({
@@ -93,7 +94,7 @@ export function buildRevocationStatements(tables: SessionTables) {
             AS actor_access_version,
           (SELECT a.version FROM ${tables.userAuth} a
             WHERE a.user_id = s.user_id AND a.token_type = 'access' AND a.bucket = s.bucket)::text AS access_version,
-          (SELECT json_agg(k.kid) FROM ${tables.signingKey} k WHERE k.distrusted_at IS NOT NULL) AS keys
+          (SELECT json_agg(k.kid) FROM ${tables.signingKey} k WHERE k.distrusted_at IS NOT NULL) AS keys, ${IS_REPLICA}
         FROM (VALUES (:sessionId::uuid)) AS asked (id) LEFT JOIN ${tables.session} s
           ON s.id = asked.id AND ${IN_BUCKET}`,
     ),

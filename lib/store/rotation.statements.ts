@@ -5,6 +5,7 @@ import {
   announceSessions,
   type ArraysOf,
   inTime,
+  IS_REPLICA,
   IN_BUCKET,
   LIMITED,
   isRefreshable,
@@ -173,7 +174,7 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
         NOT (${notInvalidated}) AS invalidated, NOT (${inTime()}) AS late,
         encode(s.key_thumbprint, 'hex') AS key, encode(s.key_offered, 'hex') AS offered_key,
         (${['true', ...isOfClient(settings, ':ip::text', ':userAgent::text')].join(' AND ')}) IS NOT TRUE AS other_client,
-        ${milliseconds('s.last_seen_at')} AS last_seen_ms, ${milliseconds('clock_timestamp()')} AS now_ms
+        ${IS_REPLICA}, ${milliseconds('s.last_seen_at')} AS last_seen_ms, ${milliseconds('clock_timestamp()')} AS now_ms
       FROM ${tables.session} s WHERE ${OF_SESSION}`,
   );
 

@@ -7,11 +7,12 @@ import { SigningKeyEntity } from './entities/signing-key.entity.js';
 import { UserAuthEntity } from './entities/user-auth.entity.js';
 import type { Database } from './database.js';
 import { requireSchema, schemaGaps } from '../common/missing-schema.js';
+import { IS_REPLICA } from './sql-fragments.js';
 
 /** Milliseconds after which a health check gives up. */
 const PING_TIMEOUT_MS = 5_000;
 
-const PING = statement('jwt_session_ping', `SELECT ${milliseconds('clock_timestamp()')} AS now_ms`);
+const PING = statement('jwt_session_ping', `SELECT ${milliseconds('clock_timestamp()')} AS now_ms, ${IS_REPLICA}`);
 
 const COMPATIBLE = ['postgres', 'cockroachdb'];
 

@@ -49,6 +49,9 @@ export function inTime(deadline = ':deadline::float8'): string {
   return `extract(epoch FROM clock_timestamp()) * 1000 < ${deadline}`;
 }
 
+/** For statements that read what decides. `Database` refuses the answer of a replica, which may be behind. */
+export const IS_REPLICA = 'pg_is_in_recovery() AS is_replica';
+
 /** A row of a statement with a deadline, which has at least one. */
 export interface TimedRow {
   /** The statement ran after its deadline, and has changed nothing. */

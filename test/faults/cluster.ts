@@ -47,6 +47,10 @@ export class Cluster {
     return network;
   }
 
+  get port(): number {
+    return this.primary.port;
+  }
+
   query<Row extends object>(text: string, values: unknown[] = []): Promise<Row[]> {
     return this.primary.query<Row>(text, values);
   }
@@ -130,6 +134,26 @@ export class Cluster {
       await meanwhile();
       await this.replace(standby, lost);
     } finally {
+      await replication.close();
+    }
+  }
+
+  /**
+   * Makes a standby that has stopped following, so that it lacks every later commit.
+   *
+   * @param use called with its port
+   */
+  async besideReplica(use: (port: number) => Promise<void>): Promise<void> {
+    const replication = await Network.to(this.primary.port);
+    let standby: PostgresServer | undefined;
+    try {
+      standby = await this.primary.standby(replication.port);
+      await this.hasStandby("state = 'streaming'");
+      await this.catchUp();
+      replication.stall('both');
+      await use(standby.port);
+    } finally {
+      await standby?.remove();
       await replication.close();
     }
   }
