@@ -47,6 +47,17 @@ describeInChromium("the pages of the accounts' sample, in a browser", () => {
     await page.waitForURL('**/check-your-mail');
   });
 
+  it('offer another mail where a login says that the address is not verified', async () => {
+    await page.goto('/');
+    const again = page.getByRole('button', { name: 'Send the mail again' });
+    expect(await again.isVisible()).toBe(false);
+    await page.getByLabel('E-mail address').fill('ada@example.com');
+    await page.getByLabel('Password').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await again.click();
+    await page.getByText('another mail is on its way').waitFor();
+  });
+
   it('verify, log in and log out by the client of the package', async () => {
     const mailed = page.getByRole('link').filter({ hasText: 'verify-email' }).first();
     // The page shows the mails that were sent before it was opened.
