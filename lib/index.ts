@@ -4,6 +4,7 @@ export { SessionModule, type SessionModuleAsyncOptions } from './session.module.
 export { SessionService } from './session.service.js';
 export { SessionGuard } from './session.guard.js';
 export { SessionController } from './session.controller.js';
+export { KnownDevices } from './sessions/known-devices.js';
 export { SessionHealthIndicator } from './sessions/session-health.indicator.js';
 
 export { CurrentSession } from './http/current-session.decorator.js';
@@ -81,6 +82,7 @@ export type { SessionModuleExtras } from './options/static-options.js';
 export { SessionOptionsError } from './common/option-mistakes.js';
 
 export { SESSION_ENTITIES } from './store/entities/index.js';
+export { KnownDeviceEntity } from './store/entities/known-device.entity.js';
 export { SessionEntity } from './store/entities/session.entity.js';
 export { SigningKeyEntity } from './store/entities/signing-key.entity.js';
 export { UserAuthEntity } from './store/entities/user-auth.entity.js';

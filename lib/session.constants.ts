@@ -24,6 +24,10 @@ export const MARKER_COOKIE = 'session_marker';
 /** The cookie that browsers bind to the key of a session (DBSC; without prefix). */
 export const BOUND_COOKIE = 'session_bound';
 
+/** The cookie of a browser whose users are recognised at login (without prefix), and the same of a bearer client. */
+export const DEVICE_COOKIE = 'session_device';
+export const DEVICE_HEADER = 'session-device';
+
 /** Metadata key of `@RequireRecentLogin()`: milliseconds. */
 export const RECENT_LOGIN = 'nestjs-jwt-session:recent-login';
 

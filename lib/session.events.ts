@@ -8,7 +8,17 @@ import type { TheftClass } from './rules/theft.js';
 
 /** What happened to a session. No event carries a token, a secret or a key. */
 export type SessionEvent =
-  | { readonly type: 'session.created'; readonly sessionId: string; readonly userId: string }
+  | {
+      readonly type: 'session.created';
+      readonly sessionId: string;
+      readonly userId: string;
+      /** As much of the address as `devices.ip` lets be stored. */
+      readonly ip?: string;
+      /** Where `devices.userAgent` is `full`. */
+      readonly userAgent?: string;
+      /** True where the user has logged in before, but not on this device. Absent where devices are not recognised. */
+      readonly newDevice?: boolean;
+    }
   | {
       /** An actor began to act as the user. Its end is `session.revoked`, in which `sessionIds` has its id. */
       readonly type: 'session.impersonated';

@@ -31,6 +31,8 @@ export interface LogInOptions extends TransactionOption {
   idleLifetime?: string;
   /** How long after its login this session ends, where `session.absoluteLifetime` is too long. */
   absoluteLifetime?: string;
+  /** Whether the device is recognised, where the option `devices.recognise` says otherwise. Needs `exchange`. */
+  recognise?: boolean;
   /** Overrides what the request asks for. */
   transport?: TokenTransport;
   /** Accepts a cross-site request: for OAuth and magic-link callbacks, which carry a proof of their own. */
@@ -43,7 +45,7 @@ export type Actor = Pick<UserSession, 'id' | 'userId' | 'actor' | 'boundBy'>;
 /** What `logIn` takes, and what every impersonation should have. */
 export interface ImpersonateOptions extends Omit<
   LogInOptions,
-  'crossSite' | 'remember' | 'idleLifetime' | 'absoluteLifetime'
+  'crossSite' | 'recognise' | 'remember' | 'idleLifetime' | 'absoluteLifetime'
 > {
   /**
    * When the impersonation ends, such as `'15m'`; refreshing does not extend it. Default `30m`. It never outlives what is
@@ -66,6 +68,13 @@ export interface LogOutOptions extends TransactionOption {
   userId?: string;
   /** Kept with the row and in events; at most 64 characters. Default `logout`. */
   reason?: string;
+}
+
+export interface ForgetDevicesOptions extends TransactionOption {
+  /** Forgets only the device that became known by the login of this session. */
+  sessionId?: string;
+  /** Forgets all devices but the one that has sent this request. */
+  except?: SessionExchange;
 }
 
 /** A refresh token that did not come with a request. */

@@ -60,6 +60,7 @@ import { SessionRefresher } from './sessions/refresh.js';
 import { SessionGauges } from './sessions/session-gauges.js';
 import { SessionExpiryWatcher } from './sessions/session-expiry-watcher.js';
 import { SessionHealthIndicator } from './sessions/session-health.indicator.js';
+import { KnownDevices } from './sessions/known-devices.js';
 import { SessionRecords } from './sessions/session-records.js';
 import { SessionImpersonator } from './sessions/impersonation.js';
 import { SessionTokens } from './sessions/session-tokens.js';
@@ -162,6 +163,7 @@ const SESSIONS = [
   SessionRevoker,
   SessionExpiryWatcher,
   SessionRecords,
+  KnownDevices,
   SessionMaintenance,
   SessionHealthIndicator,
   SessionGauges,
@@ -181,7 +183,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
 export interface SessionModuleAsyncOptions
   extends ConfigurableModuleAsyncOptions<SessionModuleOptions, 'createSessionOptions'>, SessionModuleExtras {}
 
-const EXPORTS = [SessionService, SessionGuard, SessionAuthenticator, SessionHealthIndicator];
+const EXPORTS = [SessionService, KnownDevices, SessionGuard, SessionAuthenticator, SessionHealthIndicator];
 const INJECTED = [
   ResolvedSessionOptions,
   SESSION_MODULE_EXTRAS,

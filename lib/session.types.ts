@@ -106,6 +106,13 @@ export interface IssuedTokens {
   readonly refreshToken?: string;
   /** How the access token is sent: `Authorization: <tokenType> <accessToken>`. `DPoP` asks for a proof beside it. */
   readonly tokenType?: 'Bearer' | 'DPoP';
+  /**
+   * After a login that recognises devices: true where the user has logged in before, but not on this device. False at the
+   * user's first login.
+   */
+  readonly newDevice?: boolean;
+  /** For bearer clients after such a login: kept beyond the log-out, and sent as `Session-Device` with the next login. */
+  readonly deviceToken?: string;
 }
 
 /** One of a user's sessions, for a list of devices. */
@@ -123,6 +130,14 @@ export interface Device {
   readonly actor: (SessionActor & { readonly reason: string | null }) | null;
 }
 
+/** A device on which a user has logged in and is recognised. */
+export interface KnownDevice {
+  /** The session by whose login the device became known. It may have ended. */
+  readonly sessionId: string;
+  /** The last login. */
+  readonly lastSeenAt: Date;
+}
+
 /** A session with everything that is stored about its user. */
 export interface SessionExport extends Device {
   readonly userId: string;
@@ -137,6 +152,8 @@ export interface SessionExport extends Device {
 export interface CleanUpResult {
   /** Sessions that were removed, or would be. */
   readonly sessions: number;
+  /** Known devices that were removed, or would be. */
+  readonly devices: number;
   /** Retired signing keys that were removed, or would be. */
   readonly keys: number;
 }

@@ -14,7 +14,7 @@ const DEVICE_TTL_MS = 180 * 86_400_000;
  * (OWASP, device cookies). It proves nothing else: a login there still needs the password.
  */
 @Injectable()
-export class KnownDevices {
+export class AccountDevices {
   constructor(
     private readonly tokens: TokenStore,
     private readonly options: ResolvedAccountOptions,

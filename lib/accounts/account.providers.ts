@@ -5,7 +5,7 @@ import { Schedule } from '../common/schedule.js';
 import { Telemetry } from '../telemetry/telemetry.js';
 import { Attempts } from './account.attempts.js';
 import { AccountClaims } from './account.claims.js';
-import { KnownDevices } from './account.devices.js';
+import { AccountDevices } from './account.devices.js';
 import { AccountEvents } from './account.events.js';
 import { AccountLifecycle } from './account.lifecycle.js';
 import { AccountService } from './account.service.js';
@@ -79,7 +79,7 @@ const mail: Provider[] = [
 
 const operations = [
   Attempts,
-  KnownDevices,
+  AccountDevices,
   AccountEditor,
   PasswordCheck,
   Registration,

@@ -20,6 +20,7 @@ import { SessionClock } from '../common/clock.js';
 import { isAppOrigin } from '../common/origins.js';
 import { CsrfProtection } from './csrf.js';
 import { DbscMessages } from './dbsc.js';
+import { DeviceList } from './device-list.js';
 import { DpopProofs } from './dpop.js';
 import type { SessionExchange } from './exchange.js';
 import { RefreshCookies } from './refresh-cookies.js';
@@ -73,6 +74,7 @@ export class SessionHttp {
   readonly headers: ResponseHeaders;
   readonly cookies: SessionCookies;
   readonly csrf: CsrfProtection;
+  readonly devices: DeviceList;
   private readonly refreshCookies = new WeakMap<SessionExchange, RefreshCookies>();
   readonly dpop: DpopProofs;
   /** Undefined in a service with the verifier alone. */
@@ -95,6 +97,7 @@ export class SessionHttp {
     this.headers = new ResponseHeaders(host);
     this.cookies = new SessionCookies(options, this.headers, () => findControllerPath(modules, config));
     this.csrf = new CsrfProtection(options, this.headers, secrets);
+    this.devices = new DeviceList(options, this.headers);
     this.dpop = new DpopProofs(options, this.headers, clock, secrets);
     if (secrets) this.dbsc = new DbscMessages(options, this.headers, this.cookies, this.csrf, clock, secrets);
   }

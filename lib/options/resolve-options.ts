@@ -1,7 +1,7 @@
 import { mistakesIn, type OptionRule, refuseMistakes } from '../common/option-mistakes.js';
 import { fillIn, optionsToken, type Resolved, resolve } from '../common/options.js';
 import { refuseStaticOptions } from '../common/static-options.js';
-import { BOUND_COOKIE, CSRF_COOKIE, MARKER_COOKIE } from '../session.constants.js';
+import { BOUND_COOKIE, CSRF_COOKIE, DEVICE_COOKIE, MARKER_COOKIE } from '../session.constants.js';
 import { type SessionModuleOptions, SessionSettings } from './session-options.js';
 import { StaticSessionSettings } from './static-options.js';
 
@@ -78,6 +78,7 @@ export function isUnset(options: object | undefined, name: string): boolean {
 }
 
 const MIN_BOUND_LIFETIME_MS = 300_000;
+const OWN_COOKIES = [CSRF_COOKIE, MARKER_COOKIE, BOUND_COOKIE, DEVICE_COOKIE];
 
 function contradictions(options: ResolvedSessionOptions): OptionRule[] {
   const { accessToken, session, keys, cookies, revocation } = options;
@@ -142,8 +143,8 @@ function contradictions(options: ResolvedSessionOptions): OptionRule[] {
     ],
     [cookies.accessName === cookies.refreshName, 'options "cookies.accessName" and "cookies.refreshName" must differ'],
     [
-      [cookies.accessName, cookies.refreshName].some(name => [CSRF_COOKIE, MARKER_COOKIE, BOUND_COOKIE].includes(name)),
-      `options "cookies.accessName" and "cookies.refreshName": ${CSRF_COOKIE}, ${MARKER_COOKIE} and ${BOUND_COOKIE} are cookies of the module: write other names`,
+      OWN_COOKIES.some(name => name === cookies.accessName || name === cookies.refreshName),
+      `options "cookies.accessName" and "cookies.refreshName": ${OWN_COOKIES.join(', ')} are cookies of the module: write other names`,
     ],
   ];
 }

@@ -139,6 +139,14 @@ class DeviceSettings extends OptionGroup {
    */
   @Check(oneOf(['full', 'label', 'none']))
   userAgent: 'full' | 'label' | 'none' = 'full';
+
+  /**
+   * Whether a login recognises the device, so that `session.created` and `logIn` say whether it is a new one for the user:
+   * browsers by a cookie of a year, bearer clients by the token that they send as `Session-Device`. Stores a hash for each
+   * user and device. A login can ask for it, or do without, by its own `recognise`.
+   */
+  @Check(trueOrFalse())
+  recognise = false;
 }
 
 /** The options of `SessionModule`, with their defaults. */

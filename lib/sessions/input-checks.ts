@@ -26,6 +26,7 @@ const LOG_IN_OPTIONS: Record<keyof LogInOptions, true> = {
   remember: true,
   idleLifetime: true,
   absoluteLifetime: true,
+  recognise: true,
   transport: true,
   crossSite: true,
   manager: true,
@@ -54,6 +55,9 @@ export function checkLogIn(userId: unknown, options: LogInOptions): void {
   checkUserId(userId);
   checkOptionNames(options, LOG_IN_OPTIONS);
   checkContent(options);
+  if (options.recognise !== undefined && typeof options.recognise !== 'boolean') {
+    throw new SessionUsageError('"recognise": write true or false');
+  }
 }
 
 /**

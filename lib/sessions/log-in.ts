@@ -2,12 +2,14 @@ import { HttpStatus, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { clientFrom, type ClientInfo, clientOf, storedAddress } from '../common/client-address.js';
 import { SessionOptionsError } from '../common/option-mistakes.js';
+import { randomBytes } from '../common/random.js';
 import { isUuid } from '../common/uuid.js';
 import { RequestSession } from '../http/request-session.js';
 import type { SessionExchange } from '../http/exchange.js';
 import { SessionHttp } from '../http/session-http.js';
 import { sessionOf } from '../http/session-of.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
+import { DEVICE_TOKEN_BYTES, DeviceTokens } from '../rules/device-tokens.js';
 import type { SessionKey } from '../rules/session-key.js';
 import {
   KeyProofInvalidError,
@@ -19,7 +21,13 @@ import {
 } from '../session.errors.js';
 import type { LogInOptions } from '../session.interfaces.js';
 import type { IssuedTokens, TokenTransport, UserSession } from '../session.types.js';
-import { type CreatedSession, type NewSession, type RenewedSession, SessionStore } from '../store/session.store.js';
+import {
+  type CreatedSession,
+  type FoundDevice,
+  type NewSession,
+  type RenewedSession,
+  SessionStore,
+} from '../store/session.store.js';
 import type { SessionRow } from '../store/sql-fragments.js';
 import { Announcements } from '../revocation/announcements.js';
 import { Admission } from './admission.js';
@@ -30,6 +38,8 @@ import { type HashedToken, type Recipient, SessionTokens } from './session-token
 
 /** How often a renewal starts again when the session changes while its claims are asked for. */
 const MAX_ATTEMPTS = 3;
+
+type LogInDevice = Pick<IssuedTokens, 'newDevice' | 'deviceToken'>;
 
 /** Begins sessions. */
 @Injectable()
@@ -81,11 +91,14 @@ export class SessionIssuer implements OnModuleInit {
     session.label ??= await this.labelFor(client);
     // A login without an exchange is the application's own: no client can have given it up.
     if (exchange) this.admission.requireTimely(exchange);
-    const created = await this.create({ ...session, claims, replaces }, manager);
+    const devices = this.devicesOf(options);
+    const device = devices && { deviceHashes: devices.deviceHashes, newDeviceHash: devices.newDeviceHash };
+    const created = await this.create({ ...session, claims, replaces, device }, manager);
     this.announceEnded(created, replaces, manager);
     const row = await this.askForClaims(created.row, transport, manager);
     const recipient = { client, exchange, transport, key, replaces: replaces !== undefined };
-    return this.issue(row, refreshToken, recipient, manager);
+    const delivered = created.device && this.deliverDevice(devices!, created.device, recipient);
+    return this.issue(row, refreshToken, recipient, manager, delivered);
   }
 
   /**
@@ -218,16 +231,52 @@ export class SessionIssuer implements OnModuleInit {
     refreshToken: HashedToken,
     recipient: Recipient,
     manager: EntityManager | undefined,
+    device?: LogInDevice,
   ): Promise<IssuedTokens> {
     const issued = await this.tokens.issue(row, refreshToken, true, recipient);
-    const { key, exchange, transport } = recipient;
+    const { key, exchange, transport, client } = recipient;
     // Browsers keep keys when they are closed, and a login that is not to be remembered ends then.
     const isRemembered = row.remember !== false;
     if (exchange && transport === 'cookie' && isRemembered) this.http.dbsc!.offer(exchange, row.id);
     const session = { sessionId: row.id, userId: row.user_id };
-    this.announcements.committed(manager, { event: { type: 'session.created', ...session } });
+    this.announcements.committed(manager, {
+      event: {
+        type: 'session.created',
+        ...session,
+        ...this.eventOf(client),
+        ...(device && { newDevice: device.newDevice }),
+      },
+    });
     if (key) this.announcements.committed(manager, { event: { type: 'session.bound', ...session, kind: key.kind } });
-    return issued;
+    return device ? { ...issued, ...device } : issued;
+  }
+
+  /** What may be stored of a client may be told by an event, which subscribers store. */
+  private eventOf(client: ClientInfo): { ip?: string; userAgent?: string } {
+    const { devices } = this.options;
+    const ip = storedAddress(client.ip, devices.ip);
+    const userAgent = devices.userAgent === 'full' ? client.userAgent : undefined;
+    return { ...(ip === undefined ? {} : { ip }), ...(userAgent === undefined ? {} : { userAgent }) };
+  }
+
+  /** The device tokens of a login that recognises devices. Without a request there are none. */
+  private devicesOf({ exchange, recognise = this.options.devices.recognise }: LogInOptions): DeviceTokens | undefined {
+    if (!exchange || !recognise) return undefined;
+    return new DeviceTokens(this.http.devices.read(exchange), randomBytes(DEVICE_TOKEN_BYTES));
+  }
+
+  /** Gives the client the list of its tokens, the one of the user first. */
+  private deliverDevice(
+    tokens: DeviceTokens,
+    { known, hasOthers }: FoundDevice,
+    { exchange, transport }: Recipient,
+  ): LogInDevice {
+    const list = tokens.listAfter(known);
+    // Without other devices it is the user's first login, which alarms nobody.
+    const newDevice = known === null && hasOthers;
+    if (transport === 'bearer') return { newDevice, deviceToken: list };
+    this.http.devices.setCookie(exchange!, list);
+    return { newDevice };
   }
 
   /** The row with the claims that the hook gives; a new row is removed where it fails. */
@@ -241,7 +290,7 @@ export class SessionIssuer implements OnModuleInit {
       return await this.claimsHook.apply(row, transport, { manager, isNew: true });
     } catch (error) {
       // If this fails, the store logs it. The row remains, but no client has a token of it.
-      await this.store.discard(row.id, manager).catch(() => undefined);
+      await this.store.discard(row, manager).catch(() => undefined);
       throw error;
     }
   }

@@ -64,13 +64,14 @@ export class SessionMaintenance {
   /**
    * Removes sessions a day after they have ended, and keys a week after their last token has expired. The row of a
    * session is kept as long as one of its access tokens is valid, because a process that starts learns from it that the
-   * session has ended.
+   * session has ended. Known devices are removed that nobody has logged in on for a year.
    */
   async cleanUp(dryRun: boolean): Promise<CleanUpResult> {
     const sessions = await this.sessionRows.removeEnded(Math.max(MIN_AGE_MS, this.revocations.span), dryRun);
+    const devices = await this.sessionRows.removeDevices(dryRun);
     const keys = await this.keyRows.removeRetired(MAX_ISSUE_AGE_MS, dryRun);
     if (!dryRun && sessions + keys > 0) this.logger.log(`removed ${sessions} ended sessions and ${keys} retired keys`);
-    return { sessions, keys };
+    return { sessions, devices, keys };
   }
 
   /** @param distrust refuses tokens that were signed by any present key */

@@ -4,6 +4,7 @@ import { milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import type { SessionExport } from '../session.types.js';
 import { Database } from './database.js';
+import { forgetDevices } from './known-device.statements.js';
 import { DEVICE_COLUMNS, type DeviceRow } from './device-columns.js';
 import {
   announceSessions,
@@ -39,7 +40,7 @@ export class PersonalDataStore {
   }
 
   /**
-   * Ends the user's sessions, announces that, and blanks what their rows tell of the user, in one statement.
+   * Ends the user's sessions, announces that, and blanks what their rows tell of the user, and forgets the user's devices, in one statement.
    *
    * @returns the ids of the sessions that were ended
    */
@@ -100,6 +101,8 @@ function buildStatements(tables: SessionTables) {
           RETURNING s.id, s.revoked_reason AS reason, target.live
         ), revoked AS (
           SELECT id, reason FROM erased WHERE live
+        ), forgotten AS (
+          ${forgetDevices(tables, IS_TIMELY)}
         ), ${announceSessions(tables)}
         SELECT ended.id, (SELECT count(sent) FROM announced) AS notifications, ${TIMED_COLUMNS}
         FROM request LEFT JOIN ended ON true`,

@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { milliseconds } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import { SESSION_ENTITIES } from './entities/index.js';
+import { KnownDeviceEntity } from './entities/known-device.entity.js';
 import { SessionEntity } from './entities/session.entity.js';
 import { SigningKeyEntity } from './entities/signing-key.entity.js';
 import { UserAuthEntity } from './entities/user-auth.entity.js';
@@ -56,6 +57,7 @@ export class SchemaCheck {
       { path: tables.session, entity: SessionEntity },
       { path: tables.userAuth, entity: UserAuthEntity },
       { path: tables.signingKey, entity: SigningKeyEntity },
+      { path: tables.device, entity: KnownDeviceEntity },
     ].map(({ path, entity }) => ({ path, metadata: dataSource.getMetadata(entity), declaredBy: entity }));
     return schemaGaps(expected, (query, values) => this.database.query(query, values));
   }

@@ -1,6 +1,7 @@
 import { interval, milliseconds } from '../common/sql.js';
 import { bucketOfSession } from '../rules/bucket.js';
 import type { SessionClaims } from '../session.types.js';
+import { DEVICE_FOUND, knowDevice } from './known-device.statements.js';
 import type { NewSession } from './session.store.js';
 import {
   announceSessions,
@@ -133,6 +134,7 @@ export function insert(
  * The insert of a session, after CTEs that end others; the last of them is `revoked (id, reason)`.
  *
  * @param source clauses that say whether a session is inserted
+ * @param knowsDevice whether the device of the login is looked for and kept
  */
 export function createAfter(
   tables: SessionTables,
@@ -140,13 +142,15 @@ export function createAfter(
   revoked: string,
   source = '',
   from = VALUES,
+  knowsDevice = false,
 ): string {
+  const [device, found] = knowsDevice ? [`, ${knowDevice(tables)}`, `${DEVICE_FOUND},`] : ['', ''];
   return `WITH ${timedRequest()}, ${revoked}, ${announceSessions(tables)}, created AS (
       ${insert(tables, settings, from, sessionColumns, source)}
-    )
+    )${device}
     SELECT created.*, (SELECT count(sent) FROM announced) AS notifications,
       (SELECT json_agg(json_build_object('id', id, 'reason', reason)) FROM ended) AS ended,
-      ${TIMED_COLUMNS}
+      ${found} ${TIMED_COLUMNS}
     FROM request LEFT JOIN created ON true`;
 }
 

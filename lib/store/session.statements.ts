@@ -1,6 +1,7 @@
 import { statement } from '../common/statement.js';
 import type { SessionData } from '../session.types.js';
 import { BOUND_BY, DEVICE_COLUMNS, type DeviceRow } from './device-columns.js';
+import { type DeviceValues, forgetDevices } from './known-device.statements.js';
 import type { CreatedRow, StoredSession } from './session.store.js';
 import {
   accessVersion,
@@ -34,6 +35,46 @@ import {
 import type { SessionTables } from './tables.js';
 
 export function buildSessionStatements(tables: SessionTables, settings: NewSessionSettings) {
+  const replace = (knowsDevice: boolean) =>
+    createAfter(
+      tables,
+      settings,
+      `revoked AS (
+          UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
+          WHERE s.id = :replaces::uuid AND s.bucket = :replacedBucket::smallint AND ${IS_TIMELY} AND ${LIVE_OF_ID}
+          RETURNING s.id, s.revoked_reason AS reason
+        )`,
+      `WHERE ${IS_TIMELY}`,
+      VALUES,
+      knowsDevice,
+    );
+  const createWithin = (knowsDevice: boolean) =>
+    createAfter(
+      tables,
+      settings,
+      `others AS (
+          SELECT s.id, s.bucket FROM ${tables.session} s
+          WHERE ${OF_USER} AND s.id IS DISTINCT FROM :replaces::uuid AND s.actor_session_id IS NULL AND ${LIVE}
+          ORDER BY s.created_at DESC, s.id DESC OFFSET :most::integer - 1
+        ), chosen AS (
+          SELECT :replaces::uuid AS id, :replacedBucket::smallint AS bucket
+          UNION SELECT id, bucket FROM others ORDER BY id ${UNLIMITED}
+        ), target AS (
+          SELECT chosen.* FROM chosen CROSS JOIN LATERAL (
+            SELECT FROM ${tables.session} s
+            WHERE s.id = chosen.id AND s.bucket = chosen.bucket AND ${LIVE_OF_ID} FOR NO KEY UPDATE
+          ) AS locked
+          WHERE ${IS_TIMELY} AND (:evict OR NOT EXISTS (SELECT 1 FROM others))
+        ), revoked AS (
+          UPDATE ${tables.session} s SET revoked_at = clock_timestamp(),
+            revoked_reason = CASE WHEN s.id = :replaces::uuid THEN 'replaced' ELSE 'evicted' END
+          FROM target WHERE s.id = target.id AND s.bucket = target.bucket
+          RETURNING s.id, s.revoked_reason AS reason
+        )`,
+      `WHERE ${IS_TIMELY} AND (:evict OR NOT EXISTS (SELECT 1 FROM others))`,
+      VALUES,
+      knowsDevice,
+    );
   return {
     create: statement<NewSessionValues, MintedRow>('jwt_session_create', insert(tables, settings, VALUES, mintColumns)),
     // The same for several users at once.
@@ -50,17 +91,11 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
       ),
     ),
     // Ends the session that came with the login.
-    replace: statement<NewSessionValues & WithDeadline & { replaces: string; replacedBucket: number }, CreatedRow>(
-      'jwt_session_replace',
-      createAfter(
-        tables,
-        settings,
-        `revoked AS (
-          UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
-          WHERE s.id = :replaces::uuid AND s.bucket = :replacedBucket::smallint AND ${IS_TIMELY} AND ${LIVE_OF_ID} RETURNING s.id, s.revoked_reason AS reason
-        )`,
-        `WHERE ${IS_TIMELY}`,
-      ),
+    replace: statement<NewSessionValues & ReplacingValues, CreatedRow>('jwt_session_replace', replace(false)),
+    // The same, or without such a session, where the device is recognised.
+    createOnDevice: statement<NewSessionValues & ReplacingValues & DeviceValues, CreatedRow>(
+      'jwt_session_create_on_device',
+      replace(true),
     ),
     // Inserts a session in the place of a live one of the user, with the claims, data, label and lifetimes that it has at
     // that moment; only if claims and invalidations are those of the given versions, where these are given.
@@ -85,42 +120,13 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
       ),
     ),
     // Evicts the oldest of the user's own live sessions beyond the limit, or inserts nothing where none may be evicted.
-    createWithin: statement<
-      NewSessionValues &
-        NoLimit &
-        WithDeadline & {
-          replaces: string | undefined;
-          replacedBucket: number | undefined;
-          most: number;
-          evict: boolean;
-        },
-      CreatedRow
-    >(
+    createWithin: statement<NewSessionValues & LimitValues, CreatedRow>(
       'jwt_session_create_within',
-      createAfter(
-        tables,
-        settings,
-        `others AS (
-          SELECT s.id, s.bucket FROM ${tables.session} s
-          WHERE ${OF_USER} AND s.id IS DISTINCT FROM :replaces::uuid AND s.actor_session_id IS NULL AND ${LIVE}
-          ORDER BY s.created_at DESC, s.id DESC OFFSET :most::integer - 1
-        ), chosen AS (
-          SELECT :replaces::uuid AS id, :replacedBucket::smallint AS bucket
-          UNION SELECT id, bucket FROM others ORDER BY id ${UNLIMITED}
-        ), target AS (
-          SELECT chosen.* FROM chosen CROSS JOIN LATERAL (
-            SELECT FROM ${tables.session} s
-            WHERE s.id = chosen.id AND s.bucket = chosen.bucket AND ${LIVE_OF_ID} FOR NO KEY UPDATE
-          ) AS locked
-          WHERE ${IS_TIMELY} AND (:evict OR NOT EXISTS (SELECT 1 FROM others))
-        ), revoked AS (
-          UPDATE ${tables.session} s SET revoked_at = clock_timestamp(),
-            revoked_reason = CASE WHEN s.id = :replaces::uuid THEN 'replaced' ELSE 'evicted' END
-          FROM target WHERE s.id = target.id AND s.bucket = target.bucket
-          RETURNING s.id, s.revoked_reason AS reason
-        )`,
-        `WHERE ${IS_TIMELY} AND (:evict OR NOT EXISTS (SELECT 1 FROM others))`,
-      ),
+      createWithin(false),
+    ),
+    createWithinOnDevice: statement<NewSessionValues & LimitValues & DeviceValues, CreatedRow>(
+      'jwt_session_create_within_on_device',
+      createWithin(true),
     ),
     // The lock is on the user's name: no table has a row for every user. The limit ends a transaction whose COMMIT does
     // not arrive: it would be carried out when its client has long given up.
@@ -154,9 +160,10 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
       change(tables, 'claims = :claims', 's.token_version = :tokenVersion'),
     ),
     // No client has a token of the session yet.
-    discard: statement<{ sessionId: string }>(
+    discard: statement<{ sessionId: string; userId: string }>(
       'jwt_session_discard',
-      `DELETE FROM ${tables.session} s WHERE ${OF_SESSION}`,
+      `WITH forgotten AS (${forgetDevices(tables, 'd.session_id = :sessionId')})
+        DELETE FROM ${tables.session} s WHERE ${OF_SESSION}`,
     ),
     setClaims: statement<ChangeValues & { claims: string }, ChangedRow>(
       'jwt_session_set_claims',
@@ -172,6 +179,16 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
       ),
     ),
   };
+}
+
+interface ReplacingValues extends WithDeadline {
+  readonly replaces: string | undefined;
+  readonly replacedBucket: number | undefined;
+}
+
+interface LimitValues extends ReplacingValues, NoLimit {
+  readonly most: number;
+  readonly evict: boolean;
 }
 
 interface SeenVersions {

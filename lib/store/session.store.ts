@@ -7,6 +7,7 @@ import type { KeyKind } from '../rules/session-key.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
 import { timeOfUuid } from '../common/uuid.js';
 import { Database, type QueryContext } from './database.js';
+import type { DeviceColumns, DeviceValues } from './known-device.statements.js';
 import { jsonOf, rowOf, valuesOf } from './session-insert.js';
 import { buildSessionStatements } from './session.statements.js';
 import type { StatementBatcher } from './statement-batcher.js';
@@ -33,10 +34,12 @@ export interface NewSession {
   readonly absoluteLifetime?: number;
   /** The session that came with the login request and ends with it. */
   readonly replaces?: string;
+  /** Where the device is recognised. */
+  readonly device?: DeviceValues;
 }
 
 /** The session that takes the place of another one after its user has logged in again. */
-export type RenewedSession = Omit<NewSession, 'claims' | 'replaces'> & {
+export type RenewedSession = Omit<NewSession, 'claims' | 'replaces' | 'device'> & {
   readonly claims?: SessionClaims;
   readonly replaces: string;
 };
@@ -59,10 +62,19 @@ export interface StoredSession extends SessionRow {
 export interface CreatedSession {
   readonly row: SessionRow;
   readonly ended: readonly { readonly id: string; readonly reason: string }[];
+  /** What was found where the device is recognised. */
+  readonly device?: FoundDevice;
+}
+
+export interface FoundDevice {
+  /** The hash of the token by which the device is known to the user; null for a device that was not. */
+  readonly known: Buffer | null;
+  /** Whether the user had known devices before. */
+  readonly hasOthers: boolean;
 }
 
 /** The columns of the session are null where none was inserted. */
-export interface CreatedRow extends SessionRow, TimedRow {
+export interface CreatedRow extends SessionRow, TimedRow, Partial<DeviceColumns> {
   readonly ended: { id: string; reason: string }[] | null;
 }
 
@@ -87,13 +99,15 @@ export class SessionStore {
    * the same turn share one.
    */
   async create(session: NewSession, manager?: EntityManager): Promise<CreatedSession> {
-    if (session.replaces === undefined) {
+    const { device, replaces } = session;
+    if (!device && replaces === undefined) {
       return { row: await (manager ? this.insert(session, manager) : this.creations.run(session)), ended: [] };
     }
-    const { replaces } = session;
-    const values = { ...valuesOf(session), replaces, replacedBucket: bucketOfSession(replaces) };
+    const values = { ...valuesOf(session), replaces, replacedBucket: bucketOf(replaces) };
     const [created] = await this.database.inTime(deadline =>
-      this.database.query(this.sql.replace, { ...values, deadline }, { manager }),
+      device
+        ? this.database.query(this.sql.createOnDevice, { ...values, ...device, deadline }, { manager })
+        : this.database.query(this.sql.replace, { ...values, deadline }, { manager }),
     );
     return createdOf(created!)!;
   }
@@ -109,12 +123,13 @@ export class SessionStore {
     session: NewSession,
     manager?: EntityManager,
   ): Promise<CreatedSession | undefined> {
-    const { replaces } = session;
-    const replacedBucket = replaces === undefined ? undefined : bucketOfSession(replaces);
-    const values = { ...valuesOf(session), replaces, replacedBucket, ...limit, noLimit: null };
+    const { device, replaces } = session;
+    const values = { ...valuesOf(session), replaces, replacedBucket: bucketOf(replaces), ...limit, noLimit: null };
     const [created] = await this.database.inTime(deadline =>
       this.lockingUser(session, manager, joined =>
-        this.database.query(this.sql.createWithin, { ...values, deadline }, joined),
+        device
+          ? this.database.query(this.sql.createWithinOnDevice, { ...values, ...device, deadline }, joined)
+          : this.database.query(this.sql.createWithin, { ...values, deadline }, joined),
       ),
     );
     return createdOf(created!);
@@ -161,9 +176,9 @@ export class SessionStore {
     }, manager);
   }
 
-  /** Removes a session whose tokens were not issued. */
-  async discard(sessionId: string, manager?: EntityManager): Promise<void> {
-    await this.database.query(this.sql.discard, { sessionId }, { manager });
+  /** Removes a session whose tokens were not issued, and the device that became known by it. */
+  async discard({ id: sessionId, user_id: userId }: SessionRow, manager?: EntityManager): Promise<void> {
+    await this.database.query(this.sql.discard, { sessionId, userId }, { manager });
   }
 
   async get(sessionId: string, manager?: EntityManager): Promise<StoredSession | undefined> {
@@ -262,6 +277,12 @@ export class SessionStore {
     buildSessionStatements(tables, { ...this.options.session, userAgent: userAgentSettings(this.options) });
 }
 
-function createdOf({ late: _late, ended, ...row }: CreatedRow): CreatedSession | undefined {
-  return row.id === null ? undefined : { row, ended: ended ?? [] };
+function createdOf({ late: _late, ended, device_hash, has_devices, ...row }: CreatedRow): CreatedSession | undefined {
+  if (row.id === null) return undefined;
+  const device = device_hash === undefined ? undefined : { known: device_hash, hasOthers: has_devices! };
+  return { row, ended: ended ?? [], device };
+}
+
+function bucketOf(sessionId: string | undefined): number | undefined {
+  return sessionId === undefined ? undefined : bucketOfSession(sessionId);
 }

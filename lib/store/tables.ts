@@ -1,5 +1,6 @@
 import type { DataSource } from 'typeorm';
 import { tableName } from '../common/sql.js';
+import { KnownDeviceEntity } from './entities/known-device.entity.js';
 import { SessionEntity } from './entities/session.entity.js';
 import { SigningKeyEntity } from './entities/signing-key.entity.js';
 import { UserAuthEntity } from './entities/user-auth.entity.js';
@@ -9,6 +10,7 @@ export interface SessionTables {
   readonly session: string;
   readonly userAuth: string;
   readonly signingKey: string;
+  readonly device: string;
   /** Whether statements send notifications. */
   readonly notifies: boolean;
 }
@@ -18,6 +20,7 @@ export function sessionTables(dataSource: DataSource, notifies = false): Session
     session: tableName(dataSource.getMetadata(SessionEntity)),
     userAuth: tableName(dataSource.getMetadata(UserAuthEntity)),
     signingKey: tableName(dataSource.getMetadata(SigningKeyEntity)),
+    device: tableName(dataSource.getMetadata(KnownDeviceEntity)),
     notifies,
   };
 }

@@ -12,6 +12,7 @@ const TABLES = {
   session: 'jwt_session',
   userAuth: 'jwt_session_user_auth',
   signingKey: 'jwt_session_key',
+  device: 'jwt_session_device',
   notifies: true,
 };
 

@@ -172,7 +172,7 @@ describe('clean-up', () => {
     expect(await ids()).toEqual(before);
     expect(await test.sessions.cleanUp()).toMatchObject({ sessions: 2 });
     expect(await ids()).toEqual([endedToday, live].sort());
-    expect(await test.sessions.cleanUp()).toEqual({ sessions: 0, keys: 0 });
+    expect(await test.sessions.cleanUp()).toEqual({ sessions: 0, devices: 0, keys: 0 });
     expect(await test.sessions.get(live)).not.toBeNull();
   });
 

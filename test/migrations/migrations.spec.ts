@@ -42,7 +42,7 @@ describe('SESSION_MIGRATIONS', () => {
     await dataSource.runMigrations();
     expect(await driftOf(dataSource)).toEqual([]);
     const made = await relations();
-    expect(made).toHaveLength(12);
+    expect(made).toHaveLength(14);
     const [table] = await database.query(
       `SELECT reloptions FROM pg_class WHERE relkind = 'r' AND relname LIKE '%jwt_session'`,
     );

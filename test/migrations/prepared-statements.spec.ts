@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import {
   Exchange,
+  KnownDevices,
   SESSION_MIGRATIONS,
   SessionExchange,
   SessionGuard,
@@ -101,6 +102,18 @@ async function useAll(test: TestApp, user: string): Promise<void> {
   const exchange = new SessionExchange({ headers: { authorization: `Bearer ${accessToken}` } });
   const { session } = await sessions.logIn(user, { exchange });
   expect(session.id).not.toBe(former.id);
+  const owner = `${user} on a device`;
+  const stranger = new SessionExchange({ headers: {} });
+  const { deviceToken = '' } = await sessions.logIn(owner, {
+    exchange: stranger,
+    recognise: true,
+    transport: 'bearer',
+  });
+  const device = new SessionExchange({ headers: { 'session-device': deviceToken } });
+  const devices = test.app.get(KnownDevices);
+  expect(await devices.recognise(owner, device)).not.toBeNull();
+  await devices.list(owner);
+  await devices.forget(owner, { except: device });
   await logIn();
   const { session: renewed } = await sessions.reauthenticate(session);
   await sessions.list(user);

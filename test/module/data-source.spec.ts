@@ -53,7 +53,7 @@ describe.each<[string, Place]>([
     expect(await sessions.getData(session.id)).toEqual({ theme: 'light' });
     expect(await sessions.get(session.id)).toMatchObject({ userId: 'ada' });
     expect(await sessions.logOut(session.id)).toBe(true);
-    expect(await sessions.cleanUp({ dryRun: true })).toEqual({ sessions: 0, keys: 0 });
+    expect(await sessions.cleanUp({ dryRun: true })).toEqual({ sessions: 0, devices: 0, keys: 0 });
     expect((await sessions.status()).status).toBe('up');
     expect(await database.query(`SELECT user_id, revoked_reason FROM ${table}`)).toEqual([
       { user_id: 'ada', revoked_reason: 'logout' },

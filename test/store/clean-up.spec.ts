@@ -109,14 +109,14 @@ describe('SessionService.cleanUp', () => {
       const live = await sessions.logIn('ada');
       await sessions.logOut(ended.session.id);
       await test.advance('23h');
-      expect(await sessions.cleanUp()).toEqual({ sessions: 0, keys: 0 });
+      expect(await sessions.cleanUp()).toEqual({ sessions: 0, devices: 0, keys: 0 });
       await expect(sessions.refresh({ refreshToken: ended.refreshToken! })).rejects.toMatchObject({
         errorCode: 'session_revoked',
       });
 
       await test.advance('2h');
-      expect(await sessions.cleanUp({ dryRun: true })).toEqual({ sessions: 1, keys: 0 });
-      expect(await sessions.cleanUp()).toEqual({ sessions: 1, keys: 0 });
+      expect(await sessions.cleanUp({ dryRun: true })).toEqual({ sessions: 1, devices: 0, keys: 0 });
+      expect(await sessions.cleanUp()).toEqual({ sessions: 1, devices: 0, keys: 0 });
       await expect(sessions.refresh({ refreshToken: ended.refreshToken! })).rejects.toMatchObject({
         errorCode: 'session_expired',
       });

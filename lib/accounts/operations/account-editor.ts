@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type LogOutOptions, type SessionExchange, SessionService } from '../../index.js';
 import { Attempts, type Caller } from '../account.attempts.js';
-import { KnownDevices } from '../account.devices.js';
+import { AccountDevices } from '../account.devices.js';
 import { emailKey } from '../account.email.js';
 import { EmailTakenError, TokenInvalidError, TokenUsedError } from '../account.errors.js';
 import type { Account, AccountChanges, AccountTransaction, LinkPurpose, MailRequest } from '../account.types.js';
@@ -54,7 +54,7 @@ export class AccountEditor {
     private readonly registrations: RegistrationStore,
     private readonly outbox: Outbox,
     private readonly sessions: SessionService,
-    private readonly devices: KnownDevices,
+    private readonly devices: AccountDevices,
     private readonly attempts: Attempts,
   ) {}
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { IssuedTokens } from '../../index.js';
 import { Attempts, type Caller } from '../account.attempts.js';
-import { KnownDevices } from '../account.devices.js';
+import { AccountDevices } from '../account.devices.js';
 import { emailKey } from '../account.email.js';
 import type { Account } from '../account.types.js';
 
@@ -17,7 +17,7 @@ export interface LogInAttempt {
 export class LogInAttempts {
   constructor(
     private readonly attempts: Attempts,
-    private readonly devices: KnownDevices,
+    private readonly devices: AccountDevices,
   ) {}
 
   /** @throws TooManyAttemptsError, RecoveryRequiredError */

@@ -1,7 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { dataSourceOf } from '../../common/data-source-of.js';
-import { SESSION_ENTITIES } from '../entities/index.js';
-import { sessionTables } from '../tables.js';
+import { tablesOf } from './tables-of.js';
 
 /** Creates the module's tables. What `synchronize` has already made is left as it is. */
 export class NestjsJwtSession1764547200000 implements MigrationInterface {
@@ -99,13 +97,4 @@ export class NestjsJwtSession1764547200000 implements MigrationInterface {
     const { session, userAuth, signingKey } = tablesOf(runner);
     for (const table of [session, userAuth, signingKey]) await runner.query(`DROP TABLE ${table}`);
   }
-}
-
-function tablesOf(runner: QueryRunner) {
-  const dataSource = dataSourceOf(runner);
-  const missing = SESSION_ENTITIES.filter(entity => !dataSource.hasMetadata(entity));
-  if (missing.length > 0) {
-    throw new Error('SESSION_MIGRATIONS need the entities: add ...SESSION_ENTITIES to the data source\'s "entities"');
-  }
-  return sessionTables(dataSource);
 }

@@ -1,4 +1,5 @@
 import { NestjsJwtSession1764547200000 } from './1764547200000-jwt-session.js';
+import { NestjsJwtSession1764600000000 } from './1764600000000-known-devices.js';
 
 // During a rolling update the code of the last release runs on the tables of the next one. Hence, for each new
 // migration:
@@ -16,4 +17,4 @@ import { NestjsJwtSession1764547200000 } from './1764547200000-jwt-session.js';
 //   `next-version.ts` there shows a migration after these rules.
 
 /** The module's migrations: `migrations: [...SESSION_MIGRATIONS, …]`. Their names never change. */
-export const SESSION_MIGRATIONS = [NestjsJwtSession1764547200000];
+export const SESSION_MIGRATIONS = [NestjsJwtSession1764547200000, NestjsJwtSession1764600000000];
