@@ -34,7 +34,7 @@ describe.each(PLATFORMS)('events on %s', platform => {
     const [created, ...others] = await eventsOf(() => client.logIn('ada'));
     const { sessionId } = (await client.send('/me')).body;
     const of = { sessionId, userId: 'ada' };
-    expect([created, others]).toEqual([{ type: 'session.created', ...of }, []]);
+    expect([created, others]).toEqual([{ type: 'session.created', ...of, ip: '127.0.0.1', userAgent: 'node' }, []]);
 
     const lost = () => client.sendOnly('/session/refresh', POST);
     expect(await eventsOf(lost)).toEqual([{ type: 'session.refreshed', ...of, case: 'mint' }]);
