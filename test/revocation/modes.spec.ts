@@ -5,6 +5,7 @@ import { SharedClock, TestDatabase } from '../support/database.js';
 import { CHANGES, feedOf, listeners, me, untilListening } from '../support/revocation.js';
 import { StatementLog } from '../support/statement-log.js';
 import { PLATFORMS, startTestApp, type TestApp, type TestAppOptions } from '../support/test-app.js';
+import { until } from '../support/until.js';
 
 type Revocation = NonNullable<SessionModuleOptions['revocation']>;
 
@@ -144,6 +145,21 @@ describe.each(PLATFORMS)('modes and feeds of revocation on %s', platform => {
     expect(statements).toContain('revoked_reason');
     expect(statements).not.toMatch(/notify|listen/i);
     expect(statements).not.toMatch(/"name":"jwt_session/);
+  });
+
+  it('an announcer: no statement mentions NOTIFY or LISTEN, all are prepared, and each change is announced once', async () => {
+    const messages: string[] = [];
+    const announcer = {
+      announce: async (_: string, message: string) => void messages.push(message),
+      listen: async () => ({ close: async () => undefined }),
+    };
+    const statements = await everyStatement({ announcer });
+    expect(statements).not.toMatch(/notify|listen/i);
+    expect(statements).toMatch(/"name":"jwt_session/);
+    const kinds = () => messages.map(message => Object.keys(JSON.parse(message) as object).at(-1));
+    const changes = () => kinds().filter(kind => kind !== 'echo');
+    await until(async () => changes().includes('keys'));
+    expect(changes()).toEqual(['users', 'claims', 'reason', 'keys']);
   });
 
   it.each(CHANGES.filter(({ answer }) => answer !== 'session_expired'))(
