@@ -96,7 +96,7 @@ describe('two data sources', () => {
   it('only the named one has the tables', async () => {
     await app.get(SessionService).logIn('ada');
     const find = `SELECT count(*)::int AS tables FROM pg_tables WHERE tablename LIKE 'jwt_session%'`;
-    expect(await own.query(find)).toEqual([{ tables: 3 }]);
+    expect(await own.query(find)).toEqual([{ tables: 4 }]);
     expect(await other.query(find)).toEqual([{ tables: 0 }]);
   });
 

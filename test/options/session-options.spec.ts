@@ -47,7 +47,7 @@ describe('the options of SessionModule', () => {
       overload: { maxWait: 2_000 },
       binding: { ip: 'off', userAgent: 'off', key: 'off' },
       keyBinding: { dpop: { proofLifetime: minute, baseUrls: [], nonce: 'off' } },
-      devices: { ip: 'full', userAgent: 'full' },
+      devices: { ip: 'full', userAgent: 'full', recognise: false },
       telemetry: false,
     });
   });
@@ -267,7 +267,7 @@ describe('the options of SessionModule', () => {
     [
       'a cookie named as one of the module',
       { cookies: { accessName: 'session_marker' } },
-      /"cookies\.accessName" and "cookies\.refreshName": csrf_token, session_marker and session_bound are cookies of the module/,
+      /"cookies\.accessName" and "cookies\.refreshName": csrf_token, session_marker, session_bound, session_device are cookies of the module/,
     ],
   ])('refuse the contradiction of %s', (_, options, message) => {
     expect(refusal({ secret: SECRET, ...options })).toMatch(message);
