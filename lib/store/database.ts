@@ -12,7 +12,7 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { bucketOfSession, bucketOfUser } from '../rules/bucket.js';
 import { SESSION_DATA_SOURCE } from '../session.constants.js';
 import { SessionError, SessionStoreUnavailableError, SessionUsageError } from '../session.errors.js';
-import { joinTransaction, runTransaction, STATEMENT_TIMEOUT_MS, type TimeLimit } from '../common/bounded-database.js';
+import { joinTransaction, STATEMENT_TIMEOUT_MS, type TimeLimit } from '../common/bounded-database.js';
 import { randomBytes } from '../common/random.js';
 import { SessionTimers } from '../common/clock.js';
 import { dataSourceOf } from '../common/data-source-of.js';
@@ -20,7 +20,7 @@ import { codeOf, isRepeatable, isServerError, isUnavailable } from '../common/da
 import { type Statement, valuesOf } from '../common/statement.js';
 import { Telemetry } from '../telemetry/telemetry.js';
 import { DatabaseClock } from './database-clock.js';
-import { dropConnecting, queryPool } from './pooled-query.js';
+import { dropConnecting, queryPool, transactPool } from './pooled-query.js';
 import type { TimedRow } from './sql-fragments.js';
 import { type BatchedStatement, StatementBatcher } from './statement-batcher.js';
 import { StoreLoad } from './store-load.js';
@@ -45,6 +45,11 @@ export interface QueryContext {
 
 /** How often a statement is sent that the database rolls back for the sake of another one. */
 const MAX_ATTEMPTS = 8;
+
+interface Locked<Values extends object, Row extends object> {
+  readonly statement: Statement<Values, Row>;
+  readonly values: NoInfer<Values>;
+}
 
 /** What statements tell of the database beside their own columns. */
 interface DatabaseColumns {
@@ -130,12 +135,7 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
     values: NoInfer<Values>,
     { manager, timeout = STATEMENT_TIMEOUT_MS }: QueryContext = {},
   ): Promise<Row[]> {
-    const query = {
-      name: this.prepares ? statement.name : undefined,
-      text: statement.text,
-      values: valuesOf(statement, values, this.sharedValues(statement, values)),
-      types: VALUE_PARSERS,
-    };
+    const query = this.queryOf(statement, values);
     for (let attempt = 1; ; attempt++) {
       try {
         if (manager?.queryRunner) {
@@ -161,6 +161,15 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
   /** Lets requests of one turn of the event loop share a statement. */
   batched<Request, Answer>(statement: BatchedStatement<Request, Answer>): StatementBatcher<Request, Answer> {
     return new StatementBatcher(statement, this.timers, this.telemetry);
+  }
+
+  private queryOf<Values extends object>(statement: Statement<Values>, values: Values): QueryConfig {
+    return {
+      name: this.prepares ? statement.name : undefined,
+      text: statement.text,
+      values: valuesOf(statement, values, this.sharedValues(statement, values)),
+      types: VALUE_PARSERS,
+    };
   }
 
   private measured<T>(name: string, send: () => Promise<T>): Promise<T> {
@@ -192,15 +201,26 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   /**
-   * Runs statements in a transaction of their own, or within the caller's. Each statement sees what committed before
-   * it.
+   * Sends a statement after another one that takes a lock, in a transaction of their own or within the caller's. It sees
+   * what committed before the lock was given.
+   *
+   * @throws SessionStoreUnavailableError
    */
-  async transaction<T>(run: (joined: QueryContext) => Promise<T>, manager?: EntityManager): Promise<T> {
-    if (manager?.queryRunner) return run({ manager });
+  async queryLocked<LockValues extends object, Values extends object, Row extends object>(
+    lock: Locked<LockValues, object>,
+    { statement, values }: Locked<Values, Row>,
+    manager?: EntityManager,
+  ): Promise<Row[]> {
+    if (manager?.queryRunner) {
+      await this.query(lock.statement, lock.values, { manager });
+      return this.query(statement, values, { manager });
+    }
+    const queries = [this.queryOf(lock.statement, lock.values), this.queryOf(statement, values)];
     try {
-      return await runTransaction(this.dataSource, inner => run({ manager: inner }), this.limit(STATEMENT_TIMEOUT_MS));
+      const send = () => transactPool(this.pool, queries, STATEMENT_TIMEOUT_MS, this.timers);
+      return refuseReplica((await this.measured(statement.name, send))[1] as (Row & DatabaseColumns)[]);
     } catch (error) {
-      throw this.translate(error, 'transaction');
+      throw this.translate(error, statement.name);
     }
   }
 

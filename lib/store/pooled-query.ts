@@ -37,6 +37,52 @@ export function queryPool<Row extends object>(
   timeout: number,
   timers: SessionTimers,
 ): Promise<Row[]> {
+  const send = (client: PoolClient, answer: Answer<Row[]>) =>
+    client.query<Row>(query, (error: Error | undefined, result) => answer(error, result?.rows));
+  return useClient(pool, send, timeout, timers);
+}
+
+/**
+ * Runs statements in a transaction of their own, in one round trip: all are sent before the first is answered, and the
+ * locks that they take are held for as long as the database works. A driver before pg 8.23 waits for each answer.
+ *
+ * @returns the rows of each statement
+ */
+export function transactPool(
+  pool: Pool,
+  statements: readonly QueryConfig[],
+  timeout: number,
+  timers: SessionTimers,
+): Promise<object[][]> {
+  // Each statement sees what committed before it, whatever the database's default is.
+  const queries = ['BEGIN ISOLATION LEVEL READ COMMITTED', ...statements, 'COMMIT'];
+  const send = (client: PoolClient, answer: Answer<object[][]>) => {
+    const pipelining = client as { pipeline: boolean };
+    const rows: object[][] = [];
+    let failure: Error | undefined;
+    let waiting = queries.length;
+    const read = (error: Error | undefined, result?: { readonly rows: object[] }) => {
+      // After a failure the others fail, too, and COMMIT rolls back.
+      failure ??= error;
+      rows.push(result?.rows ?? []);
+      if (--waiting > 0) return;
+      pipelining.pipeline = false;
+      answer(failure, rows.slice(1, -1));
+    };
+    pipelining.pipeline = true;
+    for (const query of queries) client.query(query as QueryConfig, read);
+  };
+  return useClient(pool, send, timeout, timers);
+}
+
+type Answer<T> = (error: Error | undefined, rows: T) => void;
+
+function useClient<T>(
+  pool: Pool,
+  send: (client: PoolClient, answer: Answer<T>) => void,
+  timeout: number,
+  timers: SessionTimers,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     let client: PoolClient | undefined;
     let isLate = false;
@@ -54,7 +100,7 @@ export function queryPool<Row extends object>(
       if (!connected) return fail(failure!);
       client = connected;
       connected.on('error', ignore);
-      connected.query<Row>(query, (error: Error | undefined, result) => {
+      send(connected, (error, rows) => {
         connected.off('error', ignore);
         if (isLate) return;
         // A connection may be the cause of any other failure, as after a migration that changed what a statement
@@ -62,7 +108,7 @@ export function queryPool<Row extends object>(
         connected.release(error && !keepsConnection(error));
         if (error) return fail(error);
         end();
-        resolve(result.rows);
+        resolve(rows);
       });
     });
   });

@@ -6,7 +6,7 @@ import { bucketOfSession } from '../rules/bucket.js';
 import type { KeyKind } from '../rules/session-key.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
 import { timeOfUuid } from '../common/uuid.js';
-import { Database, type QueryContext } from './database.js';
+import { Database } from './database.js';
 import type { DeviceColumns, DeviceValues } from './known-device.statements.js';
 import { jsonOf, rowOf, valuesOf } from './session-insert.js';
 import { buildSessionStatements } from './session.statements.js';
@@ -125,13 +125,13 @@ export class SessionStore {
   ): Promise<CreatedSession | undefined> {
     const { device, replaces } = session;
     const values = { ...valuesOf(session), replaces, replacedBucket: bucketOf(replaces), ...limit, noLimit: null };
-    const [created] = await this.database.inTime(deadline =>
-      this.lockingUser(session, manager, joined =>
-        device
-          ? this.database.query(this.sql.createWithinOnDevice, { ...values, ...device, deadline }, joined)
-          : this.database.query(this.sql.createWithin, { ...values, deadline }, joined),
-      ),
-    );
+    const lock = this.userLock(session, manager);
+    const [created] = await this.database.inTime(deadline => {
+      const creation = { statement: this.sql.createWithin, values: { ...values, deadline } };
+      if (!device) return this.database.queryLocked(lock, creation, manager);
+      const onDevice = { statement: this.sql.createWithinOnDevice, values: { ...creation.values, ...device } };
+      return this.database.queryLocked(lock, onDevice, manager);
+    });
     return createdOf(created!);
   }
 
@@ -155,25 +155,18 @@ export class SessionStore {
     const versions = { tokenVersion: seen?.token_version, accessVersion: seen?.access_version };
     const values = { ...valuesOf({ ...session, claims: {} }), claims: jsonOf(claims), replaces, ...versions };
     const [created] = await this.database.inTime(deadline => {
-      const send = (joined: QueryContext) =>
-        this.database.query(this.sql.reauthenticate, { ...values, deadline }, joined);
-      return limited ? this.lockingUser(session, manager, send) : send({ manager });
+      const renewal = { statement: this.sql.reauthenticate, values: { ...values, deadline } };
+      return limited
+        ? this.database.queryLocked(this.userLock(session, manager), renewal, manager)
+        : this.database.query(renewal.statement, renewal.values, { manager });
     });
     return createdOf(created!);
   }
 
-  /** One login of a user after the other. */
-  private lockingUser<T>(
-    { userId }: { readonly userId: string },
-    manager: EntityManager | undefined,
-    run: (joined: QueryContext) => Promise<T>,
-  ): Promise<T> {
-    // The limits of the caller's transaction are the caller's.
+  /** One login of a user after the other. The limits of the caller's transaction are the caller's. */
+  private userLock({ userId }: { readonly userId: string }, manager: EntityManager | undefined) {
     const idleLimit = manager ? undefined : `${STATEMENT_TIMEOUT_MS}ms`;
-    return this.database.transaction(async joined => {
-      await this.database.query(this.sql.lockUser, { userId, idleLimit }, joined);
-      return run(joined);
-    }, manager);
+    return { statement: this.sql.lockUser, values: { userId, idleLimit } };
   }
 
   /** Removes a session whose tokens were not issued, and the device that became known by it. */

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { SessionClock, SessionTimers } from '../../lib/common/clock.js';
 import { PauseDetector } from '../../lib/sessions/pause-detector.js';
-import { Database } from '../../lib/store/database.js';
 import { maxRequestAge } from '../../lib/rules/rotation.js';
 import { DatabaseClock, Deadline } from '../../lib/store/database-clock.js';
 import { PATIENTLY } from '../support/patient-timers.js';
@@ -160,21 +159,18 @@ describe.each([
 describe('a transaction of a login whose COMMIT does not arrive', () => {
   it('is ended by the server, which is told so with the lock', async () => {
     const test = await startTestApp({ session: { session: { maxPerUser: 1 } } });
-    const limits: unknown[] = [];
-    const database = test.app.get(Database);
-    const query = database.query.bind(database);
-    jest.spyOn(database, 'query').mockImplementation(async (statement, values, context) => {
-      const rows = await query(statement, values, context);
-      if (statement.name === 'jwt_session_create_within') {
-        limits.push(await context!.manager!.query('SHOW idle_in_transaction_session_timeout'));
-      }
-      return rows as never;
-    });
+    await test.database.query(`
+      CREATE TABLE seen (user_id text, idle_limit text);
+      CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO public.seen VALUES (NEW.user_id, current_setting('idle_in_transaction_session_timeout'));
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER seeing BEFORE INSERT ON jwt_session FOR EACH ROW EXECUTE FUNCTION see();`);
     await test.sessions.logIn('ada');
     await test.app.get(DataSource).transaction(manager => test.sessions.logIn('grace', { manager }));
-    expect(limits).toEqual([
-      [{ idle_in_transaction_session_timeout: '10s' }],
-      [{ idle_in_transaction_session_timeout: '0' }],
+    expect(await test.database.query('SELECT * FROM seen ORDER BY user_id')).toEqual([
+      { user_id: 'ada', idle_limit: '10s' },
+      { user_id: 'grace', idle_limit: '0' },
     ]);
     await test.close();
   });

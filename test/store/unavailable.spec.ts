@@ -1,11 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, UseInterceptors } from '@nestjs/common';
 import { SessionErrorInterceptor, SessionService } from 'nestjs-jwt-session';
+import { DataSource } from 'typeorm';
 import { isUnavailable } from '../../lib/common/database-errors.js';
-import { Database } from '../../lib/store/database.js';
 import { type AppBehindProxy, startBehindProxy } from '../support/app-behind-proxy.js';
 import { type Answer, CookieClient, send } from '../support/client.js';
 import type { TestDatabase } from '../support/database.js';
+import { untilWaiting } from '../support/races.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { PLATFORMS, type TestApp } from '../support/test-app.js';
 
@@ -41,10 +42,7 @@ describe.each(PLATFORMS)('a database that cannot do it now is 503 with Retry-Aft
     });
     ({ database, proxy, test } = started);
   });
-  afterEach(async () => {
-    jest.restoreAllMocks();
-    await proxy.restore();
-  });
+  afterEach(() => proxy.restore());
   afterAll(() => started?.close());
 
   const logIn = async () => {
@@ -87,20 +85,40 @@ describe.each(PLATFORMS)('a database that cannot do it now is 503 with Retry-Aft
     expect((await client.refresh()).status).toBe(200);
   });
 
-  it('a connection that is lost in a transaction, whose query runner TypeORM has released', async () => {
-    const store = test.app.get(Database);
-    const query = store.query.bind(store);
-    jest.spyOn(store, 'query').mockImplementation(async (statement, values, context) => {
-      const rows = await query(statement, values, context);
-      if ((statement as { name: string }).name !== 'jwt_session_lock_user') return rows as never;
-      await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE datname = current_database() AND state = 'idle in transaction'`);
-      return rows as never;
-    });
+  it('a connection that is lost in a transaction, while it waits for the lock of the user', async () => {
     const client = new CookieClient(test.url);
-    expectUnavailable(await client.sendOnly('/login', { ...POST, body: { userId: 'grace' } }));
-    jest.restoreAllMocks();
+    await test.app.get(DataSource).transaction(async manager => {
+      await test.sessions.logIn('grace', { manager });
+      const waiting = client.sendOnly('/login', { ...POST, body: { userId: 'grace' } });
+      await untilWaiting(database, 1);
+      await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+      expectUnavailable(await waiting);
+    });
     expect((await client.logIn('grace')).status).toBe(200);
+    expect(await test.sessions.list('grace')).toHaveLength(2);
+  });
+
+  it.each(['53100', '40P01', '55P03'])('%s in a transaction: its connection is used again', async code => {
+    const client = new CookieClient(test.url);
+    await database.query(`
+      CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'it failed' USING ERRCODE = '${code}'; END $$;
+      CREATE TRIGGER failing BEFORE INSERT ON jwt_session EXECUTE FUNCTION fail();`);
+    try {
+      for (let time = 0; time < 3; time++) {
+        expectUnavailable(await client.sendOnly('/login', { ...POST, body: { userId: code } }));
+      }
+    } finally {
+      await database.query('DROP TRIGGER failing ON jwt_session; DROP FUNCTION fail');
+    }
+    expect((await client.logIn(code)).status).toBe(200);
+    expect(
+      await database.query(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'",
+      ),
+    ).toEqual([]);
+    expect(await test.sessions.list(code)).toHaveLength(1);
   });
 });
 
