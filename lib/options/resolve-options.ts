@@ -141,6 +141,17 @@ function contradictions(options: ResolvedSessionOptions): OptionRule[] {
       bindsBrowsers && accessToken.lifetime - accessToken.jitter < MIN_BOUND_LIFETIME_MS,
       'option "binding.key" needs "accessToken.lifetime" of \'5m\' or more, with "accessToken.jitter" taken off: browsers prove the key before every request where less than two minutes of the cookie are left',
     ],
+    [
+      options.distributed &&
+        revocation.mode === 'live' &&
+        revocation.feed === 'notify' &&
+        revocation.announcer === undefined,
+      'option "distributed": a notification reaches only the processes that listen on the machine of its row, and a transaction over two machines cannot send one: write revocation: { feed: \'poll\' }, or an announcer',
+    ],
+    [
+      options.distributed && options.binding.userAgent !== 'off',
+      'option "binding.userAgent" does not work with "distributed": leave it out, or bind sessions to keys with binding: { key: \'prefer\' }',
+    ],
     [cookies.accessName === cookies.refreshName, 'options "cookies.accessName" and "cookies.refreshName" must differ'],
     [
       OWN_COOKIES.some(name => name === cookies.accessName || name === cookies.refreshName),

@@ -189,6 +189,13 @@ export class SessionSettings extends TransportSettings {
   overload = new OverloadSettings();
 
   /**
+   * Whether an engine such as Citus distributes the tables over several machines by their column `bucket`. Each statement
+   * is then about the rows of one bucket, and none is shared by requests.
+   */
+  @Check(trueOrFalse())
+  distributed = false;
+
+  /**
    * Metrics and spans by OpenTelemetry (needs the package @opentelemetry/api). Its SDK must start before the application.
    */
   @Check(trueOrFalse())

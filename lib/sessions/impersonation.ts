@@ -46,6 +46,7 @@ export class SessionImpersonator {
   private async beginNow(actor: Actor, userId: string, options: ImpersonateOptions): Promise<IssuedTokens> {
     const { exchange, claims = {}, reason, manager } = options;
     const lifetime = checkImpersonation(actor, userId, options);
+    this.store.requireOneMachine();
     const by: SessionActor = { userId: actor.userId, sessionId: actor.id };
     const transport = exchange ? (options.transport ?? this.http.transportForSession(exchange)) : 'bearer';
     this.tokens.requireIssuable(userId, claims, transport, by);

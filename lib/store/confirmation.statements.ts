@@ -2,7 +2,7 @@ import { interval } from '../common/sql.js';
 import { statement } from '../common/statement.js';
 import { CASE_LETTERS } from './rotation-cases.js';
 import type { RotationSettings } from './rotation.statements.js';
-import { announceSessions, inTime, LIMITED, type Limited, LIVE_OF_ID } from './sql-fragments.js';
+import { announceSessions, inBucketOf, inTime, LIMITED, type Limited, LIVE_OF_ID } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
 export function buildConfirmationStatements(tables: SessionTables, settings: RotationSettings) {
@@ -19,7 +19,7 @@ export function buildConfirmationStatements(tables: SessionTables, settings: Rot
     'jwt_session_confirm',
     `WITH used AS (
         SELECT used.*, (SELECT ${outcome} FROM ${tables.session} s
-          WHERE s.id = used.id AND s.bucket = used.bucket AND ${LIVE_OF_ID}) AS outcome
+          WHERE s.id = used.id AND ${inBucketOf(tables, 'used')} AND ${LIVE_OF_ID}) AS outcome
         FROM unnest(:sessionId::uuid[], :bucket::smallint[], :generation::bigint[], :branch::bytea[],
           :issuedAt::timestamptz[]) AS used (id, bucket, generation, branch, issued_at)
         ORDER BY used.id ${LIMITED}
@@ -27,7 +27,7 @@ export function buildConfirmationStatements(tables: SessionTables, settings: Rot
         SELECT used.id, used.bucket, used.generation, used.outcome
         FROM used CROSS JOIN LATERAL (
           SELECT FROM ${tables.session} s
-          WHERE s.id = used.id AND s.bucket = used.bucket AND ${LIVE_OF_ID} AND ${outcome} = used.outcome
+          WHERE s.id = used.id AND ${inBucketOf(tables, 'used')} AND ${LIVE_OF_ID} AND ${outcome} = used.outcome
           FOR NO KEY UPDATE SKIP LOCKED
         ) AS locked
         WHERE used.outcome IS NOT NULL AND ${inTime()}
@@ -36,11 +36,11 @@ export function buildConfirmationStatements(tables: SessionTables, settings: Rot
           previous_hash = s.token_hash, previous_salt = s.successor_salt, successor_hash = NULL, successor_salt = NULL,
           leeway_until = now() + ${interval(String(settings.leeway))}, last_case = '${CASE_LETTERS['confirmed-by-use']}', last_seen_at = now()
         FROM target
-        WHERE s.id = target.id AND s.bucket = target.bucket AND target.outcome = 'confirmed-by-use'
+        WHERE s.id = target.id AND ${inBucketOf(tables, 'target')} AND target.outcome = 'confirmed-by-use'
       ), revoked AS (
-        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'theft:fork'
+        UPDATE ${tables.session} s SET revoked_at = (SELECT clock_timestamp()), revoked_reason = 'theft:fork'
         FROM target
-        WHERE s.id = target.id AND s.bucket = target.bucket AND target.outcome = 'fork' AND NOT ${settings.reportsForks}
+        WHERE s.id = target.id AND ${inBucketOf(tables, 'target')} AND target.outcome = 'fork' AND NOT ${settings.reportsForks}
         RETURNING s.id, s.user_id, s.revoked_reason AS reason
       ), ${announceSessions(tables)}
       SELECT used.id, revoked.user_id, target.id IS NULL AS skipped, target.outcome = 'fork' AS fork, (SELECT count(sent) FROM announced) AS notifications

@@ -111,9 +111,15 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
     this.sender.channel = channel;
   }
 
+  /** Whether an engine distributes the tables, so that a statement is about the rows of one bucket. */
+  get isDistributed(): boolean {
+    return this.options.distributed;
+  }
+
   get tables(): SessionTables {
     const { mode, feed, announcer } = this.options.revocation;
-    return sessionTables(this.dataSource, mode === 'live' && feed === 'notify' && announcer === undefined);
+    const notifies = mode === 'live' && feed === 'notify' && announcer === undefined;
+    return sessionTables(this.dataSource, notifies, this.isDistributed);
   }
 
   /** A store's statements, built at first use: before that `SchemaCheck` reports entities that are missing. */
@@ -158,9 +164,28 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
     }
   }
 
-  /** Lets requests of one turn of the event loop share a statement. */
+  /**
+   * Sends a statement about several rows, whose values are arrays. Where the tables are distributed it is sent for each
+   * row by itself.
+   */
+  async queryRows<Values extends Limited, Row extends object>(
+    statement: Statement<Values, Row>,
+    values: NoInfer<Values>,
+    context: QueryContext = {},
+  ): Promise<Row[]> {
+    if (!this.isDistributed) return this.query(statement, values, context);
+    const rows: Row[] = [];
+    for (let at = 0; at < values.count; at++) {
+      const entries = Object.entries(values).map(([name, value]) => [name, Array.isArray(value) ? [value[at]] : value]);
+      const one = { ...Object.fromEntries(entries), count: 1 } as NoInfer<Values>;
+      rows.push(...(await this.query(statement, one, context)));
+    }
+    return rows;
+  }
+
+  /** Lets requests of one turn of the event loop share a statement, unless their rows may be on different machines. */
   batched<Request, Answer>(statement: BatchedStatement<Request, Answer>): StatementBatcher<Request, Answer> {
-    return new StatementBatcher(statement, this.timers, this.telemetry);
+    return new StatementBatcher(statement, this.timers, this.telemetry, this.isDistributed);
   }
 
   private queryOf<Values extends object>(statement: Statement<Values>, values: Values): QueryConfig {

@@ -19,7 +19,8 @@ import {
 } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
-const REVOKED_AT = 'revoked_at = clock_timestamp()';
+// A subquery: an engine that distributes the tables takes no volatile function here.
+const REVOKED_AT = 'revoked_at = (SELECT clock_timestamp())';
 
 /**
  * The ends of sessions. Rows are locked in id order: two statements that end several sessions of a user would otherwise

@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { bucketOfSession } from '../rules/bucket.js';
 import { Database } from './database.js';
+import { SessionUsageError } from '../session.errors.js';
 import { buildImpersonationStatements, type EndedImpersonation, type ReturnedRow } from './impersonation.statements.js';
 import { valuesOf } from './session-insert.js';
 import type { NewSession } from './session.store.js';
@@ -26,6 +27,12 @@ export class ImpersonationStore {
     private readonly database: Database,
     private readonly options: ResolvedSessionOptions,
   ) {}
+
+  /** @throws SessionUsageError with the option `distributed`: actor and user may be on different machines */
+  requireOneMachine(): void {
+    if (!this.database.isDistributed) return;
+    throw new SessionUsageError('impersonate() does not work with the option "distributed"');
+  }
 
   /** Inserts the session, which ends with that of its actor. Undefined where the actor's is not live, or not its own. */
   async begin(session: NewSession, actor: NewActor, manager?: EntityManager): Promise<SessionRow | undefined> {

@@ -4,13 +4,17 @@ import { type RotationSettings, seen } from './rotation.statements.js';
 import type { KeyProofRequest, ProvedRow } from './rotation.store.js';
 import {
   type ArraysOf,
+  fromClock,
+  inBucketOf,
   inTime,
   isRefreshable,
   LIMITED,
   type Limited,
   LIVE_OF_ID,
+  nowOfUpdate,
   OF_SESSION,
   sessionColumns,
+  updatesInTime,
 } from './sql-fragments.js';
 import type { SessionTables } from './tables.js';
 
@@ -40,12 +44,12 @@ interface GivenProof {
  * while none is in force: its proof shows that the registration has arrived. The client's address and user agent are not
  * asked for: a proof says more.
  */
-function proof(settings: RotationSettings, given: GivenProof) {
+function proof(tables: SessionTables, settings: RotationSettings, given: GivenProof) {
   const { proved, 'first-proof': first } = CASE_LETTERS;
   const changes = `key_thumbprint = ${given.thumbprint}, key_offered = NULL,
       last_case = CASE WHEN s.key_thumbprint IS NULL THEN '${first}' ELSE '${proved}' END,
-      ${seen(settings, given.ip, given.userAgent)}`;
-  const applies = `${LIVE_OF_ID} AND ${inTime(given.deadline)}
+      ${seen(tables, settings, given.ip, given.userAgent)}`;
+  const applies = `${LIVE_OF_ID} AND ${updatesInTime(tables, given.deadline)}
       AND (s.key_thumbprint = ${given.thumbprint} OR (s.key_thumbprint IS NULL AND s.key_offered = ${given.thumbprint}))
       AND (${given.hash} IS NULL OR (s.generation = ${given.generation} AND s.token_hash = ${given.hash}))`;
   return { changes, applies };
@@ -53,9 +57,9 @@ function proof(settings: RotationSettings, given: GivenProof) {
 
 export function buildKeyBindingStatements(tables: SessionTables, settings: RotationSettings) {
   const notInvalidated = isRefreshable(tables);
-  const columns = `${sessionColumns(tables)}, s.last_case, s.generation, s.token_hash`;
+  const columns = `${sessionColumns(tables, nowOfUpdate(tables))}, s.last_case, s.generation, s.token_hash`;
 
-  const one = proof(settings, {
+  const one = proof(tables, settings, {
     thumbprint: ':thumbprint::bytea',
     generation: ':generation::integer',
     hash: ':hash::bytea',
@@ -65,12 +69,12 @@ export function buildKeyBindingStatements(tables: SessionTables, settings: Rotat
   });
   const prove = statement<KeyProofRequest, ProvedRow>(
     'jwt_session_prove',
-    `UPDATE ${tables.session} s SET ${one.changes}
+    `UPDATE ${tables.session} s SET ${one.changes} ${fromClock(tables)}
       WHERE ${OF_SESSION} AND ${notInvalidated} AND ${one.applies} RETURNING ${columns}`,
   );
 
   // As the rotation of several sessions: rows that another transaction has locked are left out.
-  const each = proof(settings, {
+  const each = proof(tables, settings, {
     thumbprint: 'asked.thumbprint',
     generation: 'asked.generation',
     hash: 'asked.hash',
@@ -100,9 +104,9 @@ export function buildKeyBindingStatements(tables: SessionTables, settings: Rotat
   const offerKey = statement<Pick<GivenValues, 'sessionId' | 'deadline' | 'thumbprint'>, ProvedRow>(
     'jwt_session_offer_key',
     `UPDATE ${tables.session} s
-      SET key_offered = CASE WHEN s.key_thumbprint IS NULL THEN :thumbprint::bytea END, key_kind = 'dbsc'
+      SET key_offered = CASE WHEN s.key_thumbprint IS NULL THEN :thumbprint::bytea END, key_kind = 'dbsc' ${fromClock(tables)}
       WHERE ${OF_SESSION} AND COALESCE(s.key_thumbprint, s.key_offered, :thumbprint::bytea) = :thumbprint::bytea
-        AND ${inTime()} AND ${LIVE_OF_ID} AND ${notInvalidated}
+        AND ${updatesInTime(tables)} AND ${LIVE_OF_ID} AND ${notInvalidated}
       RETURNING ${columns}`,
   );
 
@@ -113,17 +117,17 @@ export function buildKeyBindingStatements(tables: SessionTables, settings: Rotat
     `WITH used AS (
         SELECT used.* FROM unnest(:sessionId::uuid[], :bucket::smallint[], :key::bytea[]) AS used (id, bucket, key)
         WHERE EXISTS (SELECT FROM ${tables.session} s
-          WHERE s.id = used.id AND s.bucket = used.bucket AND ${LIVE_OF_ID} AND ${isOffered})
+          WHERE s.id = used.id AND ${inBucketOf(tables, 'used')} AND ${LIVE_OF_ID} AND ${isOffered})
         ORDER BY used.id ${LIMITED}
       ), target AS (
         SELECT used.id, used.bucket FROM used CROSS JOIN LATERAL (
-          SELECT FROM ${tables.session} s WHERE s.id = used.id AND s.bucket = used.bucket AND ${LIVE_OF_ID} AND ${isOffered}
+          SELECT FROM ${tables.session} s WHERE s.id = used.id AND ${inBucketOf(tables, 'used')} AND ${LIVE_OF_ID} AND ${isOffered}
           FOR NO KEY UPDATE SKIP LOCKED
         ) AS locked
         WHERE ${inTime()}
       ), bound AS (
         UPDATE ${tables.session} s SET key_thumbprint = s.key_offered, key_offered = NULL
-        FROM target WHERE s.id = target.id AND s.bucket = target.bucket RETURNING s.id, s.user_id
+        FROM target WHERE s.id = target.id AND ${inBucketOf(tables, 'target')} RETURNING s.id, s.user_id
       )
       SELECT used.id, bound.user_id FROM used LEFT JOIN bound ON bound.id = used.id`,
   );

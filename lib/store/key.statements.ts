@@ -27,7 +27,7 @@ export function buildKeyStatements(tables: SessionTables) {
     distrust: statement<{ kids: readonly string[] }>(
       'jwt_session_key_distrust',
       `WITH distrusted AS (
-          UPDATE ${tables.signingKey} SET distrusted_at = clock_timestamp(), encrypted_private_key = ''
+          UPDATE ${tables.signingKey} SET distrusted_at = now(), encrypted_private_key = ''
           WHERE kid = ANY (:kids::text[]) AND distrusted_at IS NULL RETURNING kid
         )
         SELECT ${notify(tables, "json_build_object('keys', true)", 'count(*) > 0')} AS announced FROM distrusted`,

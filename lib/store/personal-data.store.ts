@@ -9,14 +9,13 @@ import { DEVICE_COLUMNS, type DeviceRow } from './device-columns.js';
 import {
   announceSessions,
   IN_BUCKET,
-  IS_TIMELY,
   LIVE_OF_ID,
   type NoLimit,
   OF_USER,
   REVOKED_REASON,
   TIMED_COLUMNS,
-  type TimedRow,
   timedRequest,
+  type TimedRow,
   UNLIMITED,
   type WithDeadline,
 } from './sql-fragments.js';
@@ -52,7 +51,7 @@ export class PersonalDataStore {
   }
 
   private get sql() {
-    return this.database.statements(buildStatements);
+    return this.database.statements(buildPersonalDataStatements);
   }
 }
 
@@ -67,7 +66,7 @@ interface ErasedRow extends TimedRow {
   readonly id: string | null;
 }
 
-function buildStatements(tables: SessionTables) {
+export function buildPersonalDataStatements(tables: SessionTables) {
   // No index has all rows of a user, but two together have: that of the users of rows that were not revoked, and that
   // of the rows that were, which the clean-up keeps small.
   const ofUser = (columns: string) => `
@@ -93,11 +92,11 @@ function buildStatements(tables: SessionTables) {
           ) AS locked
         ), ${timedRequest('target')}, erased AS (
           UPDATE ${tables.session} s SET
-            revoked_at = CASE WHEN target.live THEN clock_timestamp() ELSE s.revoked_at END,
+            revoked_at = CASE WHEN target.live THEN request.time ELSE s.revoked_at END,
             revoked_reason = CASE WHEN target.live THEN :reason ELSE s.revoked_reason END,
             claims = '{}', data = NULL, label = NULL, actor_reason = NULL, ip = NULL, user_agent = NULL, user_agent_hash = NULL,
             key_thumbprint = NULL, key_offered = NULL, key_kind = NULL
-          FROM target WHERE s.id = target.id AND ${IN_BUCKET} AND ${IS_TIMELY}
+          FROM target, request WHERE s.id = target.id AND ${IN_BUCKET} AND request.timely
           RETURNING s.id, s.revoked_reason AS reason, target.live
         ), revoked AS (
           SELECT id, reason FROM erased WHERE live

@@ -4,6 +4,7 @@ import { NIL_UUID } from '../common/uuid.js';
 import {
   actorAccessVersion,
   IN_BUCKET,
+  inBucketOf,
   inTime,
   IS_REPLICA,
   isActorLive,
@@ -67,8 +68,8 @@ export function buildRevocationStatements(tables: SessionTables) {
     restoreSessions: statement<LostRows<string>, { id: string }>(
       'jwt_session_restore_sessions',
       `WITH ${lostSessions(tables, 'text', "COALESCE(s.revoked_at, 'infinity') = 'infinity'")}
-        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = target.value
-        FROM target WHERE s.id = target.id AND s.bucket = target.bucket RETURNING s.id`,
+        UPDATE ${tables.session} s SET revoked_at = (SELECT clock_timestamp()), revoked_reason = target.value
+        FROM target WHERE s.id = target.id AND ${inBucketOf(tables, 'target')} RETURNING s.id`,
     ),
     restoreUsers: statement<LostRows<number>, { id: string }>(
       'jwt_session_restore_users',
@@ -83,8 +84,8 @@ export function buildRevocationStatements(tables: SessionTables) {
     restoreClaims: statement<LostRows<number>, { id: string }>(
       'jwt_session_restore_claims',
       `WITH ${lostSessions(tables, 'integer', 's.token_version < lost.value')}
-        UPDATE ${tables.session} s SET token_version = target.value, claims_changed_at = clock_timestamp()
-        FROM target WHERE s.id = target.id AND s.bucket = target.bucket RETURNING s.id`,
+        UPDATE ${tables.session} s SET token_version = target.value, claims_changed_at = (SELECT clock_timestamp())
+        FROM target WHERE s.id = target.id AND ${inBucketOf(tables, 'target')} RETURNING s.id`,
     ),
     validity: statement<{ sessionId: string }, ValidityRow>(
       'jwt_session_validity',
@@ -110,9 +111,12 @@ export function buildRevocationStatements(tables: SessionTables) {
           SELECT :userId::text, :type::text, :bucket::smallint, :uuid::uuid, ${milliseconds('clock_timestamp()')}::bigint,
             clock_timestamp() WHERE ${inTime()}
           ON CONFLICT (user_id, token_type, bucket)
-            DO UPDATE SET uuid = EXCLUDED.uuid, version = GREATEST(a.version + 1, EXCLUDED.version),
-              changed_at = clock_timestamp()
-            WHERE ${inTime()}
+            DO UPDATE SET uuid = EXCLUDED.uuid, version = GREATEST(a.version + 1, EXCLUDED.version), ${
+              // What such an engine takes here is immutable, so that only the begin of the statement is asked for.
+              tables.distributed
+                ? 'changed_at = EXCLUDED.changed_at'
+                : `changed_at = clock_timestamp() WHERE ${inTime()}`
+            }
           RETURNING a.user_id, a.token_type, a.version
         )
         SELECT version::text, ${notify(tables, "json_build_object('users', json_build_array(json_build_object('id', user_id, 'version', version)))", "token_type = 'access'")} AS announced,
@@ -128,7 +132,7 @@ function lostSessions(tables: SessionTables, type: string, isLost: string): stri
           SELECT * FROM unnest(:id::uuid[], :bucket::smallint[], :value::${type}[]) AS lost (id, bucket, value) ORDER BY lost.id ${LIMITED}
         ), target AS (
           SELECT lost.* FROM lost CROSS JOIN LATERAL (
-            SELECT FROM ${tables.session} s WHERE s.id = lost.id AND s.bucket = lost.bucket AND ${isLost} FOR NO KEY UPDATE
+            SELECT FROM ${tables.session} s WHERE s.id = lost.id AND ${inBucketOf(tables, 'lost')} AND ${isLost} FOR NO KEY UPDATE
           ) AS locked
         )`;
 }

@@ -139,7 +139,7 @@ export class RevocationStore {
         const id = page.map(([each]) => each);
         const value = page.map(([, each]) => each);
         const values = { id, bucket: id.map(bucketOf), value, count: page.length };
-        restored += (await this.database.query(statement, values, { timeout })).length;
+        restored += (await this.database.queryRows(statement, values, { timeout })).length;
       }
     };
     const { restoreSessions, restoreUsers, restoreClaims } = this.sql;

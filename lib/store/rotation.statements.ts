@@ -4,20 +4,23 @@ import { statement } from '../common/statement.js';
 import {
   announceSessions,
   type ArraysOf,
-  inTime,
   IS_REPLICA,
+  fromClock,
   IN_BUCKET,
-  LIMITED,
+  inTime,
   isRefreshable,
+  LIMITED,
+  type Limited,
   LIVE,
   LIVE_OF_ID,
-  type Limited,
   type NoLimit,
+  nowOfUpdate,
   OF_SESSION,
   OF_USER,
   REVOKED_REASON,
   sessionColumns,
   UNLIMITED,
+  updatesInTime,
 } from './sql-fragments.js';
 import type { RotationState } from '../rules/rotation.js';
 import { buildConfirmationStatements } from './confirmation.statements.js';
@@ -50,9 +53,10 @@ export interface RotationSettings {
 }
 
 /** Every accepted refresh writes when and from where the session was seen, and that it lives on. */
-export function seen(settings: RotationSettings, ip: string, userAgent: string): string {
+export function seen(tables: SessionTables, settings: RotationSettings, ip: string, userAgent: string): string {
   const idle = interval(String(settings.idleLifetime));
-  return `last_seen_at = now(), expires_at = LEAST(now() + ${idle}, now() + s.idle_lifetime, s.absolute_expires_at),
+  const own = tables.distributed ? "((clock.utc + s.idle_lifetime) AT TIME ZONE 'UTC')" : 'now() + s.idle_lifetime';
+  return `last_seen_at = now(), expires_at = LEAST(now() + ${idle}, ${own}, s.absolute_expires_at),
     ip = COALESCE(${ip}, s.ip)${seenUserAgent(settings.userAgent, userAgent)}`;
 }
 
@@ -73,6 +77,8 @@ interface GivenToken {
   readonly ip: string;
   readonly userAgent: string;
   readonly deadline: string;
+  readonly now: string;
+  readonly leewayUntil: string;
 }
 
 /**
@@ -80,28 +86,30 @@ interface GivenToken {
  * table of docs/protocol.md, first the cases of t = g, then those of t = g + 1.
  */
 function rotation(
+  tables: SessionTables,
   settings: RotationSettings,
-  { generation, hash, candidateHash, candidateSalt, ip, userAgent, deadline }: GivenToken,
+  { generation, hash, candidateHash, candidateSalt, ip, userAgent, deadline, now, leewayUntil }: GivenToken,
 ) {
+  const inWindow = `${now} < s.leeway_until`;
   const isCurrent = `s.generation = ${generation}`;
   const changes = `last_case = CASE
-        WHEN ${isCurrent} AND s.successor_hash IS NULL THEN CASE WHEN ${IN_WINDOW} THEN '${CASE_LETTERS.unchanged}' ELSE '${CASE_LETTERS.mint}' END
-        WHEN ${isCurrent} THEN CASE WHEN ${IN_WINDOW} 
+        WHEN ${isCurrent} AND s.successor_hash IS NULL THEN CASE WHEN ${inWindow} THEN '${CASE_LETTERS.unchanged}' ELSE '${CASE_LETTERS.mint}' END
+        WHEN ${isCurrent} THEN CASE WHEN ${inWindow} 
           THEN '${CASE_LETTERS['retry-in-window']}' ELSE '${CASE_LETTERS['retry-of-lost-response']}' END
-        ELSE CASE WHEN ${IN_WINDOW} THEN '${CASE_LETTERS.confirm}' ELSE '${CASE_LETTERS['confirm-and-mint']}' END
+        ELSE CASE WHEN ${inWindow} THEN '${CASE_LETTERS.confirm}' ELSE '${CASE_LETTERS['confirm-and-mint']}' END
       END,
       generation = ${generation},
       token_hash = ${hash},
       previous_hash = CASE WHEN ${isCurrent} THEN s.previous_hash ELSE s.token_hash END,
       previous_salt = CASE WHEN ${isCurrent} THEN s.previous_salt ELSE s.successor_salt END,
-      successor_hash = CASE WHEN NOT ${IN_WINDOW} THEN ${candidateHash} WHEN ${isCurrent} THEN s.successor_hash END,
-      successor_salt = CASE WHEN NOT ${IN_WINDOW} THEN ${candidateSalt} WHEN ${isCurrent} THEN s.successor_salt END,
+      successor_hash = CASE WHEN NOT ${inWindow} THEN ${candidateHash} WHEN ${isCurrent} THEN s.successor_hash END,
+      successor_salt = CASE WHEN NOT ${inWindow} THEN ${candidateSalt} WHEN ${isCurrent} THEN s.successor_salt END,
       leeway_until = CASE
-        WHEN ${IN_WINDOW} AND ${isCurrent} AND s.successor_hash IS NULL THEN s.leeway_until
-        ELSE now() + ${interval(String(settings.leeway))}
+        WHEN ${inWindow} AND ${isCurrent} AND s.successor_hash IS NULL THEN s.leeway_until
+        ELSE ${leewayUntil}
       END,
-      ${seen(settings, ip, userAgent)}`;
-  const applies = `${LIVE_OF_ID} AND s.key_thumbprint IS NULL AND ${inTime(deadline)} AND ((${isCurrent} AND s.token_hash = ${hash})
+      ${seen(tables, settings, ip, userAgent)}`;
+  const applies = `${LIVE_OF_ID} AND s.key_thumbprint IS NULL AND ${updatesInTime(tables, deadline)} AND ((${isCurrent} AND s.token_hash = ${hash})
         OR (s.generation = ${generation} - 1 AND s.successor_hash = ${hash}))
       ${isOfClient(settings, ip, userAgent)
         .map(condition => `AND ${condition}`)
@@ -112,15 +120,16 @@ function rotation(
 /** The columns of `RotatedRow`. A retry in the window gets the successor that its token has already. */
 function rotatedColumns(tables: SessionTables): string {
   const isRetry = `s.last_case = '${CASE_LETTERS['retry-in-window']}'`;
-  return `${sessionColumns(tables)}, s.last_case,
+  return `${sessionColumns(tables, nowOfUpdate(tables))}, s.last_case,
     CASE WHEN ${isRetry} THEN s.successor_hash END AS child_hash,
     CASE WHEN ${isRetry} THEN s.successor_salt END AS child_salt`;
 }
 
 export function buildRotationStatements(tables: SessionTables, settings: RotationSettings) {
   const notInvalidated = isRefreshable(tables);
+  const leewayUntil = `now() + ${interval(String(settings.leeway))}`;
 
-  const one = rotation(settings, {
+  const one = rotation(tables, settings, {
     generation: ':generation',
     hash: ':hash',
     candidateHash: ':candidateHash',
@@ -128,17 +137,19 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
     ip: ':ip::text',
     userAgent: ':userAgent::text',
     deadline: ':deadline::float8',
+    now: nowOfUpdate(tables),
+    leewayUntil: tables.distributed ? 'clock.leeway_until' : leewayUntil,
   });
   const rotate = statement<GivenValues, RotatedRow>(
     'jwt_session_rotate',
-    `UPDATE ${tables.session} s SET ${one.changes}
+    `UPDATE ${tables.session} s SET ${one.changes} ${fromClock(tables, `, ${leewayUntil} AS leeway_until`)}
     WHERE ${OF_SESSION} AND ${notInvalidated} AND ${one.applies}
     RETURNING ${rotatedColumns(tables)}`,
   );
 
   // The same for several sessions, each decided for itself on its locked row. Rows that another transaction has locked
   // are left out: no request waits for the lock of another session, and two of these statements cannot deadlock.
-  const each = rotation(settings, {
+  const each = rotation(tables, settings, {
     generation: 'asked.generation',
     hash: 'asked.hash',
     candidateHash: 'asked.candidate_hash',
@@ -146,6 +157,8 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
     ip: 'asked.ip',
     userAgent: 'asked.user_agent',
     deadline: 'asked.deadline',
+    now: 'now()',
+    leewayUntil,
   });
   const rotateSeveral = statement<ArraysOf<GivenValues> & Limited, RotatedRow>(
     'jwt_session_rotate_several',
@@ -180,9 +193,10 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
 
   const answerLateParent = statement<Observation & ClientInfo, RotatedRow>(
     'jwt_session_answer_late_parent',
-    `UPDATE ${tables.session} s SET last_case = '${CASE_LETTERS['late-parent']}', ${seen(settings, ':ip::text', ':userAgent::text')}
-      WHERE ${OF_SESSION} AND ${AS_OBSERVED} AND ${inTime()} AND ${LIVE_OF_ID} AND ${notInvalidated}
-      RETURNING ${sessionColumns(tables)}, s.last_case, s.token_hash AS child_hash, s.previous_salt AS child_salt`,
+    `UPDATE ${tables.session} s SET last_case = '${CASE_LETTERS['late-parent']}', ${seen(tables, settings, ':ip::text', ':userAgent::text')}
+      ${fromClock(tables)}
+      WHERE ${OF_SESSION} AND ${AS_OBSERVED} AND ${updatesInTime(tables)} AND ${LIVE_OF_ID} AND ${notInvalidated}
+      RETURNING ${sessionColumns(tables, nowOfUpdate(tables))}, s.last_case, s.token_hash AS child_hash, s.previous_salt AS child_salt`,
   );
 
   const recover = statement<Observation & RecoveredValues, RotatedRow>(
@@ -190,10 +204,11 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
     `UPDATE ${tables.session} s SET last_case = '${CASE_LETTERS.recovered}', generation = :givenGeneration::integer,
         token_hash = :givenHash::bytea, previous_hash = NULL, previous_salt = NULL, successor_hash = NULL,
         successor_salt = NULL, leeway_until = now() + ${interval(String(settings.leeway))},
-        ${seen(settings, ':ip::text', ':userAgent::text')}
-      WHERE ${OF_SESSION} AND ${AS_OBSERVED} AND ${inTime()} AND ${LIVE_OF_ID} AND ${notInvalidated}
+        ${seen(tables, settings, ':ip::text', ':userAgent::text')}
+      ${fromClock(tables)}
+      WHERE ${OF_SESSION} AND ${AS_OBSERVED} AND ${updatesInTime(tables)} AND ${LIVE_OF_ID} AND ${notInvalidated}
         AND s.generation < :givenGeneration::integer
-      RETURNING ${sessionColumns(tables)}, s.last_case`,
+      RETURNING ${sessionColumns(tables, nowOfUpdate(tables))}, s.last_case`,
   );
 
   // The rows are locked in id order before any is changed, as everywhere.
@@ -211,11 +226,11 @@ export function buildRotationStatements(tables: SessionTables, settings: Rotatio
           SELECT FROM ${tables.session} s WHERE s.id = chosen.id AND ${IN_BUCKET} AND ${LIVE_OF_ID} FOR NO KEY UPDATE
         ) AS locked
       ), stolen AS (
-        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = :reason
-        FROM target WHERE s.id = target.id AND ${OF_SESSION} AND ${AS_OBSERVED} AND ${inTime()}
+        UPDATE ${tables.session} s SET revoked_at = (SELECT clock_timestamp()), revoked_reason = :reason
+        FROM target WHERE s.id = target.id AND ${OF_SESSION} AND ${AS_OBSERVED} AND ${updatesInTime(tables)}
         RETURNING s.id, s.revoked_reason AS reason
       ), others AS (
-        UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = :reason
+        UPDATE ${tables.session} s SET revoked_at = (SELECT clock_timestamp()), revoked_reason = :reason
         FROM target
         WHERE s.id = target.id AND ${IN_BUCKET} AND s.id <> :sessionId AND EXISTS (SELECT 1 FROM stolen)
         RETURNING s.id, s.revoked_reason AS reason

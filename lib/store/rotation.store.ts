@@ -158,7 +158,7 @@ export class RotationStore {
       count: used.length,
       deadline: this.deadline().databaseTime,
     };
-    const rows = await this.database.query(this.sql.confirmKeys, values, { timeout });
+    const rows = await this.database.queryRows(this.sql.confirmKeys, values, { timeout });
     return {
       skipped: rows.filter(({ user_id }) => user_id === null).map(({ id }) => id),
       bound: rows.flatMap(({ id, user_id }) => (user_id === null ? [] : [{ sessionId: id, userId: user_id }])),
@@ -272,7 +272,7 @@ export class RotationStore {
       count: used.length,
       deadline: this.deadline().databaseTime,
     };
-    const rows = await this.database.query(this.sql.confirm, values, { timeout });
+    const rows = await this.database.queryRows(this.sql.confirm, values, { timeout });
     return {
       skipped: rows.filter(({ skipped }) => skipped).map(({ id }) => id),
       stolen: rows.flatMap(({ id, user_id }) => (user_id === null ? [] : [{ sessionId: id, userId: user_id }])),

@@ -6,8 +6,9 @@ import type { NewSession } from './session.store.js';
 import {
   announceSessions,
   refreshAuthUuid,
-  type SessionRow,
   sessionColumns,
+  type SessionRow,
+  timeColumns,
   TIMED_COLUMNS,
   timedRequest,
 } from './sql-fragments.js';
@@ -70,6 +71,11 @@ export const RENEWED: Expressions<NewSessionValues> = {
   absoluteLifetime: `COALESCE(:absoluteLifetime::float8, ${milliseconds('revoked.absolute_lifetime')})`,
 };
 
+/** The values of `RENEWED` that may be those of the former session. */
+const FORMER = `(SELECT json_build_object('claims', claims::text, 'data', data::text, 'label', label, 'remember', remember,
+  'idleLifetime', ${milliseconds('revoked.idle_lifetime')}, 'absoluteLifetime', ${milliseconds('revoked.absolute_lifetime')})
+  FROM revoked)`;
+
 export const ASKED: Expressions<NewSessionValues> = {
   id: 'asked.id',
   bucket: 'asked.bucket',
@@ -95,12 +101,15 @@ interface ActorExpressions {
   readonly latest: string;
 }
 
-/** The insert of sessions as `s`: one, or one for each row of `source`. */
+/**
+ * The insert of sessions as `s`: one, or one for each row of `source`. An engine that distributes the tables inserts on one
+ * machine only what comes from VALUES, and there takes no subqueries: the UUID is read before.
+ */
 export function insert(
   tables: SessionTables,
   { idleLifetime, absoluteLifetime, userAgent }: NewSessionSettings,
   from: Expressions<NewSessionValues>,
-  columns: typeof sessionColumns,
+  columns: (tables: SessionTables) => string,
   source = '',
   actor?: ActorExpressions,
 ): string {
@@ -118,20 +127,24 @@ export function insert(
       : []),
   ];
   const idle = interval(from.idleLifetime);
+  const isOnOneMachine = tables.distributed && source === '';
+  const authUuid = isOnOneMachine ? ':refreshAuthUuid::uuid' : refreshAuthUuid(tables, from.userId, from.bucket);
   return `INSERT INTO ${tables.session} AS s (id, bucket, user_id, generation, token_hash, leeway_until, refresh_auth_uuid,
       claims, data, label, ip, key_thumbprint, key_kind, remember, idle_lifetime, created_at, last_seen_at, expires_at,
       ${others.map(({ column }) => column).join(', ')})
-    SELECT ${from.id}, ${from.bucket}, ${from.userId}, 0, ${from.tokenHash}, now(),
-      ${refreshAuthUuid(tables, from.userId, from.bucket)}, ${from.claims}, ${from.data}, ${from.label}, ${from.ip},
+    ${isOnOneMachine ? 'VALUES (' : 'SELECT '}${from.id}, ${from.bucket}, ${from.userId}, 0, ${from.tokenHash}, now(),
+      ${authUuid}, ${from.claims}, ${from.data}, ${from.label}, ${from.ip},
       ${from.keyThumbprint}, CASE WHEN ${from.keyThumbprint} IS NOT NULL THEN 'dpop' END,
       ${from.remember}, ${idle}, ${actor?.authenticatedAt ?? 'now()'}, now(), LEAST(now() + ${interval(String(idleLifetime))}, now() + ${idle}, ${latest}),
       ${others.map(({ value }) => value).join(', ')}
-    ${source}
-    RETURNING ${columns(tables)}`;
+    ${isOnOneMachine ? ')' : source}
+    RETURNING ${isOnOneMachine ? `s.id, ${timeColumns(tables, 's.last_seen_at')}` : columns(tables)}`;
 }
 
 /**
  * The insert of a session, after CTEs that end others; the last of them is `revoked (id, reason)`.
+ *
+ * Where the tables are distributed the statement tells whether one may be inserted, and another one inserts it.
  *
  * @param source clauses that say whether a session is inserted
  * @param knowsDevice whether the device of the login is looked for and kept
@@ -144,6 +157,13 @@ export function createAfter(
   from = VALUES,
   knowsDevice = false,
 ): string {
+  if (tables.distributed) {
+    return `WITH ${timedRequest()}, ${revoked}, ${announceSessions(tables)}
+      SELECT COALESCE((SELECT true ${source}), false) AS allowed,
+        (SELECT json_agg(json_build_object('id', id, 'reason', reason)) FROM ended) AS ended,
+        ${from === RENEWED ? FORMER : 'NULL::json'} AS former, ${TIMED_COLUMNS}
+      FROM request`;
+  }
   const [device, found] = knowsDevice ? [`, ${knowDevice(tables)}`, `${DEVICE_FOUND},`] : ['', ''];
   return `WITH ${timedRequest()}, ${revoked}, ${announceSessions(tables)}, created AS (
       ${insert(tables, settings, from, sessionColumns, source)}

@@ -34,13 +34,19 @@ import {
 } from './session-insert.js';
 import type { SessionTables } from './tables.js';
 
+/** A replaced session of another user may be on another machine, so that a statement of its own ends it there. */
+function inBucketOfUser({ distributed }: SessionTables, row: string): string {
+  return distributed ? IN_BUCKET : `s.bucket = ${row}.bucket`;
+}
+
 export function buildSessionStatements(tables: SessionTables, settings: NewSessionSettings) {
+  const replaced = tables.distributed ? '' : 'SELECT :replaces::uuid AS id, :replacedBucket::smallint AS bucket UNION ';
   const replace = (knowsDevice: boolean) =>
     createAfter(
       tables,
       settings,
       `revoked AS (
-          UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
+          UPDATE ${tables.session} s SET revoked_at = (SELECT clock_timestamp()), revoked_reason = 'replaced'
           WHERE s.id = :replaces::uuid AND s.bucket = :replacedBucket::smallint AND ${IS_TIMELY} AND ${LIVE_OF_ID}
           RETURNING s.id, s.revoked_reason AS reason
         )`,
@@ -57,18 +63,17 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
           WHERE ${OF_USER} AND s.id IS DISTINCT FROM :replaces::uuid AND s.actor_session_id IS NULL AND ${LIVE}
           ORDER BY s.created_at DESC, s.id DESC OFFSET :most::integer - 1
         ), chosen AS (
-          SELECT :replaces::uuid AS id, :replacedBucket::smallint AS bucket
-          UNION SELECT id, bucket FROM others ORDER BY id ${UNLIMITED}
+          ${replaced}SELECT id, bucket FROM others ORDER BY id ${UNLIMITED}
         ), target AS (
           SELECT chosen.* FROM chosen CROSS JOIN LATERAL (
             SELECT FROM ${tables.session} s
-            WHERE s.id = chosen.id AND s.bucket = chosen.bucket AND ${LIVE_OF_ID} FOR NO KEY UPDATE
+            WHERE s.id = chosen.id AND ${inBucketOfUser(tables, 'chosen')} AND ${LIVE_OF_ID} FOR NO KEY UPDATE
           ) AS locked
           WHERE ${IS_TIMELY} AND (:evict OR NOT EXISTS (SELECT 1 FROM others))
         ), revoked AS (
-          UPDATE ${tables.session} s SET revoked_at = clock_timestamp(),
+          UPDATE ${tables.session} s SET revoked_at = (SELECT clock_timestamp()),
             revoked_reason = CASE WHEN s.id = :replaces::uuid THEN 'replaced' ELSE 'evicted' END
-          FROM target WHERE s.id = target.id AND s.bucket = target.bucket
+          FROM target WHERE s.id = target.id AND ${inBucketOfUser(tables, 'target')}
           RETURNING s.id, s.revoked_reason AS reason
         )`,
       `WHERE ${IS_TIMELY} AND (:evict OR NOT EXISTS (SELECT 1 FROM others))`,
@@ -76,7 +81,10 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
       knowsDevice,
     );
   return {
-    create: statement<NewSessionValues, MintedRow>('jwt_session_create', insert(tables, settings, VALUES, mintColumns)),
+    create: statement<NewSessionValues & { refreshAuthUuid?: string | null }, MintedRow>(
+      'jwt_session_create',
+      insert(tables, settings, VALUES, mintColumns),
+    ),
     // The same for several users at once.
     createSeveral: statement<ArraysOf<NewSessionValues>, MintedRow>(
       'jwt_session_create_several',
@@ -108,7 +116,7 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
         tables,
         settings,
         `revoked AS (
-          UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = 'replaced'
+          UPDATE ${tables.session} s SET revoked_at = (SELECT clock_timestamp()), revoked_reason = 'replaced'
           WHERE s.id = :replaces::uuid AND ${OF_USER} AND ${IS_TIMELY} AND ${LIVE_OF_ID}
             AND s.actor_session_id IS NULL AND s.token_version = COALESCE(:tokenVersion::integer, s.token_version)
             AND (:accessVersion::bigint IS NULL OR ${accessVersion(tables)} = :accessVersion::bigint)
@@ -133,7 +141,19 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
     lockUser: statement<{ userId: string; idleLimit: string | undefined }>(
       'jwt_session_lock_user',
       `SELECT pg_advisory_xact_lock(hashtextextended('${tables.session.replaceAll("'", "''")}' || :userId, 0)),
-        set_config('${IDLE_LIMIT}', COALESCE(:idleLimit::text, current_setting('${IDLE_LIMIT}')), true)`,
+        set_config('${IDLE_LIMIT}', COALESCE(:idleLimit::text, current_setting('${IDLE_LIMIT}')), true)
+        ${tables.distributed ? `FROM (SELECT count(*) FROM ${tables.userAuth} a WHERE a.user_id = :userId AND a.bucket = :bucket) AS machine` : ''}`,
+    ),
+    // Where the tables are distributed: what `create` reads otherwise, and what the lock does on the machine of the lock.
+    readAuth: statement<{ userId: string }, { refresh_auth_uuid: string | null; access_version: string }>(
+      'jwt_session_read_auth',
+      `SELECT max(a.uuid::text) FILTER (WHERE a.token_type = 'refresh') AS refresh_auth_uuid,
+          COALESCE(max(a.version) FILTER (WHERE a.token_type = 'access'), 0)::text AS access_version
+        FROM ${tables.userAuth} a WHERE a.user_id = :userId AND a.bucket = :bucket`,
+    ),
+    limitIdle: statement<{ idleLimit: string }>(
+      'jwt_session_limit_idle',
+      `SELECT set_config('${IDLE_LIMIT}', :idleLimit::text, true)`,
     ),
     get: statement<{ sessionId: string }, StoredSession>(
       'jwt_session_get',
@@ -169,7 +189,7 @@ export function buildSessionStatements(tables: SessionTables, settings: NewSessi
       'jwt_session_set_claims',
       change(
         tables,
-        'claims = :claims, token_version = s.token_version + 1, claims_changed_at = clock_timestamp()',
+        'claims = :claims, token_version = s.token_version + 1, claims_changed_at = (SELECT clock_timestamp())',
         'true',
         notify(
           tables,

@@ -5,6 +5,7 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { bucketOfSession } from '../rules/bucket.js';
 import type { KeyKind } from '../rules/session-key.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
+import type { Statement } from '../common/statement.js';
 import { timeOfUuid } from '../common/uuid.js';
 import { Database } from './database.js';
 import type { DeviceColumns, DeviceValues } from './known-device.statements.js';
@@ -82,11 +83,13 @@ export interface CreatedRow extends SessionRow, TimedRow, Partial<DeviceColumns>
 @Injectable()
 export class SessionStore {
   private readonly creations: StatementBatcher<NewSession, SessionRow>;
+  private readonly distributed: DistributedLogIn;
 
   constructor(
     private readonly database: Database,
     private readonly options: ResolvedSessionOptions,
   ) {
+    this.distributed = new DistributedLogIn(database, () => this.sql);
     this.creations = database.batched({
       keyOf: ({ id }) => id,
       many: sessions => this.insertSeveral(sessions),
@@ -107,7 +110,7 @@ export class SessionStore {
     const [created] = await this.database.inTime(deadline =>
       device
         ? this.database.query(this.sql.createOnDevice, { ...values, ...device, deadline }, { manager })
-        : this.database.query(this.sql.replace, { ...values, deadline }, { manager }),
+        : this.endAndInsert(this.sql.replace, { ...values, deadline }, { manager }),
     );
     return createdOf(created!)!;
   }
@@ -237,6 +240,7 @@ export class SessionStore {
 
   private async insert(session: NewSession, manager?: EntityManager): Promise<SessionRow> {
     const values = valuesOf(session);
+    if (this.database.isDistributed) return this.distributed.insert(values, { manager });
     const [row] = await this.database.query(this.sql.create, values, { manager });
     return rowOf(values, row!);
   }
@@ -260,6 +264,15 @@ export class SessionStore {
     });
     const minted = new Map(rows.map(row => [row.id, row]));
     return new Map(values.map(each => [each.id, rowOf(each, minted.get(each.id)!)]));
+  }
+
+  private endAndInsert<Values extends ReplacingValues>(
+    statement: Statement<Values, CreatedRow>,
+    values: NoInfer<Values>,
+    context: QueryContext,
+  ): Promise<CreatedRow[]> {
+    if (this.database.isDistributed) return this.distributed.endAndInsert(statement, values, context);
+    return this.database.query(statement, values, context);
   }
 
   private get sql() {

@@ -52,6 +52,34 @@ export function inTime(deadline = ':deadline::float8'): string {
 /** For statements that read what decides. `Database` refuses the answer of a replica, which may be behind. */
 export const IS_REPLICA = 'pg_is_in_recovery() AS is_replica';
 
+/**
+ * The same in the condition of an UPDATE. There PostgreSQL asks again when it has waited for a row. An engine that
+ * distributes the tables takes no volatile function in that place, so that it asks once, when the statement begins.
+ */
+export function updatesInTime(tables: SessionTables, deadline?: string): string {
+  return tables.distributed ? `(SELECT ${inTime(deadline)})` : inTime(deadline);
+}
+
+/**
+ * For an UPDATE: such an engine takes only immutable functions in CASE and RETURNING, and on columns, so that the time is
+ * read before. The sum of a time with a zone and an interval depends on the zone, and is not immutable; `utc` has none.
+ */
+export function fromClock(tables: SessionTables, others = ''): string {
+  return tables.distributed
+    ? `FROM (SELECT now() AS now, now() AT TIME ZONE 'UTC' AS utc${others} OFFSET 0) AS clock`
+    : '';
+}
+
+/** The time in the CASE or RETURNING of such an UPDATE. */
+export function nowOfUpdate(tables: SessionTables): string {
+  return tables.distributed ? 'clock.now' : 'now()';
+}
+
+/** Session `s` is in the bucket of a row; where tables are distributed that is the only row (`Database.queryRows`). */
+export function inBucketOf(tables: SessionTables, row: string): string {
+  return tables.distributed ? 's.bucket = (:bucket::smallint[])[1]' : `s.bucket = ${row}.bucket`;
+}
+
 /** A row of a statement with a deadline, which has at least one. */
 export interface TimedRow {
   /** The statement ran after its deadline, and has changed nothing. */
@@ -100,6 +128,7 @@ export function accessVersion(tables: SessionTables): string {
 
 /** The same of the user who impersonates that one, and is in another bucket. */
 export function actorAccessVersion(tables: SessionTables): string {
+  if (tables.distributed) return '0';
   return `COALESCE((SELECT a.version FROM ${tables.userAuth} a
       WHERE a.user_id = s.actor_user_id AND a.token_type = 'access'), 0)`;
 }
@@ -107,9 +136,11 @@ export function actorAccessVersion(tables: SessionTables): string {
 /**
  * Session `s` is the user's own, or the session of its actor has neither ended nor lost its refresh tokens. A statement
  * that ends the actor's session does not see an impersonation that begins at the same moment, so refreshing asks here.
- * A scalar subquery: PostgreSQL might read the whole table once for an EXISTS.
+ * A scalar subquery: PostgreSQL might read the whole table once for an EXISTS. Where the tables are distributed there are
+ * no impersonations: actor and user are on different machines.
  */
 export function isActorLive(tables: SessionTables): string {
+  if (tables.distributed) return 'true';
   return `(s.actor_session_id IS NULL OR COALESCE((
       SELECT actor.revoked_at IS NULL AND ${isNotInvalidated(tables, 'actor')}
       FROM ${tables.session} actor WHERE actor.id = s.actor_session_id), false))`;
@@ -126,19 +157,28 @@ export function isRefreshable(tables: SessionTables): string {
 }
 
 /** The columns of `SessionRow` for row `s`. */
-export function sessionColumns(tables: SessionTables): string {
-  return `s.user_id, s.claims, s.token_version, s.remember, ${mintColumns(tables)},
+export function sessionColumns(tables: SessionTables, now = 'now()'): string {
+  const columns = `s.user_id, s.claims, s.token_version, s.remember, ${mintColumns(tables, now)}`;
+  if (tables.distributed) return `${columns}, NULL::json AS actor`;
+  return `${columns},
     CASE WHEN s.actor_session_id IS NOT NULL THEN json_build_object('userId', s.actor_user_id,
       'sessionId', s.actor_session_id, 'accessVersion', ${actorAccessVersion(tables)}) END AS actor`;
 }
 
 /** Those of them that the database alone knows of a new row. */
-export function mintColumns(tables: SessionTables): string {
+export function mintColumns(tables: SessionTables, now = 'now()'): string {
   return `s.id,
     ${accessVersion(tables)}::text AS access_version,
-    ${milliseconds('s.created_at')} AS authenticated_ms,
-    ${milliseconds('s.expires_at')} AS expires_ms,
-    ${milliseconds('now()')} AS now_ms`;
+    ${timeColumns(tables, now)}`;
+}
+
+/** The times of a new row. An engine that distributes the tables takes only immutable functions in RETURNING. */
+export function timeColumns({ distributed }: SessionTables, now: string): string {
+  const time = (expression: string) =>
+    milliseconds(distributed ? `(${expression} - 'epoch'::timestamptz)` : expression);
+  return `${time('s.created_at')} AS authenticated_ms,
+    ${time('s.expires_at')} AS expires_ms,
+    ${time(now)} AS now_ms`;
 }
 
 /**
@@ -196,6 +236,11 @@ export function notify(tables: SessionTables, message: string, condition = 'true
  * The reason `replaced` is for the client that has the cookies of the new login, which this one need not be.
  */
 export function announceSessions(tables: SessionTables): string {
+  // Without impersonations and notifications.
+  if (tables.distributed) {
+    return `ended AS (SELECT id, reason, id AS ended_with FROM revoked),
+  announced AS (SELECT NULL::boolean AS sent FROM ended)`;
+  }
   return `begun AS (
     SELECT found.id, found.bucket, actor.id AS ended_with, COALESCE(NULLIF(actor.reason, 'replaced'), 'actor-replaced') AS reason
     FROM (SELECT id, reason FROM revoked ORDER BY id LIMIT (SELECT ${MAX_ENDED_AT_ONCE})) AS actor
@@ -205,7 +250,7 @@ export function announceSessions(tables: SessionTables): string {
       FOR NO KEY UPDATE SKIP LOCKED
     ) AS found
   ), impersonations AS (
-    UPDATE ${tables.session} s SET revoked_at = clock_timestamp(), revoked_reason = begun.reason
+    UPDATE ${tables.session} s SET revoked_at = (SELECT clock_timestamp()), revoked_reason = begun.reason
     FROM (SELECT * FROM begun LIMIT (SELECT ${MAX_ENDED_AT_ONCE})) AS begun
     WHERE s.id = begun.id AND s.bucket = begun.bucket
     RETURNING s.id, s.revoked_reason AS reason, begun.ended_with

@@ -39,13 +39,17 @@ export class StatementBatcher<Request, Answer> {
     private readonly statement: BatchedStatement<Request, Answer>,
     private readonly timers: SessionTimers,
     private readonly telemetry?: Telemetry,
+    private readonly isAlwaysAlone = false,
   ) {}
 
   /**
    * @param isAlone whether the request has a statement of its own, at once
    * @throws what the statement for one request throws
    */
-  run(request: Request, isAlone = this.running === 0 && this.waiting.length === 0): Promise<Answer> {
+  run(
+    request: Request,
+    isAlone = this.isAlwaysAlone || (this.running === 0 && this.waiting.length === 0),
+  ): Promise<Answer> {
     if (isAlone) {
       this.running++;
       return this.statement.one(request).finally(() => this.running--);

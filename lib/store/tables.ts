@@ -13,14 +13,17 @@ export interface SessionTables {
   readonly device: string;
   /** Whether statements send notifications. */
   readonly notifies: boolean;
+  /** Whether an engine distributes the tables of sessions and users by their bucket. */
+  readonly distributed: boolean;
 }
 
-export function sessionTables(dataSource: DataSource, notifies = false): SessionTables {
+export function sessionTables(dataSource: DataSource, notifies = false, distributed = false): SessionTables {
   return {
     session: tableName(dataSource.getMetadata(SessionEntity)),
     userAuth: tableName(dataSource.getMetadata(UserAuthEntity)),
     signingKey: tableName(dataSource.getMetadata(SigningKeyEntity)),
     device: tableName(dataSource.getMetadata(KnownDeviceEntity)),
     notifies,
+    distributed,
   };
 }

@@ -14,6 +14,7 @@ const TABLES = {
   signingKey: 'jwt_session_key',
   device: 'jwt_session_device',
   notifies: true,
+  distributed: false,
 };
 
 /** The defaults of the options. */

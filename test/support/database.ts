@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { TestClock } from '../../lib/testing/index.js';
+import { Citus } from './citus.js';
 import { parseDuration } from '../../lib/common/duration.js';
 
 /** A fresh database on the test server. */
@@ -9,12 +10,23 @@ export class TestDatabase {
     readonly name: string,
     readonly url: string,
     private readonly server: string,
+    /** The cluster whose databases have distributed tables (`CITUS_URL`). */
+    readonly citus?: Citus,
   ) {}
 
   /** @param server the URL of a server of one's own, where its settings matter */
-  static async create(server = process.env.TEST_DATABASE_URL!): Promise<TestDatabase> {
-    const url = new URL(server);
+  static async create(server?: string): Promise<TestDatabase> {
     const name = `test_${randomBytes(6).toString('hex')}`;
+    const citus = server === undefined ? Citus.current : undefined;
+    if (citus) {
+      await citus.createDatabase(name);
+      return new TestDatabase(name, citus.urlsOf(name)[0]!, '', citus);
+    }
+    return this.createOn(server ?? process.env.TEST_DATABASE_URL!, name);
+  }
+
+  private static async createOn(server: string, name: string): Promise<TestDatabase> {
+    const url = new URL(server);
     await withClient(url.href, client => client.query(`CREATE DATABASE ${name}`));
     url.pathname = `/${name}`;
     return new TestDatabase(name, url.href, server);
@@ -25,6 +37,7 @@ export class TestDatabase {
   }
 
   async drop(): Promise<void> {
+    if (this.citus) return this.citus.dropDatabase(this.name);
     const drop = () =>
       withClient(this.server, client => client.query(`DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`));
     await drop().catch((error: unknown) => {
@@ -45,6 +58,7 @@ export class SharedClock extends TestClock {
   }
 
   static async install(database: TestDatabase): Promise<SharedClock> {
+    if (database.citus) return new SharedClock(database);
     await database.query(`
       CREATE SCHEMA clock;
       CREATE TABLE clock.shift (milliseconds float8 NOT NULL);
@@ -69,9 +83,9 @@ export class SharedClock extends TestClock {
     // The process's clock is moved last: otherwise a poll in between would find the database slow and deadlines passed.
     if (isBack) this.advanceProcess(duration);
     const milliseconds = parseDuration(duration.replace(/^-/, ''))!;
-    await this.database.query('UPDATE clock.shift SET milliseconds = milliseconds + $1', [
-      isBack ? -milliseconds : milliseconds,
-    ]);
+    const shift = [isBack ? -milliseconds : milliseconds];
+    const text = 'UPDATE clock.shift SET milliseconds = milliseconds + $1';
+    await (this.database.citus?.onEachNode(this.database.name, text, shift) ?? this.database.query(text, shift));
     if (!isBack) this.advanceProcess(duration);
   }
 }

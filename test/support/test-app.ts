@@ -123,6 +123,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
         secret: SECRET,
         ...options.session,
         ...(pooler && { revocation: { feed: 'poll', ...options.session?.revocation } }),
+        ...(database.citus && { distributed: true, revocation: { ...options.session?.revocation, feed: 'poll' } }),
       }),
       ...(options.imports ?? []),
     ],

@@ -20,6 +20,7 @@ const TABLES = {
   userAuth: 'jwt_session_user_auth',
   signingKey: 'jwt_session_key',
   notifies: true,
+  distributed: false,
 };
 /** What is stored of the user agent: the option `devices.userAgent`. */
 const KEPT = [
