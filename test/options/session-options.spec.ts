@@ -48,6 +48,7 @@ describe('the options of SessionModule', () => {
       binding: { ip: 'off', userAgent: 'off', key: 'off' },
       keyBinding: { dpop: { proofLifetime: minute, baseUrls: [], nonce: 'off' } },
       devices: { ip: 'full', userAgent: 'full', recognise: false },
+      distributed: false,
       telemetry: false,
     });
   });
@@ -157,6 +158,16 @@ describe('the options of SessionModule', () => {
       'a listenUrl of another scheme',
       { revocation: { listenUrl: 'https://database' } },
       /"revocation\.listenUrl": write a URL that begins with postgres:/,
+    ],
+    [
+      'distributed tables with notifications',
+      { distributed: true },
+      /"distributed": a notification reaches only .* write revocation: \{ feed: 'poll' \}/,
+    ],
+    [
+      'distributed tables with a binding to the user agent',
+      { distributed: true, revocation: { feed: 'poll' }, binding: { userAgent: 'refresh' } },
+      /"binding\.userAgent" does not work with "distributed"/,
     ],
     [
       'an announcer that cannot listen',

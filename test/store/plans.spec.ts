@@ -12,7 +12,7 @@ import { startTestApp, type TestApp } from '../support/test-app.js';
 /** Statements that find rows by their user. */
 const BY_USER = ['endOfUser', 'endOfUsers', 'list', 'createWithin', 'endStolen'];
 /** Statements that find no session, or those of a time. */
-const OTHERS = ['create', 'createSeveral', 'lockUser', 'invalidate', 'restoreUsers', 'poll'];
+const OTHERS = ['create', 'createSeveral', 'lockUser', 'limitIdle', 'readAuth', 'invalidate', 'restoreUsers', 'poll'];
 
 /** With both bindings: conditions that the plans must not depend on. */
 const SETTINGS = {
