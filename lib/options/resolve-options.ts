@@ -149,6 +149,10 @@ function contradictions(options: ResolvedSessionOptions): OptionRule[] {
       'option "distributed": a notification reaches only the processes that listen on the machine of its row, and a transaction over two machines cannot send one: write revocation: { feed: \'poll\' }, or an announcer',
     ],
     [
+      options.distributed && options.devices.recognise,
+      'option "devices.recognise" does not work with "distributed": leave it out',
+    ],
+    [
       options.distributed && options.binding.userAgent !== 'off',
       'option "binding.userAgent" does not work with "distributed": leave it out, or bind sessions to keys with binding: { key: \'prefer\' }',
     ],

@@ -13,3 +13,9 @@ export function bucketOfUser(userId: string): number {
 export function bucketOfSession(sessionId: string): number {
   return Number.parseInt(sessionId.slice(15, 18), 16);
 }
+
+/** The bucket of the session or of the user that a statement is about, or one for each. */
+export function bucketsOf({ sessionId, userId }: { sessionId?: unknown; userId?: unknown }): unknown {
+  const [key, bucketOf] = sessionId === undefined ? [userId, bucketOfUser] : [sessionId, bucketOfSession];
+  return Array.isArray(key) ? key.map(bucketOf) : bucketOf(key as string);
+}

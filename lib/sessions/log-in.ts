@@ -18,6 +18,7 @@ import {
   SessionLimitReachedError,
   SessionRevokedError,
   SessionStoreUnavailableError,
+  SessionUsageError,
 } from '../session.errors.js';
 import type { LogInOptions } from '../session.interfaces.js';
 import type { IssuedTokens, TokenTransport, UserSession } from '../session.types.js';
@@ -262,6 +263,9 @@ export class SessionIssuer implements OnModuleInit {
   /** The device tokens of a login that recognises devices. Without a request there are none. */
   private devicesOf({ exchange, recognise = this.options.devices.recognise }: LogInOptions): DeviceTokens | undefined {
     if (!exchange || !recognise) return undefined;
+    if (this.options.distributed) {
+      throw new SessionUsageError('"recognise" does not work with the option "distributed": leave it out');
+    }
     return new DeviceTokens(this.http.devices.read(exchange), randomBytes(DEVICE_TOKEN_BYTES));
   }
 

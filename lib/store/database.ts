@@ -9,7 +9,7 @@ import {
 import type { ClientConfig, Pool, PoolClient, QueryConfig } from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';
-import { bucketOfSession, bucketOfUser } from '../rules/bucket.js';
+import { bucketsOf } from '../rules/bucket.js';
 import { SESSION_DATA_SOURCE } from '../session.constants.js';
 import { SessionError, SessionStoreUnavailableError, SessionUsageError } from '../session.errors.js';
 import { joinTransaction, STATEMENT_TIMEOUT_MS, type TimeLimit } from '../common/bounded-database.js';
@@ -63,12 +63,6 @@ function refuseReplica<Row extends DatabaseColumns>(rows: Row[]): Row[] {
   throw Object.assign(new Error('the server is a replica, which may be behind: connect to the primary'), {
     code: '25006',
   });
-}
-
-/** The bucket of the session or of the user that a statement is about, or one for each. */
-function bucketsOf({ sessionId, userId }: { sessionId?: unknown; userId?: unknown }): unknown {
-  const [key, bucketOf] = sessionId === undefined ? [userId, bucketOfUser] : [sessionId, bucketOfSession];
-  return Array.isArray(key) ? key.map(bucketOf) : bucketOf(key as string);
 }
 
 /** Runs the statements of `store/` on the data source's pool, or on the connection of the caller's transaction. */

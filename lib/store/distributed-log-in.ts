@@ -57,12 +57,13 @@ export class DistributedLogIn {
     return rowOf(values, { ...minted!, access_version });
   }
 
-  /** Sends a statement that ends sessions, and inserts one where it allows that. */
+  /** Ends sessions and inserts one: by the statement alone on one machine, else by it and others. */
   endAndInsert<Given extends ReplacingValues>(
     statement: Statement<Given, CreatedRow>,
     values: NoInfer<Given>,
-    { manager }: QueryContext,
+    context: QueryContext,
   ): Promise<CreatedRow[]> {
+    if (!this.database.isDistributed) return this.database.query(statement, values, context);
     return this.database.transaction(async joined => {
       const { replaces, replacedBucket, deadline } = values;
       const ended = await this.end(statement, values, joined);
@@ -75,7 +76,7 @@ export class DistributedLogIn {
       }
       const row = await this.insert(withFormer(values, ended.former), joined);
       return [{ ...row, late: false, ended: sessions }];
-    }, manager);
+    }, context.manager);
   }
 
   private async end<Given extends object>(

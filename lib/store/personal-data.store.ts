@@ -9,6 +9,7 @@ import { DEVICE_COLUMNS, type DeviceRow } from './device-columns.js';
 import {
   announceSessions,
   IN_BUCKET,
+  IS_TIMELY,
   LIVE_OF_ID,
   type NoLimit,
   OF_USER,

@@ -5,9 +5,9 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { bucketOfSession } from '../rules/bucket.js';
 import type { KeyKind } from '../rules/session-key.js';
 import type { Device, SessionClaims, SessionData } from '../session.types.js';
-import type { Statement } from '../common/statement.js';
 import { timeOfUuid } from '../common/uuid.js';
 import { Database } from './database.js';
+import { DistributedLogIn } from './distributed-log-in.js';
 import type { DeviceColumns, DeviceValues } from './known-device.statements.js';
 import { jsonOf, rowOf, valuesOf } from './session-insert.js';
 import { buildSessionStatements } from './session.statements.js';
@@ -83,13 +83,13 @@ export interface CreatedRow extends SessionRow, TimedRow, Partial<DeviceColumns>
 @Injectable()
 export class SessionStore {
   private readonly creations: StatementBatcher<NewSession, SessionRow>;
-  private readonly distributed: DistributedLogIn;
+  private readonly logIns: DistributedLogIn;
 
   constructor(
     private readonly database: Database,
     private readonly options: ResolvedSessionOptions,
   ) {
-    this.distributed = new DistributedLogIn(database, () => this.sql);
+    this.logIns = new DistributedLogIn(database, () => this.sql);
     this.creations = database.batched({
       keyOf: ({ id }) => id,
       many: sessions => this.insertSeveral(sessions),
@@ -110,7 +110,7 @@ export class SessionStore {
     const [created] = await this.database.inTime(deadline =>
       device
         ? this.database.query(this.sql.createOnDevice, { ...values, ...device, deadline }, { manager })
-        : this.endAndInsert(this.sql.replace, { ...values, deadline }, { manager }),
+        : this.logIns.endAndInsert(this.sql.replace, { ...values, deadline }, { manager }),
     );
     return createdOf(created!)!;
   }
@@ -130,9 +130,9 @@ export class SessionStore {
     const values = { ...valuesOf(session), replaces, replacedBucket: bucketOf(replaces), ...limit, noLimit: null };
     const lock = this.userLock(session, manager);
     const [created] = await this.database.inTime(deadline => {
-      const creation = { statement: this.sql.createWithin, values: { ...values, deadline } };
-      if (!device) return this.database.queryLocked(lock, creation, manager);
-      const onDevice = { statement: this.sql.createWithinOnDevice, values: { ...creation.values, ...device } };
+      const timed = { ...values, deadline };
+      if (!device) return this.logIns.endAndInsert(this.sql.createWithin, timed, { manager, lock });
+      const onDevice = { statement: this.sql.createWithinOnDevice, values: { ...timed, ...device } };
       return this.database.queryLocked(lock, onDevice, manager);
     });
     return createdOf(created!);
@@ -158,10 +158,8 @@ export class SessionStore {
     const versions = { tokenVersion: seen?.token_version, accessVersion: seen?.access_version };
     const values = { ...valuesOf({ ...session, claims: {} }), claims: jsonOf(claims), replaces, ...versions };
     const [created] = await this.database.inTime(deadline => {
-      const renewal = { statement: this.sql.reauthenticate, values: { ...values, deadline } };
-      return limited
-        ? this.database.queryLocked(this.userLock(session, manager), renewal, manager)
-        : this.database.query(renewal.statement, renewal.values, { manager });
+      const lock = limited ? this.userLock(session, manager) : undefined;
+      return this.logIns.endAndInsert(this.sql.reauthenticate, { ...values, deadline }, { manager, lock });
     });
     return createdOf(created!);
   }
@@ -240,7 +238,7 @@ export class SessionStore {
 
   private async insert(session: NewSession, manager?: EntityManager): Promise<SessionRow> {
     const values = valuesOf(session);
-    if (this.database.isDistributed) return this.distributed.insert(values, { manager });
+    if (this.database.isDistributed) return this.logIns.insert(values, { manager });
     const [row] = await this.database.query(this.sql.create, values, { manager });
     return rowOf(values, row!);
   }
@@ -264,15 +262,6 @@ export class SessionStore {
     });
     const minted = new Map(rows.map(row => [row.id, row]));
     return new Map(values.map(each => [each.id, rowOf(each, minted.get(each.id)!)]));
-  }
-
-  private endAndInsert<Values extends ReplacingValues>(
-    statement: Statement<Values, CreatedRow>,
-    values: NoInfer<Values>,
-    context: QueryContext,
-  ): Promise<CreatedRow[]> {
-    if (this.database.isDistributed) return this.distributed.endAndInsert(statement, values, context);
-    return this.database.query(statement, values, context);
   }
 
   private get sql() {

@@ -165,6 +165,11 @@ describe('the options of SessionModule', () => {
       /"distributed": a notification reaches only .* write revocation: \{ feed: 'poll' \}/,
     ],
     [
+      'distributed tables with known devices',
+      { distributed: true, revocation: { feed: 'poll' }, devices: { recognise: true } },
+      /"devices\.recognise" does not work with "distributed"/,
+    ],
+    [
       'distributed tables with a binding to the user agent',
       { distributed: true, revocation: { feed: 'poll' }, binding: { userAgent: 'refresh' } },
       /"binding\.userAgent" does not work with "distributed"/,

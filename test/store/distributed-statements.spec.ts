@@ -5,12 +5,18 @@ import { buildEndStatements } from '../../lib/store/end.statements.js';
 import { buildImpersonationStatements } from '../../lib/store/impersonation.statements.js';
 import { buildKeyBindingStatements } from '../../lib/store/key-binding.statements.js';
 import { buildKeyStatements } from '../../lib/store/key.statements.js';
+import { buildKnownDeviceStatements } from '../../lib/store/known-device.statements.js';
 import { buildPersonalDataStatements } from '../../lib/store/personal-data.store.js';
 import { buildRevocationStatements } from '../../lib/store/revocation.statements.js';
 import { buildRotationStatements } from '../../lib/store/rotation.statements.js';
 import { buildSessionStatements } from '../../lib/store/session.statements.js';
 
-const TABLES = { session: 'jwt_session', userAuth: 'jwt_session_user_auth', signingKey: 'jwt_session_key' };
+const TABLES = {
+  session: 'jwt_session',
+  userAuth: 'jwt_session_user_auth',
+  device: 'jwt_session_device',
+  signingKey: 'jwt_session_key',
+};
 
 const SETTINGS = {
   leeway: 30_000,
@@ -29,6 +35,8 @@ const UNUSED: Record<string, string> = {
   endOfUsers: SHARED,
   rotateSeveral: SHARED,
   proveSeveral: SHARED,
+  createOnDevice: 'devices.recognise is refused',
+  createWithinOnDevice: 'devices.recognise is refused',
   impersonate: 'actor and user may be on different machines',
   endImpersonation: 'there are no impersonations',
 };
@@ -43,6 +51,8 @@ const OF_ALL: Record<string, string> = {
   count: 'the clean-up reads all machines',
   remove: 'the clean-up reads all machines',
   poll: 'the poll reads all machines',
+  'device count': 'the clean-up reads all machines',
+  'device remove': 'the clean-up reads all machines',
   limitIdle: 'sets the transaction up',
 };
 
@@ -58,12 +68,15 @@ function build(distributed: boolean): Record<string, Statement> {
     ...buildPersonalDataStatements(tables),
     ...buildCleanUpStatements(tables),
     ...buildKeyStatements(tables),
+    ...Object.fromEntries(
+      Object.entries(buildKnownDeviceStatements(tables)).map(([name, of]) => [`device ${name}`, of]),
+    ),
   };
 }
 
 /** The occurrences of the tables that are distributed, each with the text up to the next one. */
 function usesOf(text: string): string[] {
-  return text.split(/(?=\b(?:FROM|JOIN|UPDATE|INTO) jwt_session(?:_user_auth)? )/).slice(1);
+  return text.split(/(?=\b(?:FROM|JOIN|UPDATE|INTO) jwt_session(?:_user_auth|_device)? )/).slice(1);
 }
 
 describe('statements where the tables are distributed', () => {
@@ -110,21 +123,18 @@ describe('statements where the tables are distributed', () => {
     return kept;
   };
 
-  it.each(statements)(
-    '%s has no volatile function in SET, no function of time in CASE or RETURNING',
-    (_, { text }) => {
-      for (const update of updatesOf(text)) {
-        const [set] = withoutSubqueries(update).split(/\bWHERE\b/);
-        expect(set).not.toContain('clock_timestamp()');
-        for (const [inCase] of set!.matchAll(/\bCASE\b.*?\bEND\b/gs))
-          expect(inCase).not.toMatch(/now\(\)|clock_timestamp/);
-        expect(set).not.toMatch(/now\(\) \+ s\./);
-      }
-      for (const [, returning] of text.matchAll(/\bRETURNING\b([^)]*(?:\([^)]*\)[^)]*)*)/g)) {
-        expect(returning).not.toMatch(/(?<!clock\.)\bnow\(\)|extract\(epoch FROM [a-z]/);
-      }
-    },
-  );
+  it.each(statements)('%s has no volatile function in SET, no function of time in CASE or RETURNING', (_, { text }) => {
+    for (const update of updatesOf(text)) {
+      const [set] = withoutSubqueries(update).split(/\bWHERE\b/);
+      expect(set).not.toContain('clock_timestamp()');
+      for (const [inCase] of set!.matchAll(/\bCASE\b.*?\bEND\b/gs))
+        expect(inCase).not.toMatch(/now\(\)|clock_timestamp/);
+      expect(set).not.toMatch(/now\(\) \+ s\./);
+    }
+    for (const [, returning] of text.matchAll(/\bRETURNING\b([^)]*(?:\([^)]*\)[^)]*)*)/g)) {
+      expect(returning).not.toMatch(/(?<!clock\.)\bnow\(\)|extract\(epoch FROM [a-z]/);
+    }
+  });
 
   it.each(statements)('%s asks no volatile function in the condition of a change', (_, { text }) => {
     for (const update of updatesOf(text)) {
