@@ -263,9 +263,7 @@ export class SessionIssuer implements OnModuleInit {
   /** The device tokens of a login that recognises devices. Without a request there are none. */
   private devicesOf({ exchange, recognise = this.options.devices.recognise }: LogInOptions): DeviceTokens | undefined {
     if (!exchange || !recognise) return undefined;
-    if (this.options.distributed) {
-      throw new SessionUsageError('"recognise" does not work with the option "distributed": leave it out');
-    }
+    if (this.options.distributed) throw new SessionUsageError('"recognise" does not work with "distributed"');
     return new DeviceTokens(this.http.devices.read(exchange), randomBytes(DEVICE_TOKEN_BYTES));
   }
 
