@@ -14,7 +14,7 @@ export const CASE_LETTERS = {
   confirm: 'c',
   'confirm-and-mint': 'n',
   'late-parent': 'p',
-  recovered: 'b',
+  recovered: 'v',
   proved: 'k',
   /** As `proved`, by the first proof of the key, which is in force from then on. */
   'first-proof': 'b',

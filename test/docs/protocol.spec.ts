@@ -39,6 +39,7 @@ describe('docs/protocol.md', () => {
     const { 'confirmed-by-use': ofUse, 'first-proof': ofFirstProof, ...letters } = CASE_LETTERS;
     const documented = rows.flatMap(([name, letter]) => (letter === '' ? [] : [[name, letter]]));
     expect(Object.fromEntries(documented)).toEqual(letters);
+    expect(new Set(Object.values(CASE_LETTERS)).size).toBe(Object.keys(CASE_LETTERS).length);
     expect(proseOf(PAGE)).toContain(`\`confirmed-by-use\` (letter \`${ofUse}\`)`);
     expect(proseOf(PAGE)).toContain(`with the letter \`${ofFirstProof}\``);
   });

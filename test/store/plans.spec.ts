@@ -10,7 +10,7 @@ import { buildSessionStatements } from '../../lib/store/session.statements.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 /** Statements that find rows by their user. */
-const BY_USER = ['endOfUser', 'endOfUsers', 'list', 'createWithin', 'endStolen'];
+const BY_USER = ['endOfUser', 'endOfUsers', 'list', 'createWithin', 'createWithinOnDevice', 'endStolen'];
 /** Statements that find no session, or those of a time. */
 const OTHERS = ['create', 'createSeveral', 'lockUser', 'limitIdle', 'readAuth', 'invalidate', 'restoreUsers', 'poll'];
 
