@@ -12,7 +12,7 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { bucketsOf } from '../rules/bucket.js';
 import { SESSION_DATA_SOURCE } from '../session.constants.js';
 import { SessionError, SessionStoreUnavailableError, SessionUsageError } from '../session.errors.js';
-import { joinTransaction, STATEMENT_TIMEOUT_MS, type TimeLimit } from '../common/bounded-database.js';
+import { joinTransaction, runTransaction, STATEMENT_TIMEOUT_MS, type TimeLimit } from '../common/bounded-database.js';
 import { randomBytes } from '../common/random.js';
 import { SessionTimers } from '../common/clock.js';
 import { dataSourceOf } from '../common/data-source-of.js';
@@ -20,21 +20,12 @@ import { codeOf, isRepeatable, isServerError, isUnavailable } from '../common/da
 import { type Statement, valuesOf } from '../common/statement.js';
 import { Telemetry } from '../telemetry/telemetry.js';
 import { DatabaseClock } from './database-clock.js';
-import { dropConnecting, queryPool, transactPool } from './pooled-query.js';
+import { dropConnecting, type OwnConnection, queryPool, transactPool } from './pooled-query.js';
 import type { TimedRow } from './sql-fragments.js';
 import { type BatchedStatement, StatementBatcher } from './statement-batcher.js';
 import { StoreLoad } from './store-load.js';
 import { sessionTables, type SessionTables } from './tables.js';
 import { VALUE_PARSERS } from './value-parsers.js';
-
-/** The part of the driver's client that is used here: the driver's own types must not be published. */
-export interface OwnConnection {
-  connect(): Promise<unknown>;
-  query(text: string): Promise<unknown>;
-  end(): Promise<void>;
-  on(event: 'error' | 'end', listener: () => void): unknown;
-  on(event: 'notification', listener: (message: { payload?: string }) => void): unknown;
-}
 
 export interface QueryContext {
   /** Joins the caller's transaction. */
@@ -46,7 +37,7 @@ export interface QueryContext {
 /** How often a statement is sent that the database rolls back for the sake of another one. */
 const MAX_ATTEMPTS = 8;
 
-interface Locked<Values extends object, Row extends object> {
+export interface Locked<Values extends object, Row extends object> {
   readonly statement: Statement<Values, Row>;
   readonly values: NoInfer<Values>;
 }
@@ -158,25 +149,6 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
     }
   }
 
-  /**
-   * Sends a statement about several rows, whose values are arrays. Where the tables are distributed it is sent for each
-   * row by itself.
-   */
-  async queryRows<Values extends Limited, Row extends object>(
-    statement: Statement<Values, Row>,
-    values: NoInfer<Values>,
-    context: QueryContext = {},
-  ): Promise<Row[]> {
-    if (!this.isDistributed) return this.query(statement, values, context);
-    const rows: Row[] = [];
-    for (let at = 0; at < values.count; at++) {
-      const entries = Object.entries(values).map(([name, value]) => [name, Array.isArray(value) ? [value[at]] : value]);
-      const one = { ...Object.fromEntries(entries), count: 1 } as NoInfer<Values>;
-      rows.push(...(await this.query(statement, one, context)));
-    }
-    return rows;
-  }
-
   /** Lets requests of one turn of the event loop share a statement, unless their rows may be on different machines. */
   batched<Request, Answer>(statement: BatchedStatement<Request, Answer>): StatementBatcher<Request, Answer> {
     return new StatementBatcher(statement, this.timers, this.telemetry, this.isDistributed);
@@ -217,6 +189,16 @@ export class Database implements OnModuleInit, BeforeApplicationShutdown {
       this.clock.learn(rows[0]!.now_ms, sentAt);
     }
     throw new SessionStoreUnavailableError('The request took too long: try again; repeating is safe');
+  }
+
+  /** Runs statements in a transaction of their own, or within the caller's. */
+  async transaction<T>(run: (joined: QueryContext) => Promise<T>, manager?: EntityManager): Promise<T> {
+    if (manager?.queryRunner) return run({ manager });
+    try {
+      return await runTransaction(this.dataSource, inner => run({ manager: inner }), this.limit(STATEMENT_TIMEOUT_MS));
+    } catch (error) {
+      throw this.translate(error, 'transaction');
+    }
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { Statement } from '../common/statement.js';
-import type { Database, QueryContext } from './database.js';
+import type { Database, Locked, QueryContext } from './database.js';
 import { rowOf, type valuesOf } from './session-insert.js';
 import type { buildSessionStatements } from './session.statements.js';
 import type { CreatedRow } from './session.store.js';
@@ -13,6 +13,8 @@ export interface ReplacingValues extends Omit<Values, 'claims'>, WithDeadline {
   readonly replaces: string | undefined;
   readonly replacedBucket?: number | undefined;
 }
+
+type UserLock = Locked<{ userId: string; idleLimit: string | undefined }, object>;
 
 /** What a statement that ends sessions before a login answers. */
 interface EndedRow extends TimedRow {
@@ -61,11 +63,16 @@ export class DistributedLogIn {
   endAndInsert<Given extends ReplacingValues>(
     statement: Statement<Given, CreatedRow>,
     values: NoInfer<Given>,
-    context: QueryContext,
+    { manager, lock }: QueryContext & { readonly lock?: UserLock },
   ): Promise<CreatedRow[]> {
-    if (!this.database.isDistributed) return this.database.query(statement, values, context);
+    if (!this.database.isDistributed) {
+      return lock
+        ? this.database.queryLocked(lock, { statement, values }, manager)
+        : this.database.query(statement, values, { manager });
+    }
     return this.database.transaction(async joined => {
       const { replaces, replacedBucket, deadline } = values;
+      if (lock) await this.lock(lock, joined);
       const ended = await this.end(statement, values, joined);
       const none = { id: null, ended: null, late: ended.late, now_ms: ended.now_ms } as unknown as CreatedRow;
       if (!ended.allowed) return [none];
@@ -76,7 +83,14 @@ export class DistributedLogIn {
       }
       const row = await this.insert(withFormer(values, ended.former), joined);
       return [{ ...row, late: false, ended: sessions }];
-    }, context.manager);
+    }, manager);
+  }
+
+  /** The time limit of the idle transaction is set on the machine that the application is connected to as well. */
+  private async lock({ statement, values }: UserLock, context: QueryContext): Promise<void> {
+    await this.database.query(statement, values, context);
+    const { idleLimit } = values;
+    if (idleLimit !== undefined) await this.database.query(this.sql().limitIdle, { idleLimit }, context);
   }
 
   private async end<Given extends object>(

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Socket } from 'node:net';
 import { SessionTimers } from '../common/clock.js';
-import { Database, type OwnConnection } from './database.js';
+import { Database } from './database.js';
+import type { OwnConnection } from './pooled-query.js';
 import type { HmacKey } from '../rules/hmac-key.js';
 import { statement } from '../common/statement.js';
 import { ResolvedSessionOptions } from '../options/resolve-options.js';

@@ -7,6 +7,15 @@ import { SessionStoreUnavailableError } from '../session.errors.js';
 /** How long a connection may take to open while the application shuts down. */
 const SHUTDOWN_CONNECT_TIMEOUT_MS = 1_000;
 
+/** The part of the driver's client that is used here: the driver's own types must not be published. */
+export interface OwnConnection {
+  connect(): Promise<unknown>;
+  query(text: string): Promise<unknown>;
+  end(): Promise<void>;
+  on(event: 'error' | 'end', listener: () => void): unknown;
+  on(event: 'notification', listener: (message: { payload?: string }) => void): unknown;
+}
+
 /** The parts of pool and client that their types leave out. */
 interface ConnectingClient {
   /** Whether the server has accepted the connection. */

@@ -7,6 +7,7 @@ import type { EntityManager } from 'typeorm';
 import type { Statement } from '../common/statement.js';
 import { Database } from './database.js';
 import { buildEndStatements } from './end.statements.js';
+import { queryRows } from './query-rows.js';
 import {
   buildRevocationStatements,
   type LostRows,
@@ -139,7 +140,7 @@ export class RevocationStore {
         const id = page.map(([each]) => each);
         const value = page.map(([, each]) => each);
         const values = { id, bucket: id.map(bucketOf), value, count: page.length };
-        restored += (await this.database.queryRows(statement, values, { timeout })).length;
+        restored += (await queryRows(this.database, statement, values, { timeout })).length;
       }
     };
     const { restoreSessions, restoreUsers, restoreClaims } = this.sql;

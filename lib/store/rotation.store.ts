@@ -6,6 +6,7 @@ import { ResolvedSessionOptions } from '../options/resolve-options.js';
 import { Database } from './database.js';
 import { DatabaseClock, type Deadline } from './database-clock.js';
 import { buildKeyBindingStatements } from './key-binding.statements.js';
+import { queryRows } from './query-rows.js';
 import { buildRotationStatements } from './rotation.statements.js';
 import type { StatementBatcher } from './statement-batcher.js';
 import type { SessionRow } from './sql-fragments.js';
@@ -158,7 +159,7 @@ export class RotationStore {
       count: used.length,
       deadline: this.deadline().databaseTime,
     };
-    const rows = await this.database.queryRows(this.sql.confirmKeys, values, { timeout });
+    const rows = await queryRows(this.database, this.sql.confirmKeys, values, { timeout });
     return {
       skipped: rows.filter(({ user_id }) => user_id === null).map(({ id }) => id),
       bound: rows.flatMap(({ id, user_id }) => (user_id === null ? [] : [{ sessionId: id, userId: user_id }])),
@@ -272,7 +273,7 @@ export class RotationStore {
       count: used.length,
       deadline: this.deadline().databaseTime,
     };
-    const rows = await this.database.queryRows(this.sql.confirm, values, { timeout });
+    const rows = await queryRows(this.database, this.sql.confirm, values, { timeout });
     return {
       skipped: rows.filter(({ skipped }) => skipped).map(({ id }) => id),
       stolen: rows.flatMap(({ id, user_id }) => (user_id === null ? [] : [{ sessionId: id, userId: user_id }])),
