@@ -44,6 +44,11 @@ describe('docs/protocol.md', () => {
     expect(proseOf(PAGE)).toContain(`with the letter \`${ofFirstProof}\``);
   });
 
+  it('PROTOCOL: each case has a letter of its own', () => {
+    const letters = Object.values(CASE_LETTERS);
+    expect([...new Set<string>(letters)]).toEqual(letters);
+  });
+
   it('PROTOCOL: shows the refresh statement as it is', () => {
     const { text } = statement('documented', refresh!);
     expect(oneLine(text)).toBe(oneLine(buildRotationStatements(TABLES, SETTINGS).rotate.text));
