@@ -93,11 +93,12 @@ export function buildRevocationStatements(tables: SessionTables) {
           (s.revoked_at IS NOT NULL OR s.expires_at <= now() OR NOT ${isActorLive(tables)}) AS ended, s.token_version,
           CASE WHEN s.actor_session_id IS NOT NULL THEN ${actorAccessVersion(tables)}::text END
             AS actor_access_version,
-          (SELECT a.version FROM ${tables.userAuth} a
-            WHERE a.user_id = s.user_id AND a.token_type = 'access' AND a.bucket = s.bucket)::text AS access_version,
+          a.version::text AS access_version,
           (SELECT json_agg(k.kid) FROM ${tables.signingKey} k WHERE k.distrusted_at IS NOT NULL) AS keys, ${IS_REPLICA}
         FROM (VALUES (:sessionId::uuid)) AS asked (id) LEFT JOIN ${tables.session} s
-          ON s.id = asked.id AND ${IN_BUCKET}`,
+          ON s.id = asked.id AND ${IN_BUCKET}
+          LEFT JOIN ${tables.userAuth} a
+          ON a.user_id = s.user_id AND a.token_type = 'access' AND a.bucket = :bucket`,
     ),
     // A late one would also invalidate tokens that were issued since. The version is a time, so that an invalidation
     // whose commit is lost and a later one never have the same.
