@@ -42,6 +42,9 @@ function decide({ state, token, session }: Pair, candidate: string, leeway: numb
   return [{ ...outcome, refreshToken: answer, accessToken }, left];
 }
 
+/** A slow machine refuses none of the many requests. */
+const PATIENT = { overload: { maxWait: '1m' } };
+
 /** The cases that only sessions with a key have. */
 const BOUND_CASES = ['proved', 'key-required', 'other-key'];
 
@@ -62,7 +65,7 @@ describe.each([
   let harness: RotationHarness;
   beforeAll(async () => {
     test = await startTestApp({
-      session: { session: { leeway: option } },
+      session: { session: { leeway: option }, ...PATIENT },
       override: builder => builder.overrideProvider(SessionTimers).useValue(timers),
     });
     harness = new RotationHarness(test, leeway);
@@ -112,7 +115,10 @@ describe.each([
   let test: TestApp;
   let harness: RotationHarness;
   beforeAll(async () => {
-    test = await startTestApp({ override: builder => builder.overrideProvider(SessionTimers).useValue(timers) });
+    test = await startTestApp({
+      session: PATIENT,
+      override: builder => builder.overrideProvider(SessionTimers).useValue(timers),
+    });
     harness = new RotationHarness(test, 30_000);
   });
   afterAll(() => test?.close());
@@ -185,7 +191,7 @@ describe.each([
 describe('a session that has ended', () => {
   let test: TestApp;
   beforeAll(async () => {
-    test = await startTestApp();
+    test = await startTestApp({ session: PATIENT });
   });
   afterAll(() => test?.close());
 
