@@ -7,8 +7,8 @@ import { BUILT_PACKAGE } from '../support/built-package.js';
 
 /** Bytes of each part, unpacked. CONTRIBUTING says why the parts are there. Raise a limit knowingly. */
 const LIMITS = {
-  'ES modules, readable': { limit: 600_000, holds: /^dist\/(?!schematics\/).*\.js$/ },
-  'CommonJS, minified': { limit: 475_000, holds: /\.cjs$/ },
+  'ES modules, readable': { limit: 630_000, holds: /^dist\/(?!schematics\/).*\.js$/ },
+  'CommonJS, minified': { limit: 500_000, holds: /\.cjs$/ },
   'declarations, once': { limit: 140_000, holds: /\.d\.c?ts$/ },
   'schematics and templates': { limit: 90_000, holds: /^dist\/schematics\// },
   'texts and the manifest': { limit: 45_000, holds: /^[^/]+$|\.txt$/ },
