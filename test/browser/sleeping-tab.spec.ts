@@ -32,6 +32,8 @@ describeInChromium('a tab asleep, in a browser', () => {
     const devTools = await user.context.newCDPSession(sleeper);
     await devTools.send('Page.setWebLifecycleState', { state: 'frozen' });
     const awake = await user.open();
+    // A request under way while the clocks move would find them apart, and the tab would refresh twice.
+    await awake.waitForLoadState('networkidle');
     for (const [index, text] of ['first', 'second'].entries()) {
       await sample.advance('11m');
       await writeNote(awake, text);

@@ -22,6 +22,7 @@ describeInChromium('a stolen copy, in a browser', () => {
     await writeNote(page, 'a private thought');
     const other = await user.open();
     await greeting(other).waitFor();
+    await other.waitForLoadState('networkidle');
     const thief = await user.steal();
     expect((await thief.refresh()).status).toBe(200);
     expect((await thief.send('/me')).status).toBe(200);
