@@ -46,6 +46,7 @@ export const REASONS = new Set([
   'password-reset',
   'email-changed',
   'email-change-undone',
+  'sign-in-reported',
   'disabled',
   'account-deleted',
 ]);

@@ -24,12 +24,13 @@ type LimitedBy = 'account' | 'address' | 'device' | 'session' | 'link';
 /**
  * What attempts are counted for. Devices that have logged in before, and open sessions, are counted apart, so that
  * wrong passwords of others do not keep the owner of an account out (OWASP, device cookies). So are recoveries of an
- * address: other mails to it must not use up the way back in. A link is counted by its token, so that the reader of a
+ * address and notices of logins: other mails to it must use up neither. A link is counted by its token, so that the reader of a
  * mail neither guesses the password that the link asks for nor keeps the owner of the account out.
  */
 export type AttemptSubject =
   | { readonly email: string }
   | { readonly recovery: string }
+  | { readonly notice: string }
   | { readonly device: string }
   | { readonly session: string }
   | { readonly link: string };
@@ -96,6 +97,7 @@ export class Attempts {
 function keyOf(subject: AttemptSubject): [by: LimitedBy, key: string] {
   if ('email' in subject) return ['account', digest(`account:${emailKey(subject.email)}`)];
   if ('recovery' in subject) return ['account', digest(`recovery:${emailKey(subject.recovery)}`)];
+  if ('notice' in subject) return ['account', digest(`notice:${emailKey(subject.notice)}`)];
   if ('device' in subject) return ['device', digest(`device:${subject.device}`)];
   if ('link' in subject) return ['link', digest(`link:${subject.link}`)];
   return ['session', digest(`session:${subject.session}`)];

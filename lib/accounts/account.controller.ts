@@ -31,6 +31,7 @@ import type {
   LogInDto,
   PasswordDto,
   ResetPasswordDto,
+  TokenDto,
   VerifyEmailDto,
 } from './account.input.js';
 import { AccountHeadersInterceptor } from './account.interceptor.js';
@@ -83,7 +84,8 @@ export class AccountController {
   @Public()
   async logIn(@Body() body: LogInDto, @Exchange() exchange: SessionExchange) {
     const { account, tokens } = await this.accounts.logIn(body, { exchange });
-    const { session, ...rest } = tokens;
+    // The notice is for the owner: an intruder must not learn that it was sent.
+    const { session, newDevice: _newDevice, ...rest } = tokens;
     return { account, ...rest, expiresAt: session.expiresAt };
   }
 
@@ -162,6 +164,14 @@ export class AccountController {
   async undoEmailChange(@Body() body: ResetPasswordDto, @Exchange() exchange: SessionExchange) {
     const { email } = await this.accounts.undoEmailChange(body, { exchange });
     return { email };
+  }
+
+  /** Ends the session of a login on a new device, by the link that the owner got. Needs no login. */
+  @Post('end-session')
+  @HttpCode(204)
+  @Public()
+  async endSession(@Body() body: TokenDto): Promise<void> {
+    await this.accounts.endSession(body);
   }
 
   @Delete()

@@ -34,6 +34,15 @@ export type AccountEvent =
       /** How many sessions were ended. */
       readonly ended: number;
     }
+  | {
+      /** The link in the notice of a login on a new device was followed. */
+      readonly type: 'account.sign-in-reported';
+      readonly accountId: string;
+      /** The session of that login. */
+      readonly sessionId: string;
+      /** How many sessions were ended: that one, and those that began later. */
+      readonly ended: number;
+    }
   | { readonly type: 'account.disabled'; readonly accountId: string; readonly ended: number }
   | { readonly type: 'account.enabled'; readonly accountId: string }
   | { readonly type: 'account.role-changed'; readonly accountId: string; readonly role: string }

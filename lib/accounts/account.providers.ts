@@ -5,7 +5,6 @@ import { Schedule } from '../common/schedule.js';
 import { Telemetry } from '../telemetry/telemetry.js';
 import { Attempts } from './account.attempts.js';
 import { AccountClaims } from './account.claims.js';
-import { AccountDevices } from './account.devices.js';
 import { AccountEvents } from './account.events.js';
 import { AccountLifecycle } from './account.lifecycle.js';
 import { AccountService } from './account.service.js';
@@ -27,6 +26,7 @@ import { LogInAttempts } from './operations/log-in-attempts.js';
 import { PasswordCheck } from './operations/password-check.js';
 import { Passwords } from './operations/passwords.js';
 import { Registration } from './operations/registration.js';
+import { SignInNotices } from './operations/sign-in-notices.js';
 import { Verification } from './operations/verification.js';
 import { ResolvedAccountOptions } from './options/resolve-account-options.js';
 import { Argon2Hasher } from './passwords/argon2-hasher.js';
@@ -79,12 +79,12 @@ const mail: Provider[] = [
 
 const operations = [
   Attempts,
-  AccountDevices,
   AccountEditor,
   PasswordCheck,
   Registration,
   Verification,
   LogInAttempts,
+  SignInNotices,
   AccountRecheck,
   LogIn,
   Passwords,

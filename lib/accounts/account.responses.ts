@@ -28,6 +28,13 @@ export class AccountResponse implements AccountView {
 export class AccountLogInResponse extends RefreshResponse {
   @ApiField({ type: () => AccountResponse })
   readonly account!: AccountView;
+
+  @ApiField({
+    type: 'string',
+    required: false,
+    description: 'Only for bearer clients: kept beyond the log-out, and sent as `Session-Device` with the next login',
+  })
+  readonly deviceToken?: string;
 }
 
 /** The answer of a link that verifies, confirms or restores an address. */
@@ -46,6 +53,9 @@ export class AccountExportResponse {
 
   @ApiField({ type: 'array', items: { type: 'object', additionalProperties: true } })
   readonly sessions!: readonly object[];
+
+  @ApiField({ type: 'array', items: { type: 'object', additionalProperties: true } })
+  readonly devices!: readonly object[];
 }
 
 /** Every refusal. */

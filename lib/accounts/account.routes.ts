@@ -93,6 +93,12 @@ export const ACCOUNT_ROUTES: Record<RouteName, RouteDescription> = {
     ),
     answer: EmailResponse,
   },
+  endSession: open(
+    204,
+    'End the session of a login on a new device, and later ones, by the link',
+    { token: TOKEN },
+    { 400: LINK[400] },
+  ),
   delete: secured(204, 'Delete the account, and end all sessions', { password: PASSWORD }, PASSWORD_REFUSALS),
   export: {
     ...secured(200, 'Everything that is stored about the user', undefined, { 401: NO_SESSION }),

@@ -13,6 +13,7 @@ import {
   PasswordDto,
   readInput,
   ResetPasswordDto,
+  TokenDto,
   VerifyEmailDto,
 } from './account.input.js';
 import type { AccountView } from './account.types.js';
@@ -83,7 +84,8 @@ export class AccountService {
 
   /**
    * Begins a session whose user id is the account's id and whose claims contain its role. Takes the options of
-   * `SessionService.logIn` except `manager`; `exchange` sets the cookies.
+   * `SessionService.logIn` except `manager`; `exchange` sets the cookies. With it the device is recognised, unless
+   * `recognise` is false, and the owner gets a mail about a login on a new one.
    *
    * @throws InvalidCredentialsError for an unknown address and for a wrong password, after the same time
    * @throws EmailNotVerifiedError, AccountDisabledError, only for the right password
@@ -180,6 +182,16 @@ export class AccountService {
   async undoEmailChange(input: ResetPasswordDto, caller: Caller = {}): Promise<AccountView> {
     const { token, password } = readInput(ResetPasswordDto, input);
     return toView(await this.emailChange.undo(token, password, caller));
+  }
+
+  /**
+   * Ends the session of a login on a new device by the token of the link that the owner got, and the sessions that began
+   * after it. The device is a new one again. The person who has logged in knows the password, so ask for another one.
+   *
+   * @throws TokenInvalidError, TokenUsedError, InvalidInputError
+   */
+  async endSession(input: TokenDto): Promise<void> {
+    await this.admin.endReportedSession(readInput(TokenDto, input).token);
   }
 
   /**

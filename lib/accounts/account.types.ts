@@ -25,10 +25,7 @@ export type AccountChanges = Partial<Omit<Account, 'id' | 'createdAt'>>;
 export type AccountTransaction = Pick<TransactionOption, 'manager'>;
 
 /** What the link of a mail does. */
-export type LinkPurpose = 'verify-email' | 'reset-password' | 'change-email' | 'undo-email-change';
-
-/** What a token is for: a link, or a cookie that recognises a device. */
-export type TokenPurpose = LinkPurpose | 'device';
+export type LinkPurpose = 'verify-email' | 'reset-password' | 'change-email' | 'undo-email-change' | 'end-session';
 
 /** A queued mail: its subject, never its text, which may contain a token. */
 export interface MailRequest {
@@ -36,7 +33,7 @@ export interface MailRequest {
   /** The address in question; mails to an account's owner go to the account's own address. */
   readonly email: string;
   readonly accountId?: string;
-  /** The session that asked for it. */
+  /** The session that asked for it, or that it is about. */
   readonly sessionId?: string;
   /** The language that the client prefers (RFC 5646). */
   readonly language?: string;
@@ -45,7 +42,7 @@ export interface MailRequest {
 /**
  * `registration`, `verification`, `recovery`: anybody can ask for them, for an address that may be unknown. The others are
  * about an account. `email-changed` has a link that undoes the change; `email-changed-again` has none, because the
- * owner of an earlier address still has one.
+ * owner of an earlier address still has one. `new-sign-in` has a link that ends the session.
  */
 export type MailKind =
   | 'registration'
@@ -55,6 +52,7 @@ export type MailKind =
   | 'email-changed'
   | 'email-changed-again'
   | 'password-changed'
+  | 'new-sign-in'
   | 'deleted';
 
 /** An account as its owner sees it. */

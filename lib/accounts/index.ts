@@ -63,6 +63,7 @@ export {
   type MailContext,
   type MailTemplate,
   type MailTemplates,
+  type SignIn,
 } from './mail/templates.js';
 export { Argon2Hasher, type Argon2Settings } from './passwords/argon2-hasher.js';
 export { PasswordHasher } from './passwords/password-hasher.js';

@@ -21,7 +21,7 @@ import { startTestApp, type TestApp, type TestAppOptions } from '../support/test
 import { Inbox, type ReceivedMail, tokenOf } from './inbox.js';
 
 export const PASSWORD = 'a garden of seven oaks';
-export const DEVICE_COOKIE = '__Host-account_device';
+export const DEVICE_COOKIE = '__Host-Http-session_device';
 
 export const OTHER_PASSWORD = 'nine ships on a quiet sea';
 

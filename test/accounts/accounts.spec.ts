@@ -40,7 +40,8 @@ describe.each(PLATFORMS)('F24: an account on %s', platform => {
     expect((await login('disable@example.com', OTHER_PASSWORD)).body.errorCode).toBe('invalid_credentials');
     await app.post('forgot-password', { email: 'disable@example.com' });
     await app.outbox.drain();
-    expect(app.inbox.to('disable@example.com')).toEqual([]);
+    const subjects = app.inbox.to('disable@example.com').map(({ subject }) => subject);
+    expect(subjects).toEqual([expect.stringMatching(/^New sign-in/)]);
 
     expect(await app.accounts.enable(id)).toBe(true);
     expect((await login('disable@example.com')).status).toBe(200);
@@ -253,6 +254,7 @@ describe.each(PLATFORMS)('F24: an account on %s', platform => {
       },
       pendingEmail: 'pending@example.com',
       sessions: [expect.objectContaining({ ip: '127.0.0.1', claims: { role: 'user' }, data: { theme: 'dark' } })],
+      devices: [{ sessionId: device!.id, lastSeenAt: expect.any(String) }],
     });
   });
 

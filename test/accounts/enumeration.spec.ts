@@ -1,7 +1,8 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Argon2Hasher, PasswordHasher } from 'nestjs-jwt-session/accounts';
+import { statementsDuring } from '../support/statement-watch.js';
 import { PLATFORMS } from '../support/test-app.js';
-import { AccountApp, FAST, OTHER_PASSWORD, PASSWORD, withFastHashes } from './account-app.js';
+import { AccountApp, DEVICE_COOKIE, FAST, OTHER_PASSWORD, PASSWORD, withFastHashes } from './account-app.js';
 
 describe.each(PLATFORMS)('F24: whether an address has an account, on %s', platform => {
   it('is not told by the time of a login after the parameters of hashes were raised', async () => {
@@ -53,6 +54,27 @@ describe.each(PLATFORMS)('F24: whether an address has an account, on %s', platfo
     expect(answers[0]).toEqual(answers[1]);
     // The owner is not kept out by it.
     await app.loggedIn('known@example.com', PASSWORD);
+    await app.close();
+  });
+
+  it('is not told by the statements of a login, also in a browser that knows a device', async () => {
+    const app = await AccountApp.start({ platform });
+    await app.member('known@example.com');
+    await app.member('other@example.com');
+    const client = await app.loggedIn('other@example.com');
+    const requests: Record<string, string>[] = [{}, { cookie: `${DEVICE_COOKIE}=${client.jar.get(DEVICE_COOKIE)}` }];
+    for (const headers of requests) {
+      const statementsOf = async (email: string) => {
+        const all = await statementsDuring(app.test, () =>
+          app.post('login', { email, password: OTHER_PASSWORD }, headers),
+        );
+        // What a timer sends.
+        return all.filter(statement => !statement.includes('jwt_account_mail'));
+      };
+      const ofKnown = await statementsOf('known@example.com');
+      expect(ofKnown.some(statement => statement.includes('device'))).toBe('cookie' in headers);
+      expect(await statementsOf('unknown@example.com')).toEqual(ofKnown);
+    }
     await app.close();
   });
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { KnownDevices } from 'nestjs-jwt-session';
 import { PLATFORMS } from '../support/test-app.js';
 import { AccountApp, OTHER_PASSWORD, PASSWORD } from './account-app.js';
 import { tokenOf } from './inbox.js';
@@ -71,14 +72,15 @@ describe.each(PLATFORMS)('F24: the link that verifies an address, on %s', platfo
   it('takes an account back that a stranger has registered and uses', async () => {
     await open.register('taken@example.com', STRANGERS);
     const stranger = await open.loggedIn('taken@example.com', STRANGERS);
+    const me = await stranger.send('/account');
+    expect(await open.test.app.get(KnownDevices).list(String(me.body.id))).toHaveLength(1);
     await open.register('taken@example.com');
     const token = await tokenFor('taken@example.com', 2);
     expect((await open.post('verify-email', { token, password: PASSWORD })).body.errorCode).toBe('password_mismatch');
     expect((await open.post('verify-email', { token, newPassword: PASSWORD })).status).toBe(200);
     expect((await stranger.send('/account')).status).toBe(401);
     // Nor are the stranger's wrong passwords counted apart from now on.
-    const devices = "SELECT 1 FROM jwt_account_token WHERE purpose = 'device' AND email = 'taken@example.com'";
-    expect(await open.test.database.query(devices)).toEqual([]);
+    expect(await open.test.app.get(KnownDevices).list(String(me.body.id))).toEqual([]);
     await open.loggedIn('taken@example.com');
   });
 

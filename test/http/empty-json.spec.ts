@@ -54,6 +54,7 @@ const ROUTES: [method: 'post' | 'delete', path: string, status: number, errorCod
       'email',
       'confirm-email',
       'undo-email-change',
+      'end-session',
     ] as const
   ).map((name): ['post', string, number, string] => ['post', `/account/${name}`, 400, 'invalid_input']),
   ['delete', '/account', 400, 'invalid_input'],

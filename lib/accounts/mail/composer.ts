@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { type Device, SessionService } from '../../index.js';
 import { emailKey } from '../account.email.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account, LinkPurpose, MailRequest } from '../account.types.js';
@@ -8,7 +9,10 @@ import { AccountStore } from '../store/account.store.js';
 import type { QueuedMail } from '../store/mail.store.js';
 import { MailTokens } from './mail-tokens.js';
 import type { Mail } from './mailer.js';
-import { MAIL_TEMPLATES, type MailTemplates } from './templates.js';
+import { MAIL_TEMPLATES, type MailTemplates, type SignIn } from './templates.js';
+
+// Clients choose their user agent freely. A name without a dot or slash becomes no link in a mail program.
+const DEVICE_NAME = /^[\p{L}\p{N} _+()'-]{1,80}$/u;
 
 type Page = keyof ResolvedAccountOptions['pages'];
 
@@ -20,6 +24,8 @@ interface MailPlan {
   readonly account?: Account;
   /** What the link does; without a purpose it has no token. */
   readonly purpose?: LinkPurpose;
+  /** What the mail tells of a login. */
+  readonly signIn?: SignIn;
 }
 
 /**
@@ -33,6 +39,7 @@ export class MailComposer {
   constructor(
     private readonly accounts: AccountStore,
     private readonly tokens: MailTokens,
+    private readonly sessions: SessionService,
     private readonly options: ResolvedAccountOptions,
     private readonly events: AccountEvents,
   ) {
@@ -79,6 +86,8 @@ export class MailComposer {
       }
       case 'email-changed-again':
         return { template: 'emailChangedAgain', to: request.email, page: 'logIn' };
+      case 'new-sign-in':
+        return this.newSignIn(request);
       case 'deleted':
         return { template: 'accountDeleted', to: request.email, page: 'logIn' };
     }
@@ -105,9 +114,29 @@ export class MailComposer {
     return { template: 'confirmEmail', to: email, page: 'confirmEmail', account, purpose: 'change-email' };
   }
 
+  private async newSignIn({ accountId, sessionId }: MailRequest): Promise<MailPlan | undefined> {
+    const account = await this.accounts.findById(accountId!);
+    if (!account) return undefined;
+    const session = await this.findSession(account.id, sessionId!);
+    const device = session?.label;
+    const signIn = {
+      device: device && DEVICE_NAME.test(device) ? device : null,
+      ip: session?.ip ?? null,
+      at: session?.createdAt ?? null,
+    };
+    const purpose = 'end-session';
+    return { template: 'newSignIn', to: account.email, page: 'endSession', account, purpose, signIn };
+  }
+
+  /** An intruder may have logged out again at once: sessions that have ended are exported, without a browser's name. */
+  private async findSession(accountId: string, sessionId: string): Promise<Device | undefined> {
+    const isIt = ({ id }: Device) => id === sessionId;
+    return (await this.sessions.list(accountId)).find(isIt) ?? (await this.sessions.export(accountId)).find(isIt);
+  }
+
   private async write(
     { id, sessionId, language }: QueuedMail,
-    { template, to, page, account, purpose }: MailPlan,
+    { template, to, page, account, purpose, signIn }: MailPlan,
   ): Promise<Mail | undefined> {
     const { baseUrl, pages, serviceName, mail } = this.options;
     let link = `${baseUrl}${pages[page]}`;
@@ -126,7 +155,7 @@ export class MailComposer {
       link += `#token=${secret}`;
       lifetime = inWords(this.tokens.lifetimeOf(purpose));
     }
-    const context = { serviceName, email: to, link, lifetime, language, account: account && toView(account) };
+    const context = { serviceName, email: to, link, lifetime, language, account: account && toView(account), signIn };
     const content = await this.templates[template](context);
     return { name: kebab(template), from: mail.from, to, ...content };
   }

@@ -5,7 +5,10 @@ import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
 import { MailStore } from '../store/mail.store.js';
 import { type StoredToken, type TokenSubject, TokenStore } from '../store/token.store.js';
 
-/** The links that any change of the account removes. The one that undoes a change of the address stays. */
+/**
+ * The links that any change of the account removes. Those against somebody else in the account stay: the one that undoes
+ * a change of the address, and the one that ends a session.
+ */
 const LINKS = ['verify-email', 'reset-password', 'change-email'] as const satisfies LinkPurpose[];
 
 /** The tokens in mails: 256 random bits, each for one purpose and one use. The database has only their hashes. */
@@ -77,12 +80,13 @@ export class MailTokens {
 
   /** Milliseconds. */
   lifetimeOf(purpose: LinkPurpose): number {
-    const { verification, recovery, emailChange, undoEmailChange } = this.options.tokens;
+    const { verification, recovery, emailChange, undoEmailChange, endSession } = this.options.tokens;
     const lifetimes: Record<LinkPurpose, number> = {
       'verify-email': verification,
       'reset-password': recovery,
       'change-email': emailChange,
       'undo-email-change': undoEmailChange,
+      'end-session': endSession,
     };
     return lifetimes[purpose];
   }

@@ -7,6 +7,16 @@ export interface MailContent {
   readonly html: string;
 }
 
+/** A login on a new device. */
+export interface SignIn {
+  /** Such as `Firefox on Linux`; null where it is not stored, or could be read as a link. */
+  readonly device: string | null;
+  /** As much of the address as is stored. */
+  readonly ip: string | null;
+  /** Null where the session is not stored any more. */
+  readonly at: Date | null;
+}
+
 /** The values that a mail can contain. Escape them in HTML: somebody has typed the address. */
 export interface MailContext {
   readonly serviceName: string;
@@ -20,6 +30,8 @@ export interface MailContext {
   readonly account?: AccountView;
   /** The language that the client which caused the mail prefers, such as `de-CH` (RFC 5646). */
   readonly language?: string;
+  /** In a mail about a login on a new device. */
+  readonly signIn?: SignIn;
 }
 
 export type MailTemplate = (context: MailContext) => MailContent | Promise<MailContent>;
@@ -39,6 +51,8 @@ export interface MailTemplates {
   emailChangedAgain: MailTemplate;
   /** The link leads to the forgotten password. */
   passwordChanged: MailTemplate;
+  /** About a login on a new device: the link ends its session. */
+  newSignIn: MailTemplate;
   accountDeleted: MailTemplate;
 }
 
@@ -91,11 +105,27 @@ export const MAIL_TEMPLATES = {
       'If it was not you, choose a new one at once:',
       { label: 'Choose a new password', link },
     ]),
+  newSignIn: ({ serviceName, link, lifetime, signIn }) =>
+    letter(`New sign-in${signIn?.device ? ` from ${signIn.device}` : ''} at ${serviceName}`, [
+      `Somebody, probably you, has logged in to your account at ${serviceName} on a device that was not used before.`,
+      ...detailsOf(signIn),
+      `If it was not you, end that session, and all that began later, within ${lifetime}:`,
+      { label: 'End the session', link },
+      'That person knows your password: choose a new one afterwards.',
+      'If it was you, do nothing.',
+    ]),
   accountDeleted: ({ serviceName }) =>
     letter(`Your account at ${serviceName} was deleted`, [
       `Your account at ${serviceName} and what belongs to it was deleted, as was asked for from your account.`,
     ]),
 } satisfies Record<keyof MailTemplates, (context: MailContext) => MailContent>;
+
+const TIME = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
+
+function detailsOf({ device, ip, at }: Partial<SignIn> = {}): string[] {
+  const details = [device, ip, at && `${TIME.format(at)} UTC`].filter(detail => typeof detail === 'string');
+  return details.length > 0 ? [details.join(', ')] : [];
+}
 
 type Paragraph = string | { readonly label: string; readonly link: string };
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type SessionExport, SessionService } from '../../index.js';
+import { type KnownDevice, KnownDevices, type SessionExport, SessionService } from '../../index.js';
 import { SessionClock } from '../../common/clock.js';
 import { AccountEvents } from '../account.events.js';
 import type { Account, AccountChanges } from '../account.types.js';
@@ -14,9 +14,11 @@ export interface AccountExport {
   readonly pendingEmail: string | null;
   /** Those that ended within a day as well. */
   readonly sessions: readonly SessionExport[];
+  /** The devices on which a login is not told to the owner. */
+  readonly devices: readonly KnownDevice[];
 }
 
-/** Disables, enables, deletes and exports accounts, and changes roles. */
+/** Disables, enables, deletes and exports accounts, changes roles, and ends sessions by the link of a notice. */
 @Injectable()
 export class AccountAdmin {
   constructor(
@@ -24,6 +26,7 @@ export class AccountAdmin {
     private readonly editor: AccountEditor,
     private readonly tokens: MailTokens,
     private readonly sessions: SessionService,
+    private readonly devices: KnownDevices,
     private readonly events: AccountEvents,
     private readonly clock: SessionClock,
   ) {}
@@ -79,7 +82,13 @@ export class AccountAdmin {
     const { passwordHash: _hash, emailKey: _key, ...stored } = account satisfies Account;
     const pendingEmail = await this.tokens.pendingEmail(accountId);
     const sessions = await this.sessions.export(accountId);
-    return { account: stored, pendingEmail, sessions };
+    const devices = await this.devices.list(accountId);
+    return { account: stored, pendingEmail, sessions, devices };
+  }
+
+  /** @throws TokenInvalidError, TokenUsedError */
+  async endReportedSession(token: string): Promise<void> {
+    this.events.emit({ type: 'account.sign-in-reported', ...(await this.editor.endSession(token)) });
   }
 
   /** Clients refresh at once, and with `AccountClaims` receive the new role. */

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { type LogOutOptions, type SessionExchange, SessionService } from '../../index.js';
+import { KnownDevices, type LogOutOptions, type SessionExchange, SessionService } from '../../index.js';
 import { Attempts, type Caller } from '../account.attempts.js';
-import { AccountDevices } from '../account.devices.js';
 import { emailKey } from '../account.email.js';
 import { EmailTakenError, TokenInvalidError, TokenUsedError } from '../account.errors.js';
 import type { Account, AccountChanges, AccountTransaction, LinkPurpose, MailRequest } from '../account.types.js';
@@ -14,6 +13,9 @@ import type { StoredToken } from '../store/token.store.js';
 
 /** How often a change starts again when others register the address that it needs. */
 const MAX_CLAIMS = 5;
+
+/** More sessions than that are ended together with all others of the account. */
+const MAX_ENDED_ONE_BY_ONE = 50;
 
 /** A change of an account, and what goes with it. */
 export interface AccountEdit {
@@ -54,7 +56,7 @@ export class AccountEditor {
     private readonly registrations: RegistrationStore,
     private readonly outbox: Outbox,
     private readonly sessions: SessionService,
-    private readonly devices: AccountDevices,
+    private readonly devices: KnownDevices,
     private readonly attempts: Attempts,
   ) {}
 
@@ -96,7 +98,7 @@ export class AccountEditor {
         await this.accounts.remove(accountId, transaction);
       } else {
         await this.tokens.removeLinks(accountId, transaction);
-        if (edit.forgetDevices) await this.devices.forget(accountId, edit.forgetDevices.except, transaction);
+        if (edit.forgetDevices) await this.devices.forget(accountId, { ...edit.forgetDevices, ...transaction });
         await this.accounts.update(accountId, edit.changes, transaction);
       }
       for (const notice of edit.notices ?? []) await this.outbox.send(notice, transaction);
@@ -153,6 +155,27 @@ export class AccountEditor {
   }
 
   /**
+   * Ends the session of a link and those that began after it, and forgets its device. The owner has got no mail about
+   * these, because the device was a known one by then. The link is used up in the same transaction.
+   *
+   * @throws TokenInvalidError, TokenUsedError
+   */
+  async endSession(token: string): Promise<{ accountId: string; sessionId: string; ended: number }> {
+    const found = await this.tokens.find(token, 'end-session');
+    if (!found?.sessionId) throw new TokenInvalidError();
+    const { accountId, sessionId } = found;
+    // Before the transaction, which would otherwise wait for a second connection.
+    const later = (await this.sessions.list(accountId)).filter(({ id }) => timeOf(id) >= timeOf(sessionId));
+    return this.database.transaction(async transaction => {
+      const link = await this.tokens.use(token, 'end-session', transaction);
+      if (!link) throw new TokenInvalidError();
+      if (link.used) throw new TokenUsedError();
+      await this.devices.forget(accountId, { sessionId, ...transaction });
+      return { accountId, sessionId, ended: await this.endEach(accountId, later, transaction) };
+    });
+  }
+
+  /**
    * Makes a change that gives an account an address which its owner has proved. Another account that has the address
    * without having verified it is removed, also one that is registered at the same moment.
    *
@@ -180,6 +203,19 @@ export class AccountEditor {
     }
   }
 
+  private async endEach(
+    userId: string,
+    sessions: readonly { id: string }[],
+    transaction: AccountTransaction,
+  ): Promise<number> {
+    const options = { ...transaction, reason: 'sign-in-reported' };
+    // An intruder could begin so many that the link would fail.
+    if (sessions.length > MAX_ENDED_ONE_BY_ONE) return this.sessions.logOutAll(userId, options);
+    let ended = 0;
+    for (const { id } of sessions) if (await this.sessions.logOut(id, { ...options, userId })) ended++;
+    return ended;
+  }
+
   /** Null when the account has gone meanwhile; `isNew` is false when it stays. */
   private removeUnverified({ id }: Account): Promise<EditedAccount | null> {
     return this.edit(id, now =>
@@ -198,4 +234,9 @@ export class AccountEditor {
       ? this.sessions.logOutAll(userId, { ...transaction, ...options })
       : this.sessions.logOutOthers({ id: except, userId }, { ...transaction, ...options });
   }
+}
+
+/** The time in the id of a session (RFC 9562, section 5.7), as text that sorts by it. */
+function timeOf(sessionId: string): string {
+  return sessionId.slice(0, 13);
 }

@@ -67,6 +67,7 @@ export class EmailChange {
           changes: { email, emailKey: emailKey(email), verifiedAt: new Date(this.clock.now()) },
           notices: [{ kind, email: former.email, accountId: former.id }],
           endSessions: { reason: 'email-changed', except: sessionId ?? undefined },
+          forgetDevices: { except: caller.exchange },
         };
       },
       (now, { email }) => now.emailKey === emailKey(email),

@@ -1,15 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import type { IssuedTokens } from '../../index.js';
-import { Attempts, type Caller } from '../account.attempts.js';
-import { AccountDevices } from '../account.devices.js';
+import { KnownDevices } from '../../index.js';
+import { Attempts, type AttemptSubject, type Caller } from '../account.attempts.js';
 import { emailKey } from '../account.email.js';
 import type { Account } from '../account.types.js';
+import { AccountStore } from '../store/account.store.js';
+
+/** No account has this id. */
+const NO_ACCOUNT = '00000000-0000-0000-0000-000000000000';
 
 /** An attempt to log in that was counted. */
 export interface LogInAttempt {
+  /** The account of the address, whose password is to be checked. */
+  readonly account: Account | null;
   succeeded(): Promise<void>;
-  /** In browsers only: other clients keep no cookies. */
-  rememberDevice(account: Account, tokens: IssuedTokens): Promise<void>;
 }
 
 /** Counts attempts to log in: apart for devices on which the account was logged in to before. */
@@ -17,21 +20,22 @@ export interface LogInAttempt {
 export class LogInAttempts {
   constructor(
     private readonly attempts: Attempts,
-    private readonly devices: AccountDevices,
+    private readonly accounts: AccountStore,
+    private readonly devices: KnownDevices,
   ) {}
 
   /** @throws TooManyAttemptsError, RecoveryRequiredError */
   async begin(email: string, caller: Caller): Promise<LogInAttempt> {
-    const { exchange } = caller;
-    const device = await this.devices.recognise(exchange, emailKey(email));
-    const subject = device === undefined ? { email } : { device };
-    await this.attempts.consume('logIn', subject, caller);
-    return {
-      succeeded: () => this.attempts.succeeded(subject, caller),
-      rememberDevice: async (account, { accessToken }) => {
-        if (device === undefined && exchange && accessToken === undefined)
-          await this.devices.remember(exchange, account);
-      },
-    };
+    await this.attempts.consumeAddress('logIn', caller);
+    const account = await this.accounts.findByEmail(emailKey(email));
+    const subject = await this.subjectOf(email, account, caller);
+    await this.attempts.consumeSubject('logIn', subject);
+    return { account, succeeded: () => this.attempts.succeeded(subject, caller) };
+  }
+
+  /** Asks for unknown addresses as well, so that the time does not tell which addresses have an account. */
+  private async subjectOf(email: string, account: Account | null, { exchange }: Caller): Promise<AttemptSubject> {
+    const device = exchange && (await this.devices.recognise(account?.id ?? NO_ACCOUNT, exchange));
+    return account && device ? { device } : { email };
   }
 }

@@ -16,7 +16,6 @@ import {
 import { AccountEvents } from '../account.events.js';
 import type { Account } from '../account.types.js';
 import { ResolvedAccountOptions } from '../options/resolve-account-options.js';
-import { AccountStore } from '../store/account.store.js';
 import { RegistrationStore } from '../store/registration.store.js';
 import { AccountRecheck } from './account-recheck.js';
 import { LogInAttempts } from './log-in-attempts.js';
@@ -39,7 +38,6 @@ import { PasswordCheck } from './password-check.js';
 @Injectable()
 export class LogIn {
   constructor(
-    private readonly accounts: AccountStore,
     private readonly registrations: RegistrationStore,
     private readonly sessions: SessionService,
     private readonly check: PasswordCheck,
@@ -61,12 +59,12 @@ export class LogIn {
 
   private async begin(email: string, password: string, options: LogInOptions): Promise<[Account, IssuedTokens]> {
     const attempt = await this.attempts.begin(email, options);
-    const account = await this.prove(email, password);
+    const account = await this.prove(attempt.account, email, password);
     await attempt.succeeded();
     const claims = { ...options.claims, role: account.role };
-    const tokens = await this.sessions.logIn(account.id, { ...options, claims });
+    const recognise = options.recognise ?? options.exchange !== undefined;
+    const tokens = await this.sessions.logIn(account.id, { ...options, claims, recognise });
     await this.recheck.run(account, password, tokens, options);
-    await attempt.rememberDevice(account, tokens);
     this.events.emit({ type: 'account.logged-in', accountId: account.id, sessionId: tokens.session.id });
     return [account, tokens];
   }
@@ -81,9 +79,8 @@ export class LogIn {
   }
 
   /** The account of the address, if the password is right and the account can be logged in to. */
-  private async prove(email: string, password: string): Promise<Account> {
-    const key = emailKey(email);
-    const [account, registered] = await Promise.all([this.accounts.findByEmail(key), this.registrations.find(key)]);
+  private async prove(account: Account | null, email: string, password: string): Promise<Account> {
+    const registered = await this.registrations.find(emailKey(email));
     const [matches, matchesRegistration] = await Promise.all([
       this.check.matches(account?.passwordHash, password),
       // Without a registration the same work is done: one that waits for its verification must not take longer.

@@ -36,6 +36,10 @@ class AccountPageSettings extends OptionGroup {
   @Check(pagePath)
   undoEmailChange = '/undo-email-change';
 
+  /** Reads `#token=…` and, at the press of a button, posts it to `end-session`. */
+  @Check(pagePath)
+  endSession = '/end-session';
+
   /** Where users log in. */
   @Check(pagePath)
   logIn = '/login';
@@ -105,6 +109,10 @@ class AccountTokenSettings extends OptionGroup {
   /** The link that the former address gets, and that undoes a change of the address. */
   @CheckDuration({ min: '1h', max: '30d' })
   undoEmailChange: Duration = '7d';
+
+  /** The link that ends the session of a login on a new device. */
+  @CheckDuration({ min: '1h', max: '30d' })
+  endSession: Duration = '7d';
 }
 
 abstract class AttemptLimitSettings extends OptionGroup {

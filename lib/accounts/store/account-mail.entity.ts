@@ -18,7 +18,7 @@ export class AccountMailEntity {
   @Column({ name: 'account_id', type: 'text', nullable: true })
   accountId!: string | null;
 
-  /** The session that asked for it. */
+  /** The session that asked for it, or that it is about. */
   @Column({ name: 'session_id', type: 'text', nullable: true })
   sessionId!: string | null;
 

@@ -1,8 +1,8 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
-import type { TokenPurpose } from '../account.types.js';
+import type { LinkPurpose } from '../account.types.js';
 import { TIMESTAMP } from '../../common/columns.js';
 
-/** A token of a mail or a device; the database has only its hash. A used one stays until it expires. */
+/** The token of a mail; the database has only its hash. A used one stays until it expires. */
 @Entity({ name: 'jwt_account_token' })
 @Index('jwt_account_token_account_index', ['accountId'])
 @Index('jwt_account_token_expires_at_index', ['expiresAt'])
@@ -15,13 +15,13 @@ export class AccountTokenEntity {
   accountId!: string;
 
   @Column({ type: 'text' })
-  purpose!: TokenPurpose;
+  purpose!: LinkPurpose;
 
   /** The address that the token was sent to. The token proves that its bearer reads the mail of this address alone. */
   @Column({ type: 'text' })
   email!: string;
 
-  /** The session that asked for it. */
+  /** The session that asked for it, or that the link ends. */
   @Column({ name: 'session_id', type: 'text', nullable: true })
   sessionId!: string | null;
 

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import type { AccountTransaction, TokenPurpose } from '../account.types.js';
+import type { AccountTransaction, LinkPurpose } from '../account.types.js';
 import { AccountDatabase } from './account.database.js';
 import { buildTokenStatements } from './token.statements.js';
 
 export interface TokenSubject {
   readonly accountId: string;
   readonly email: string;
-  /** The session that asked for the token. */
+  /** The session that asked for the token, or that the link ends. */
   readonly sessionId: string | null;
 }
 
@@ -17,19 +17,15 @@ export interface StoredToken extends TokenSubject {
 
 export interface NewToken extends TokenSubject {
   readonly hash: Buffer;
-  readonly purpose: TokenPurpose;
+  readonly purpose: LinkPurpose;
   /** Milliseconds. */
   readonly lifetime: number;
 }
 
-/** Tokens of mails and devices. Time is the database's, which is the same for every process. */
+/** Tokens of mails. Time is the database's, which is the same for every process. */
 @Injectable()
 export class TokenStore {
   constructor(private readonly database: AccountDatabase) {}
-
-  async add(token: NewToken): Promise<void> {
-    await this.database.query(this.sql.add, token);
-  }
 
   /**
    * Adds the token of a mail while the mail is queued. The mail's row is locked: a transaction that removes the mail
@@ -42,13 +38,13 @@ export class TokenStore {
     return added.length > 0;
   }
 
-  async find(hash: Buffer, purpose: TokenPurpose): Promise<StoredToken | undefined> {
+  async find(hash: Buffer, purpose: LinkPurpose): Promise<StoredToken | undefined> {
     const [token] = await this.database.query(this.sql.find, { hash, purpose });
     return token;
   }
 
   /** Marks a token as used. Of any number of concurrent callers one gets it with `used: false`. */
-  async use(hash: Buffer, purpose: TokenPurpose, transaction: AccountTransaction): Promise<StoredToken | undefined> {
+  async use(hash: Buffer, purpose: LinkPurpose, transaction: AccountTransaction): Promise<StoredToken | undefined> {
     const [token] = await this.database.query(this.sql.use, { hash, purpose }, transaction);
     return token;
   }
@@ -60,7 +56,7 @@ export class TokenStore {
    */
   async renew(
     accountId: string,
-    purpose: TokenPurpose,
+    purpose: LinkPurpose,
     lifetime: number,
     transaction: AccountTransaction,
   ): Promise<boolean> {
@@ -71,25 +67,20 @@ export class TokenStore {
   /** The address of the newest token of that purpose that was not used yet. */
   async findPending(
     accountId: string,
-    purpose: TokenPurpose,
+    purpose: LinkPurpose,
     transaction?: AccountTransaction,
   ): Promise<string | undefined> {
     const [token] = await this.database.query(this.sql.findPending, { accountId, purpose }, transaction);
     return token?.email;
   }
 
-  /**
-   * Removes the tokens of those purposes. Used ones stay until they expire, so that a second click gets its answer.
-   *
-   * @param except the hash of one that stays
-   */
+  /** Removes the tokens of those purposes. Used ones stay until they expire, so that a second click gets its answer. */
   async removeUnused(
     accountId: string,
-    purposes: readonly TokenPurpose[],
+    purposes: readonly LinkPurpose[],
     transaction: AccountTransaction,
-    except?: Buffer,
   ): Promise<void> {
-    await this.database.query(this.sql.removeUnused, { accountId, purposes, except }, transaction);
+    await this.database.query(this.sql.removeUnused, { accountId, purposes }, transaction);
   }
 
   async removeAll(accountId: string, transaction: AccountTransaction): Promise<void> {
