@@ -156,7 +156,7 @@ describe.each(PLATFORMS)('F33: metrics, on %s', platform => {
       'account.logIn,invalid_credentials': 1,
     });
     const statements = await growthOf('db.client.operation.duration', () => app.loggedIn('ada@garden.example'));
-    expect(Object.keys(statements)).toContain('postgresql,jwt_session_create');
+    expect(Object.keys(statements)).toContain('postgresql,jwt_session_create_on_device');
     expect(Object.keys(statements).some(name => name.startsWith('postgresql,jwt_account'))).toBe(true);
     const recovered = async () => {
       await app.recoveryToken('ada@garden.example');
