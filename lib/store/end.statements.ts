@@ -74,11 +74,9 @@ export function buildEndStatements(tables: SessionTables) {
         WHERE ended.id IS NOT NULL OR asked.live IS NULL`,
     ),
     // The same by users. A user of whom a session is locked has no row in the answer, and keeps all sessions; no user
-    // has one where the statement is late.
-    endOfUsers: statement<
-      ArraysOf<SessionsOfUser & Reason> & Limited & NoLimit & WithDeadline,
-      { user_id: string; id: string | null }
-    >(
+    // has one where the statement is late. The rows are not joined here: the planner expects few, and would compare
+    // each with each.
+    endOfUsers: statement<ArraysOf<SessionsOfUser & Reason> & Limited & NoLimit & WithDeadline, EndedOfUsersRow>(
       'jwt_session_end_of_users',
       `WITH asked AS (
           SELECT * FROM unnest(:userId::text[], :bucket::smallint[], :except::uuid[], :reason::text[])
@@ -104,9 +102,10 @@ export function buildEndStatements(tables: SessionTables) {
             AND ${IS_TIMELY}
           RETURNING s.id, s.user_id, s.revoked_reason AS reason
         ), ${announceSessions(tables)}
-        SELECT asked.user_id, ended.id, (SELECT count(sent) FROM announced) AS notifications
-        FROM asked LEFT JOIN (revoked JOIN ended ON ended.ended_with = revoked.id) ON revoked.user_id = asked.user_id
-        WHERE asked.user_id NOT IN (SELECT held.user_id FROM held) AND ${IS_TIMELY}`,
+        SELECT asked.user_id, NULL::uuid AS id, NULL::uuid AS ended_with, (SELECT count(sent) FROM announced) AS notifications
+        FROM asked WHERE asked.user_id NOT IN (SELECT held.user_id FROM held) AND ${IS_TIMELY}
+        UNION ALL SELECT revoked.user_id, revoked.id, NULL, NULL FROM revoked
+        UNION ALL SELECT NULL, ended.id, ended.ended_with, NULL FROM ended WHERE ended.id <> ended.ended_with`,
     ),
   };
 }
@@ -124,6 +123,12 @@ interface SessionsOfUser {
   readonly userId: string;
   readonly except: string | undefined;
 }
+
+/** In this order: users whose sessions have ended, without an id; these sessions; impersonations that ended with one. */
+type EndedOfUsersRow =
+  | { readonly user_id: string; readonly id: null; readonly ended_with: null }
+  | { readonly user_id: string; readonly id: string; readonly ended_with: null }
+  | { readonly user_id: null; readonly id: string; readonly ended_with: string };
 
 /** The id is null where there was no live session. */
 interface EndedRow extends TimedRow {

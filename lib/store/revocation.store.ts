@@ -226,10 +226,18 @@ export class RevocationStore {
       except: requests.map(({ except }) => except),
       reason: requests.map(({ reason }) => reason),
     });
-    const ended = new Map<string, string[]>();
-    for (const { user_id, id } of rows)
-      ended.set(user_id, [...(ended.get(user_id) ?? []), ...(id === null ? [] : [id])]);
-    return ended;
+    const ofUser = new Map<string, string[]>();
+    const withSession = new Map<string, string[]>();
+    for (const { user_id, id, ended_with } of rows) {
+      if (id === null) {
+        ofUser.set(user_id, []);
+        continue;
+      }
+      const ended = user_id === null ? withSession.get(ended_with)! : ofUser.get(user_id)!;
+      ended.push(id);
+      withSession.set(id, ended);
+    }
+    return ofUser;
   }
 
   private get sql() {

@@ -101,6 +101,11 @@ describe('the plans of prepared statements on a table that was never analysed', 
       }
     });
 
+    it('the sessions of several users that end are not compared with each other', async () => {
+      const [, endOfUsers] = statements.find(([name]) => name === 'endOfUsers')!;
+      expect(await planOf(endOfUsers)).not.toMatch(/Join Filter: .*ended/);
+    });
+
     it('what is found by its user is found by the index on users', async () => {
       for (const [name, statement] of statements.filter(([each]) => BY_USER.includes(each) && each !== 'endStolen'))
         expect([name, await planOf(statement)]).toEqual([
