@@ -361,6 +361,13 @@ describe.each(PLATFORMS)('sessions that a browser binds to a key (DBSC, %s)', pl
       for (let round = 1; round <= 3; round++) expect((await browser.prove({ challenge })).status).toBe(204);
     });
 
+    it('D04 takes a proof with claims that a browser adds, such as the audience', async () => {
+      const browser = await bound('audience');
+      const { challenge, keys, instructions } = browser;
+      const proof = await proofOf(challenge!, keys, { aud: `https://shop.test${instructions!.refresh_url}` });
+      expect((await browser.prove({ headers: { 'secure-session-response': proof } })).status).toBe(204);
+    });
+
     it('D05 refuses what is forged: another key, session, identifier, or a doubled header', async () => {
       const browser = await bound('forged');
       const stranger = await bound('stranger');

@@ -224,6 +224,19 @@ describeInWholeChromium('requests of sessions that browsers bind', () => {
       expect(browser.proxy.requests(KEY_ROUTE).headers['sec-secure-session-id']).toBeUndefined();
     });
 
+    it('D33 registers no key over http, not even of localhost', async () => {
+      const page = await browser.open('plain.test');
+      await page.goto(`${test.url.replace('127.0.0.1', 'localhost')}/session`);
+      const login = page.waitForResponse('**/login');
+      await browser.call(page, '/login', 'POST', { userId: 'plain' });
+      expect(await (await login).headerValue('secure-session-registration')).not.toBeNull();
+      // It has had time for the key of a later login.
+      await browser.bound('control.test');
+      const boundBy = async (userId: string) => (await test.sessions.list(userId)).map(device => device.boundBy);
+      expect(await boundBy('control.test')).toEqual(['dbsc']);
+      expect(await boundBy('plain')).toEqual([null]);
+    });
+
     it('D27 Clear-Site-Data with "cookies" makes the browser forget the session', async () => {
       const page = await browser.bound('wipe.test');
       await browser.call(page, '/wipe');

@@ -32,9 +32,9 @@ export async function registrationOf(challenge: string, keys: KeyPair): Promise<
   return signProof({ typ: 'dbsc+jwt', alg: 'ES256', jwk: await publicJwk(keys) }, { jti: challenge }, keys);
 }
 
-/** The proof of a refresh. */
-export function proofOf(challenge: string, keys: KeyPair): Promise<string> {
-  return signProof({ typ: 'dbsc+jwt', alg: 'ES256' }, { jti: challenge }, keys);
+/** The proof of a refresh, with claims that a browser may add. */
+export function proofOf(challenge: string, keys: KeyPair, added: object = {}): Promise<string> {
+  return signProof({ typ: 'dbsc+jwt', alg: 'ES256' }, { jti: challenge, ...added }, keys);
 }
 
 /** Sends exactly the given headers: `fetch` of Node has a `Sec-Fetch-Mode` of its own. */
