@@ -19,7 +19,7 @@ export class DeviceList {
 
   read(exchange: SessionExchange): string[] {
     const header = exchange.header(DEVICE_HEADER);
-    const cookies = this.options.transport === 'bearer' ? [] : cookieValues(exchange.header('cookie'), this.cookieName);
+    const cookies = this.options.transport === 'bearer' ? [] : cookieValues(exchange.cookies, this.cookieName);
     return header === undefined ? cookies : [header, ...cookies];
   }
 

@@ -8,7 +8,7 @@ const TOKEN_FORM = /^[\w-]{24}$/;
 const SEPARATOR = '.';
 const MAX_LIST_LENGTH = MAX_TOKENS * (TOKEN_LENGTH + SEPARATOR.length);
 
-/** 16 bytes: the token is random, so that nobody finds another one with the same hash. */
+/** 16 bytes: the token is random, so that another one with the same hash cannot be found. */
 const HASH_BYTES = 16;
 
 /**
@@ -20,7 +20,7 @@ const HASH_BYTES = 16;
  * | the user's | it, as the first of the list | that it was seen |
  * | anything else: of another user, planted, made up | it, behind a new one | the new one |
  *
- * What a client brings is never stored: whoever planted it would be recognised with it.
+ * What a client brings is never stored: an intruder who planted it would be recognised with it.
  */
 export class DeviceTokens {
   private readonly given: readonly string[];
@@ -31,8 +31,7 @@ export class DeviceTokens {
    * @param random 18 bytes for a new token
    */
   constructor(lists: readonly string[], random: Buffer) {
-    const tokens = lists.flatMap(list => list.slice(0, MAX_LIST_LENGTH).split(SEPARATOR));
-    this.given = [...new Set(tokens)].filter(token => TOKEN_FORM.test(token)).slice(0, 2 * MAX_TOKENS);
+    this.given = tokensOf(lists);
     this.fresh = random.toString('base64url');
   }
 
@@ -51,6 +50,16 @@ export class DeviceTokens {
     const others = this.given.filter(token => token !== own);
     return [own, ...others].slice(0, MAX_TOKENS).join(SEPARATOR);
   }
+}
+
+/** The hashes of the tokens that a client sent, to find its device without a login. */
+export function deviceHashesOf(lists: readonly string[]): Buffer[] {
+  return tokensOf(lists).map(hashOfToken);
+}
+
+function tokensOf(lists: readonly string[]): string[] {
+  const tokens = lists.flatMap(list => list.slice(0, MAX_LIST_LENGTH).split(SEPARATOR));
+  return [...new Set(tokens)].filter(token => TOKEN_FORM.test(token)).slice(0, 2 * MAX_TOKENS);
 }
 
 function hashOfToken(token: string): Buffer {

@@ -86,7 +86,7 @@ export function decideRotation(state: RotationState, given: GivenToken): Rotatio
 
 /**
  * A generation that the row never had. Unless a key or the secret has leaked, the database has lost commits: a standby
- * that lacked them has taken its place, or a backup was restored. The tag alone is not enough: whoever has the secret
+ * that lacked them has taken its place, or a backup was restored. The tag alone is not enough: a holder of the secret
  * can make it.
  */
 function decideBeyond({ issue }: GivenToken): RotationCase {

@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { isUuid } from '../common/uuid.js';
-import { randomBytes } from '../common/random.js';
 import type { SessionExchange } from '../http/exchange.js';
 import { SessionHttp } from '../http/session-http.js';
-import { DEVICE_TOKEN_BYTES, DeviceTokens } from '../rules/device-tokens.js';
+import { deviceHashesOf } from '../rules/device-tokens.js';
 import type { ForgetDevicesOptions } from '../session.interfaces.js';
 import type { KnownDevice } from '../session.types.js';
 import { Database } from '../store/database.js';
@@ -59,6 +58,6 @@ export class KnownDevices {
   }
 
   private hashesOf(exchange: SessionExchange): Buffer[] {
-    return new DeviceTokens(this.http.devices.read(exchange), randomBytes(DEVICE_TOKEN_BYTES)).deviceHashes;
+    return deviceHashesOf(this.http.devices.read(exchange));
   }
 }

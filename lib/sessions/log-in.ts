@@ -274,7 +274,7 @@ export class SessionIssuer implements OnModuleInit {
     { exchange, transport }: Recipient,
   ): LogInDevice {
     const list = tokens.listAfter(known);
-    // Without other devices it is the user's first login, which alarms nobody.
+    // Without other devices it is the user's first login, which is no reason for an alarm.
     const newDevice = known === null && hasOthers;
     if (transport === 'bearer') return { newDevice, deviceToken: list };
     this.http.devices.setCookie(exchange!, list);

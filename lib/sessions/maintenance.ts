@@ -64,7 +64,7 @@ export class SessionMaintenance {
   /**
    * Removes sessions a day after they have ended, and keys a week after their last token has expired. The row of a
    * session is kept as long as one of its access tokens is valid, because a process that starts learns from it that the
-   * session has ended. Known devices are removed that nobody has logged in on for a year.
+   * session has ended. Known devices without a login for a year are removed.
    */
   async cleanUp(dryRun: boolean): Promise<CleanUpResult> {
     const sessions = await this.sessionRows.removeEnded(Math.max(MIN_AGE_MS, this.revocations.span), dryRun);
