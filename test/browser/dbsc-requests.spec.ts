@@ -1,11 +1,9 @@
 import {
   Body,
   Controller,
-  type ExecutionContext,
   Get,
   Header,
   HttpCode,
-  Injectable,
   type MessageEvent,
   Post,
   Redirect,
@@ -25,11 +23,11 @@ import {
 } from 'nestjs-jwt-session';
 import type { IncomingMessage } from 'node:http';
 import { of } from 'rxjs';
-import type { WebSocket } from 'ws';
 import { BoundBrowser, KEY_ROUTE } from '../support/bound-browser.js';
 import { describeInWholeChromium } from '../support/chromium.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
 import { until } from '../support/until.js';
+import { type Upgraded, WsSessionGuard } from '../support/ws-session-guard.js';
 
 @Controller()
 class Pages {
@@ -58,15 +56,6 @@ class Pages {
   @HttpCode(204)
   @UseGuards(SessionGuard)
   beacon(): void {}
-}
-
-type Upgraded = WebSocket & { upgrade: IncomingMessage };
-
-@Injectable()
-class WsSessionGuard extends SessionGuard {
-  protected override getExchange(context: ExecutionContext): SessionExchange {
-    return new SessionExchange(context.switchToWs().getClient<Upgraded>().upgrade);
-  }
 }
 
 @WebSocketGateway({ path: '/ws' })

@@ -1,28 +1,15 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ExecutionContext, Injectable, UseGuards } from '@nestjs/common';
+import { UseGuards } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
-import { type OnGatewayConnection, SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
+import { type OnGatewayConnection, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { WebSocket } from 'ws';
-import { CurrentSession, Public, SessionError, SessionExchange, SessionGuard, UserSession } from 'nestjs-jwt-session';
+import { CurrentSession, Public, SessionGuard, UserSession } from 'nestjs-jwt-session';
 import { signInAs } from 'nestjs-jwt-session/testing';
 import { CookieClient } from '../support/client.js';
 import { PLATFORMS, startTestApp, type TestApp } from '../support/test-app.js';
-
-type Upgraded = WebSocket & { upgrade: IncomingMessage };
-
-/** `ws` shows the upgrade request to `handleConnection` only, which keeps it on the socket for this guard. */
-@Injectable()
-class WsSessionGuard extends SessionGuard {
-  protected override getExchange(context: ExecutionContext): SessionExchange {
-    return new SessionExchange(context.switchToWs().getClient<Upgraded>().upgrade);
-  }
-
-  protected override refuse(error: unknown): never {
-    throw error instanceof SessionError ? new WsException(error.getResponse()) : error;
-  }
-}
+import { type Upgraded, WsSessionGuard } from '../support/ws-session-guard.js';
 
 @WebSocketGateway({ path: '/ws' })
 class WsGateway implements OnGatewayConnection {
